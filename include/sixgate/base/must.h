@@ -1,0 +1,10 @@
+/* must.h - invariants of our own code. Always on; never for what the wire or a file brings. */
+#pragma once
+#include <stdlib.h>
+
+#define must(cond) ((cond) ? (void)0 : abort())
+
+#define likely(x)   __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))

@@ -1,0 +1,99 @@
+/*
+ * config.h - one configuration file as a checked value.
+ *
+ * config_load() reads the file and everything it includes, checks each section by its room's rules
+ * and the sections against each other, and reports every error at once. The result is immutable;
+ * all its arrays live in one arena that config_free() releases.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdio.h>
+#include "sixgate/base/err.h"
+#include "sixgate/dns64/conf.h"
+#include "sixgate/egress6/conf.h"
+#include "sixgate/nat64/conf.h"
+#include "sixgate/services/conf.h"
+#include "sixgate/translate/conf.h"
+
+enum { INTERFACES_MAX = 32, INTERFACE_NAME_MAX = 16, PATH_TEXT_MAX = 256 };
+
+enum io_kind { IO_AUTO, IO_TUN, IO_XDP };
+
+/** struct gateway_conf - section `gateway:`. */
+struct gateway_conf {
+	char name[64];              /* default: the host's name */
+	uint32_t workers;           /* 0: auto; at most 16 */
+	uint64_t flows;             /* all workers together; default 1m, 1k to 64m */
+	char user[64];              /* default sixgate */
+	char control[PATH_TEXT_MAX]; /* default /run/sixgate/control.sock */
+	bool metrics;               /* false without `metrics:` */
+	struct endpoint_conf metrics_listen; /* default [::1]:9664 */
+};
+
+/** struct interfaces_conf - section `interfaces:`. */
+struct interfaces_conf {
+	char inside[INTERFACES_MAX][INTERFACE_NAME_MAX];
+	size_t n_inside;
+	char outside[INTERFACES_MAX][INTERFACE_NAME_MAX];
+	size_t n_outside;
+	enum io_kind io;             /* auto and tun are built */
+	char tun[INTERFACE_NAME_MAX - 1]; /* default sixgate0; the outside device has an "o" behind it */
+	bool manage;                 /* default true */
+};
+
+/**
+ * struct config - the file
+ * @has_*: the section is there, and so its job is on
+ */
+struct config {
+	struct gateway_conf gateway;
+	struct interfaces_conf interfaces;
+	struct translation_conf translation;
+	bool has_nat64, has_egress6, has_services, has_dns64;
+	struct nat64_conf nat64;
+	struct egress6_conf egress6;
+	struct services_conf services;
+	struct dns64_conf dns64;
+	void *arena; /* owned */
+};
+
+/** struct config_error - one line for the operator: "file:line:column: text". Line 0: no place. */
+struct config_error {
+	char file[PATH_TEXT_MAX];
+	int line, column;
+	char text[512];
+};
+
+/** struct config_errors - all that is wrong, in the order of the file; at most 100 are kept. */
+struct config_errors {
+	struct config_error error[100];
+	size_t n;
+	size_t n_more;
+};
+
+/**
+ * config_load() - read and check
+ * @out:    on success a new value, owned by the caller, released by config_free()
+ * @errors: filled on failure
+ *
+ * Return: 0; -EINVAL if the file is wrong; another negative errno if it cannot be read (then
+ * @errors holds one entry).
+ */
+int config_load(const char *path, struct config **out, struct config_errors *errors);
+
+/** config_parse() - the same from memory; @name stands for the file. `include:` is refused. */
+int config_parse(const char *name, const char *text, size_t len, struct config **out,
+		 struct config_errors *errors);
+
+void config_free(struct config *c);
+
+/** config_print() - the whole configuration, defaults included, as YAML that config_parse() reads
+ *  back to an equal value. */
+void config_print(const struct config *c, FILE *out);
+
+/** config_print_example() - a commented file with every key, its default and its meaning. */
+void config_print_example(FILE *out);
+
+/** config_needs_restart() - the first key in which @fresh differs from @running that only a
+ *  restart can change (workers, flows, io, device names, user), or NULL. Static text. */
+const char *config_needs_restart(const struct config *running, const struct config *fresh);

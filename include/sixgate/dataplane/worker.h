@@ -1,0 +1,130 @@
+/*
+ * worker.h - one shard of the data plane: its flows, its policies' state, its counters.
+ *
+ * pipeline_run() is a function of its arguments: no clock, no I/O, no lock, no allocation. Several
+ * workers share nothing but the hand-off rings.
+ */
+#pragma once
+#include <stdatomic.h>
+#include "sixgate/base/arena.h"
+#include "sixgate/base/counter.h"
+#include "sixgate/base/spsc.h"
+#include "sixgate/dataplane/snapshot.h"
+#include "sixgate/flow/fragments.h"
+#include "sixgate/flow/table.h"
+#include "sixgate/flow/wheel.h"
+
+/** What a worker counts besides drops: enum, metric name, help. */
+#define WORKER_COUNTERS(_)                                                                         \
+	_(RX_PACKETS_INSIDE, "rx_packets_inside", "packets that came in on the inside")            \
+	_(RX_PACKETS_OUTSIDE, "rx_packets_outside", "packets that came in on the outside")         \
+	_(RX_BYTES_INSIDE, "rx_bytes_inside", "IP bytes that came in on the inside")               \
+	_(RX_BYTES_OUTSIDE, "rx_bytes_outside", "IP bytes that came in on the outside")            \
+	_(TX_PACKETS_INSIDE, "tx_packets_inside", "packets sent to the inside")                    \
+	_(TX_PACKETS_OUTSIDE, "tx_packets_outside", "packets sent to the outside")                 \
+	_(TX_BYTES_INSIDE, "tx_bytes_inside", "IP bytes sent to the inside")                       \
+	_(TX_BYTES_OUTSIDE, "tx_bytes_outside", "IP bytes sent to the outside")                    \
+	_(FLOWS_CREATED_NAT64, "flows_created_nat64", "NAT64 sessions opened")                     \
+	_(FLOWS_CREATED_EGRESS6, "flows_created_egress6", "egress6 flows opened")                  \
+	_(FLOWS_CREATED_SERVICES, "flows_created_services", "service flows opened")                \
+	_(FLOWS_ENDED, "flows_ended", "flows that ended, for whatever reason")                     \
+	_(FLOWS_EVICTED, "flows_evicted", "unanswered flows from outside that made room")          \
+	_(HAIRPINS, "hairpins", "packets that came round for a second flow")                       \
+	_(HANDOFFS, "handoffs", "packets passed to the worker that owns them")                     \
+	_(ERRORS_SENT, "errors_sent", "ICMP errors and resets sent back with a drop")              \
+	_(ERRORS_LIMITED, "errors_limited", "ICMP errors not sent, over the rate limit")           \
+	_(RESETS_SENT, "resets_sent", "TCP resets sent to both ends of ended service flows")       \
+	_(PROBES_SENT, "probes_sent", "probes of idle TCP sessions; RFC 6146 3.5.2.2")             \
+	_(SERVICE_MOVES, "service_moves", "connection attempts moved to another node")
+
+enum worker_counter {
+#define _(id, name, help) COUNT_##id,
+	WORKER_COUNTERS(_)
+#undef _
+	N_WORKER_COUNTERS
+};
+
+const char *worker_counter_name(enum worker_counter c);
+const char *worker_counter_help(enum worker_counter c);
+
+enum {
+	HANDOFF_SLOTS = 256,       /* per pair of workers */
+	HANDOFF_BYTES = 2048,      /* packets up to this length are handed on ... */
+	HANDOFF_BIG_SLOTS = 8,     /* ... longer ones (super-packets) by these */
+	OUTBOX_BYTES = 16 << 20,
+	OUTBOX_PACKETS = 16384,
+	EXPIRE_BUDGET = 4096,      /* wheel nodes looked at per call */
+	SWEEP_BUDGET = 16384       /* flow slots looked at per call while a sweep is on */
+};
+
+struct handoff; /* ring between two workers */
+
+/**
+ * struct worker - hot members first; lives in memory of worker_layout()
+ * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
+ * @tokens: ICMP errors that may be sent now; refilled with time
+ */
+struct worker {
+	struct flow_table flows;
+	struct wheel wheel;
+	struct translate_state translate;
+	struct nat64 *nat64;
+	struct services *services;
+	struct fragments *fragments;
+	struct outbox out;
+	const struct snapshot *seen; /* snapshot of the last batch: to notice a change */
+	uint64_t seen_generation;
+	unsigned id, n_workers;
+	struct handoff *to[STEER_WORKERS_MAX], *from[STEER_WORKERS_MAX];
+	uint32_t tokens;
+	uint64_t tokens_ms;
+	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
+	counter64 drop[DROP_N_REASONS];
+	counter64 count[N_WORKER_COUNTERS];
+	counter64 flows_used, mappings_used; /* gauges */
+};
+
+/** struct worker_sizes - capacities of one worker; fixed at start. */
+struct worker_sizes {
+	uint32_t flows;    /* records */
+	uint32_t mappings; /* BIB entries; 0 without nat64 */
+};
+
+/** worker_layout() - carve worker @id out of @a; measuring arena: NULL. Zeroed memory. */
+struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
+			     const struct worker_sizes *sizes, const struct hash_key *key);
+
+/** handoff_layout() - one ring; connect with a->to[b->id] = b->from[a->id] = ring. */
+struct handoff *handoff_layout(struct arena *a);
+
+/**
+ * pipeline_run() - the life of a batch: parse, find, admit, rewrite
+ * @b:      on return each packet has its verdict; those with VERDICT_FORWARD are to be sent on
+ *          their out_side. Packets that the pipeline made are in w->out (same rules), valid until
+ *          the next call.
+ * @now_ms: monotonic, from any origin but at least 1; never goes back
+ *
+ * Packets of other workers are handed on; what others handed on is taken by pipeline_take().
+ */
+void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms);
+
+/** pipeline_take() - as pipeline_run() for up to @max packets from the rings of the other workers;
+ *  they are copied into w->out. Call after the packets of pipeline_run() have been sent. Return:
+ *  packets taken; 0 when the rings were empty. */
+uint32_t pipeline_take(struct worker *w, const struct snapshot *s, uint32_t max, uint64_t now_ms);
+
+/** timers_advance() - end what is over, sweep, probe; bounded work. What it wants to send is in
+ *  w->out. Return: ms until it wants to be called again, 0 for at once. */
+uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now_ms);
+
+/** struct flow_record - a flow as shown to people. */
+struct flow_record {
+	struct tuple key[2];
+	uint8_t policy, state, flags;
+	uint32_t object, aux;
+	uint32_t expires_s;
+};
+
+/** worker_dump_flows() - as nat64_dump(), over flow slots; looks at 4096 slots at most. */
+uint32_t worker_dump_flows(const struct worker *w, uint64_t now_ms, uint32_t *cursor,
+			   struct flow_record *out, uint32_t max);

@@ -1,0 +1,41 @@
+/* conf.h - the operator's choices about DNS64 (RFC 6147), section `dns64:`. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sixgate/base/addr.h"
+#include "sixgate/base/err.h"
+
+/** struct endpoint_conf - an address with a port; default port 53. */
+struct endpoint_conf {
+	struct addr address;
+	uint16_t port;
+};
+
+/**
+ * struct dns64_conf - the whole section; arrays belong to the configuration's arena
+ *
+ * Of the names in the file, views, zones, always, router-advertisement and cache.serve-stale are
+ * refused by the configuration until they are built.
+ */
+struct dns64_conf {
+	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
+	size_t n_listen;
+	bool allow_outside;
+	struct endpoint_conf *upstream; /* at least one */
+	size_t n_upstream;
+	struct prefix *prefix; /* default: nat64's */
+	size_t n_prefix;
+	struct prefix *exclude; /* default ::ffff:0:0/96, which is every IPv4 address in our form */
+	size_t n_exclude;
+	char **never; /* domains, absolute, lower case, with the final dot */
+	size_t n_never;
+	bool parallel;          /* lookup: parallel (default) or serial */
+	bool break_dnssec;      /* default false */
+	bool synthesize_on_error; /* on-error: synthesize (default) or servfail */
+	bool allow_private;     /* nat64's: non-global IPv4 under the well-known prefix */
+	uint64_t cache_bytes;   /* default 64 MiB, at least 1 MiB */
+};
+
+void dns64_conf_default(struct dns64_conf *c);
+int dns64_conf_check(const struct dns64_conf *c, struct err *e);

@@ -1,0 +1,77 @@
+/*
+ * steer.h - which worker owns a packet.
+ *
+ * nat64 and egress6 flows belong to the worker of the subscriber inside; what comes from outside
+ * for a pool address finds it by (address, port block of 64); service flows belong to the worker
+ * of the client's address, in both directions; an ICMP error goes where the packet it quotes
+ * belongs; fragments are gathered by source, destination and identification first. The function
+ * reads a window of at most 128 bytes, uses no C library and no pointer into a packet beyond the
+ * window, so that the same source can become an eBPF steering program.
+ *
+ * The table is immutable and part of a snapshot.
+ */
+#pragma once
+#include "sixgate/packet/packet.h"
+
+enum {
+	STEER_WORKERS_MAX = 16,
+	STEER_WINDOW = 128,
+	STEER_MAP_SIZE = 2048, /* power of two, at most half full */
+	STEER_PREFIXES_MAX = 32,
+	STEER_BLOCKS = 1024,   /* 64 ports each */
+	STEER_POOL_MAX = 1024  /* addresses with a block table of their own */
+};
+
+enum steer_kind { STEER_FREE, STEER_VIP, STEER_NODE, STEER_POOL, STEER_PINNED };
+
+/** struct steer_entry - @value: STEER_POOL: slot of the block table; STEER_PINNED: worker. */
+struct steer_entry {
+	struct addr addr;
+	be16 port;     /* VIP and NODE; else 0 */
+	uint8_t proto; /* VIP and NODE; else 0 */
+	uint8_t kind;
+	uint32_t value;
+};
+
+struct steer_prefix {
+	struct prefix prefix;
+	uint8_t subscriber_len; /* bits of an inside address that make a subscriber */
+};
+
+struct steering {
+	uint64_t key[2];
+	uint32_t n_workers;
+	uint32_t n_prefix, n_embed;
+	struct steer_prefix inside[STEER_PREFIXES_MAX];
+	struct prefix embed[STEER_PREFIXES_MAX]; /* embed-prefixes, /96 */
+	struct steer_entry map[STEER_MAP_SIZE];
+	uint32_t n_pools;
+	uint8_t (*block)[STEER_BLOCKS]; /* [n_pools] worker of each port block; borrowed */
+};
+
+/** steering_init() - empty; @key: steering secret, constant over the life of the process. */
+void steering_init(struct steering *s, uint32_t n_workers, const struct hash_key *key);
+
+/** steering_add() - Return: 0 or -ENOSPC when the map is half full. Adding twice is harmless. */
+int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a, be16 port,
+		 uint8_t proto, uint32_t value);
+
+/** steering_block_default() - the worker that owns a port block which nothing pins. */
+unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block);
+
+/** steering_subscriber() - @a cut to its subscriber prefix (by the inside prefixes; /64 else). */
+struct addr steering_subscriber(const struct steering *s, const struct addr *a);
+
+/** owner_of_tuple() - worker of a packet with tuple @t that came in on @side. */
+unsigned owner_of_tuple(const struct steering *s, const struct tuple *t, enum side side);
+
+/** owner_of_fragment() - worker that gathers the fragments of one datagram. */
+unsigned owner_of_fragment(const struct steering *s, const struct tuple *t, uint32_t id);
+
+/**
+ * owner_of() - worker for the packet that starts with @window
+ * @len: bytes in the window, at most STEER_WINDOW are looked at
+ *
+ * Never fails: what cannot be read goes to worker 0.
+ */
+unsigned owner_of(const struct steering *s, const uint8_t *window, uint32_t len, enum side side);

@@ -1,0 +1,66 @@
+/*
+ * table.h - the flow table: records by index, and a hash index with two entries a flow.
+ *
+ * Fixed at start, in the caller's memory, no pointers inside, one owner thread. The index has
+ * buckets of one cache line with eight entries; a tuple has two buckets it may stand in, so that
+ * the table can be filled to its capacity. Entries are found by tag and proved by the tuple.
+ */
+#pragma once
+#include "sixgate/base/arena.h"
+#include "sixgate/base/pool.h"
+#include "sixgate/flow/flow.h"
+
+enum { FLOW_NONE = UINT32_MAX };
+
+struct flow_bucket {
+	uint16_t tag[8];
+	uint32_t ref[8];      /* FLOW_NONE when free, else flow index << 1 | direction */
+	uint16_t n_elsewhere; /* tuples whose first bucket this is, but which stand in their second */
+	uint16_t spare[7];
+};
+_Static_assert(sizeof(struct flow_bucket) == 64, "a bucket is one cache line");
+
+struct flow_table {
+	struct hash_key key;
+	struct flow *flow;
+	struct flow_bucket *bucket;
+	uint32_t n_buckets;
+	struct pool pool; /* of flow indexes; pool.n is the capacity */
+};
+
+/** flow_table_layout() - carve a table for @n flows (at most 2^30) out of @a; with a measuring
+ *  arena only the size is counted. The memory must be zero. */
+void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *key, struct arena *a);
+
+static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
+{
+	__builtin_prefetch(&t->bucket[hash_range(hash, t->n_buckets)]);
+}
+
+/** flow_table_prefetch_flow() - second pass: the bucket is near; fetch the record it points to. */
+void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash);
+
+/** flow_table_find() - Return: index << 1 | direction of the flow with @key, or FLOW_NONE. */
+uint32_t flow_table_find(const struct flow_table *t, const struct tuple *key, uint64_t hash);
+
+/**
+ * flow_table_add() - a new flow from a plan; state, deadline and sequence numbers are zero, the
+ * deltas are computed, the timer is not linked
+ *
+ * Return: its index; FLOW_NONE with *@why set to DROP_FLOW_TABLE_FULL or DROP_FLOW_CONFLICT (one
+ * of the keys is taken; the two keys of one flow may not be equal either).
+ */
+uint32_t flow_table_add(struct flow_table *t, const struct flow_plan *plan, enum drop_reason *why);
+
+/** flow_table_remove() - @index must be in use; the timer must be unlinked. */
+void flow_table_remove(struct flow_table *t, uint32_t index);
+
+/** flow_table_rekey() - replace the tuple of one direction in place (services: a SYN moves to
+ *  another node). Return: false, nothing changed, if @key is taken. */
+bool flow_table_rekey(struct flow_table *t, uint32_t index, unsigned dir, const struct tuple *key);
+
+/** flow_table_used() - true if slot @index holds a flow (its policy is not POLICY_NONE). */
+static inline bool flow_table_used(const struct flow_table *t, uint32_t index)
+{
+	return index < t->pool.fresh && t->flow[index].policy != POLICY_NONE;
+}

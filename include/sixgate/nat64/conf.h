@@ -1,0 +1,65 @@
+/* conf.h - the operator's choices about stateful NAT64 (RFC 6146), section `nat64:`. */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sixgate/base/addr.h"
+#include "sixgate/base/err.h"
+
+enum nat64_protocol { NAT64_TCP = 1, NAT64_UDP = 2, NAT64_ICMP = 4 }; /* bits of a set */
+
+enum nat64_filtering { NAT64_ENDPOINT_INDEPENDENT, NAT64_ADDRESS_DEPENDENT };
+
+/**
+ * struct pool4_conf - one entry of `pool4:`
+ * @outside:   true: the outside interface's own IPv4 address, shared with the host; @first and
+ *             @last are filled in from the interface before the tables are built
+ * @first, @last: IPv4, inclusive
+ * @port_first, @port_last: ports and ICMP identifiers, inclusive; default 1024 to 65535, for an
+ *             `outside` entry 10000 to 29999
+ * @protocols: set of enum nat64_protocol; default all
+ */
+struct pool4_conf {
+	bool outside;
+	struct addr first, last;
+	uint16_t port_first, port_last;
+	uint8_t protocols;
+};
+
+/** struct static_conf - one entry of `static:`: what reaches @outside goes to @inside, and back.
+ *  For icmp the ports are identifiers. */
+struct static_conf {
+	uint8_t protocol; /* one enum nat64_protocol */
+	struct addr inside;
+	struct addr outside;
+	uint16_t inside_port, outside_port;
+};
+
+struct nat64_timeouts {
+	uint32_t tcp_established_s;  /* default 7440, at least 7440 (TCP_EST) */
+	uint32_t tcp_transitory_s;   /* default 240, at least 240 (TCP_TRANS) */
+	uint32_t tcp_incoming_syn_s; /* default 6, at least 6 (TCP_INCOMING_SYN) */
+	uint32_t udp_s;              /* default 300, at least 120 (UDP_MIN) */
+	uint32_t icmp_s;             /* default 60, at least 60 (ICMP_DEFAULT) */
+	uint32_t fragment_s;         /* default 2, at least 2 (FRAGMENT_MIN) */
+};
+
+/**
+ * struct nat64_conf - the whole section; arrays belong to the configuration's arena
+ */
+struct nat64_conf {
+	struct prefix *prefix; /* at least one; default 64:ff9b::/96 */
+	size_t n_prefix;
+	struct pool4_conf *pool4;
+	size_t n_pool4;
+	bool allow_private;
+	enum nat64_filtering filtering;
+	struct static_conf *static_entry;
+	size_t n_static;
+	struct nat64_timeouts timeouts;
+};
+
+void nat64_conf_default(struct nat64_conf *c);
+/** nat64_conf_check() - everything that can be said without looking at other sections: prefixes,
+ *  ranges, static entries inside the pool and not twice, timeouts. Return: 0 or -EINVAL. */
+int nat64_conf_check(const struct nat64_conf *c, struct err *e);

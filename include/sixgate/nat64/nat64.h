@@ -1,0 +1,101 @@
+/*
+ * nat64.h - stateful NAT64 (RFC 6146): pool4, the BIB, and what may open a session.
+ *
+ * Glossary: the *BIB* is the table of mappings (X',x) <-> (T,t), one for each of TCP, UDP and ICMP
+ * queries; a *session* is a flow that uses a mapping. pool4 is the set of T. A mapping lives while
+ * it has sessions; static entries live as long as they are configured.
+ */
+#pragma once
+#include <stdbool.h>
+#include "sixgate/base/arena.h"
+#include "sixgate/base/counter.h"
+#include "sixgate/flow/flow.h"
+#include "sixgate/flow/steer.h"
+#include "sixgate/nat64/conf.h"
+#include "sixgate/translate/rfc6052.h"
+
+enum {
+	NAT64_POOL_MAX = STEER_POOL_MAX, /* addresses in pool4 */
+	NAT64_PREFIXES_MAX = 8,
+	NAT64_STATIC_MAX = 1024,
+	NAT64_INBOUND_PER_MAPPING = 64 /* unanswered sessions from outside on one mapping */
+};
+
+/**
+ * struct nat64_table - section `nat64:` compiled; immutable, part of a snapshot
+ *
+ * A pool address keeps its slot across reloads, for as long as it is configured; @generation of a
+ * slot changes when it is given to another address.
+ */
+struct nat64_table;
+
+/**
+ * nat64_table_new() - compile @conf (checked, `outside` entries already filled in)
+ * @prev: the running table, whose slots are kept, or NULL
+ * @s:    steering under construction: pool addresses, pinned subscribers and the port blocks
+ *        of static entries are added to it; its block table belongs to the new nat64_table
+ * Return: 0 with @out owned by the caller (nat64_table_free()); -ENOSPC, -ENOMEM. Control thread.
+ */
+int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
+		    const struct nat64_table *prev, struct steering *s, struct err *e);
+void nat64_table_free(struct nat64_table *t);
+
+/** nat64_claims_pool4() - @a (IPv4) is in pool4. nat64_claims_pool6(): @a is under a NAT64 prefix;
+ *  @v4 may be NULL. */
+bool nat64_claims_pool4(const struct nat64_table *t, const struct addr *a);
+bool nat64_claims_pool6(const struct nat64_table *t, const struct addr *a, struct addr *v4);
+
+/** struct nat64 - one worker's share: BIB, ports in use. In the caller's memory, fixed at start. */
+struct nat64;
+
+/** nat64_layout() - for at most @n_mappings (64 bytes each or less, index included); measuring
+ *  arena: NULL. @worker: number of the worker it belongs to. Memory must be zero. */
+struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
+			   const struct hash_key *key);
+
+/** nat64_use_table() - the worker's first batch under @t: static entries become mappings, mappings
+ *  of pool addresses that are gone lose their ports. Bounded by the number of static entries. */
+void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
+
+/**
+ * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
+ * Return: verdict_continue() with @plan filled and the mapping held for it (nat64_flow_ended()
+ * gives it back, also when the flow could not be made); or a drop.
+ */
+struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
+				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
+
+/** nat64_admit_outside() - the same from the V4 side (or a hairpin), destination in pool4. */
+struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
+				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
+
+/** nat64_flow_answered() - a session opened from outside got its first packet from inside. */
+void nat64_flow_answered(struct nat64 *n, const struct flow *f);
+
+/** nat64_flow_ended() - the flow or plan with @object and @flags no longer uses its mapping. */
+void nat64_flow_ended(struct nat64 *n, uint32_t object, uint8_t flags, uint64_t now_ms);
+
+/** nat64_flow_stale() - the flow's pool address is no longer configured. */
+bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f);
+
+/** nat64_error_source() - outer source of an ICMP error in direction @dir (RFC 6146 3.6, RFC 7915
+ *  5.1): from outside, @src under the prefix the flow uses; from inside, the pool address. */
+struct addr nat64_error_source(const struct nat64_table *t, const struct flow *f, unsigned dir,
+			       const struct addr *src);
+
+/** struct bib_record - a mapping as shown to people. */
+struct bib_record {
+	struct addr inside, outside;
+	uint16_t inside_port, outside_port;
+	uint8_t protocol; /* enum nat64_protocol */
+	bool is_static;
+	uint32_t n_sessions;
+};
+
+/** nat64_dump() - records from slot @*cursor on, at most @max; the cursor moves behind the last
+ *  one, UINT32_MAX at the end. Return: number of records. */
+uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t *cursor,
+		    struct bib_record *out, uint32_t max);
+
+/** nat64_mappings() - in use now; nat64_ports_used(): of all protocols. */
+uint32_t nat64_mappings(const struct nat64 *n);

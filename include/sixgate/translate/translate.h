@@ -1,0 +1,89 @@
+/*
+ * translate.h - parsed packet + rewrite -> packet to send (RFC 7915, RFC 6146 3.7).
+ *
+ * Knows nothing of policies or flows: which addresses come out is an argument. All four pairs of
+ * families, ICMP errors with their embedded packets, MSS clamp, GSO super-packets, fragmentation.
+ * Pure: time, randomness and MTUs are arguments.
+ */
+#pragma once
+#include "sixgate/packet/packet.h"
+#include "sixgate/translate/conf.h"
+
+/**
+ * struct translate_env - what is the same for every packet under one configuration
+ * @mtu:  of the links on each side, bytes; the smallest where there are several
+ * @own4, @own6: our address on each side, the source of errors that we send; zero when unknown
+ *        (then that family's errors are not sent there)
+ * @hops: added to TTL and hop limit: -1 where we are the router, +1 between two forwarding
+ *        decisions of the kernel (design 4: the whole shows as one hop), saturating at 255
+ */
+struct translate_env {
+	struct translation_conf conf;
+	uint32_t mtu[N_SIDES];
+	struct addr own4[N_SIDES], own6[N_SIDES];
+	int hops;
+};
+
+/**
+ * struct translate_state - the little that changes; one per worker
+ * @ident: next IPv4 Identification for packets that need one (RFC 7915 5.1, RFC 6864)
+ * @ident6: next IPv6 fragment identification
+ */
+struct translate_state {
+	uint32_t ident;
+	uint32_t ident6;
+};
+
+/**
+ * struct rewrite - what the packet becomes
+ * @to:    the outgoing tuple: source, destination, ports (for ICMP queries the identifier is
+ *         to->sport). For an ICMP error it is the outgoing tuple of the *embedded* packet's flow
+ *         in the direction of the error, so that the embedded packet becomes its reverse.
+ * @outer_src: for ICMP errors only: source of the outer header, in the outgoing family
+ * @addr_delta: checksum_delta of both new against both old addresses (not ports); for ICMP errors
+ *         not used
+ * @out_side: where it goes: which MTU applies
+ */
+struct rewrite {
+	struct tuple to;
+	struct addr outer_src;
+	uint16_t addr_delta;
+	uint8_t out_side;
+};
+
+/** rewrite_addr_delta() - the addr_delta from tuple @from to tuple @to. */
+uint16_t rewrite_addr_delta(const struct tuple *from, const struct tuple *to);
+
+/**
+ * translate_packet() - rewrite @p in place
+ *
+ * The families of p->key and of rw->to decide between 4->4, 4->6, 6->4 and 6->6. Same family: TTL,
+ * addresses, ports and checksums change, extension headers and options stay. What does not fit
+ * rw->out_side's MTU is fragmented, cut (UDP GSO) or refused with REPLY_TOO_BIG (p->reply_mtu set);
+ * a TCP super-packet gets a smaller gso_size instead.
+ *
+ * Return: verdict_forward() - @p is the packet to send, its out_side set;
+ *         verdict_held()    - it was cut: the pieces are in @out, with verdict forward and out_side;
+ *         a drop            - @p's bytes are unchanged, so that a reply can quote them.
+ */
+struct verdict translate_packet(const struct translate_env *env, struct translate_state *st,
+				struct packet *p, const struct rewrite *rw, struct outbox *out);
+
+/**
+ * reply_build() - the error or reset that goes back to the sender of @p
+ *
+ * Obeys RFC 1122 3.2.2 and RFC 4443 2.4(e): never about an ICMP error, a non-first fragment, a
+ * multicast, an impossible or zero source. IPv4 errors quote up to 576 bytes in all (RFC 1812
+ * 4.3.2.3), IPv6 errors up to 1280. A TCP reset follows RFC 9293 3.10.7.1. A packet with a partial
+ * checksum is quoted with the checksum as it is. The caller limits the rate.
+ *
+ * @p: with its bytes as received, verdict a drop with a reply. Return: true if a packet was added
+ * to @out, verdict forward, out_side = p->side.
+ */
+bool reply_build(const struct translate_env *env, const struct packet *p, struct outbox *out);
+
+/** tcp_segment_build() - a bare TCP segment (reset or probe) for @t without options or payload,
+ *  TTL 64. @flags: the TCP flags byte. @seq, @ack: host order. Return: NULL when @out is full;
+ *  verdict forward and @out_side are set. */
+struct packet *tcp_segment_build(const struct tuple *t, uint32_t seq, uint32_t ack, uint8_t flags,
+				 uint8_t out_side, struct outbox *out);

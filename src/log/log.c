@@ -1,0 +1,69 @@
+/* log.c - formats a line into a stack buffer and writes it with one call, so that lines of several
+ * threads and processes never mix. */
+#include "sixgate/log/log.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *program_name = "sixgate";
+static enum log_level most_level = LOG_LEVEL_INFO;
+static bool to_terminal;
+
+void log_open(const char *program, enum log_level most)
+{
+	program_name = program;
+	most_level = most;
+	to_terminal = isatty(STDERR_FILENO) == 1;
+}
+
+static void write_line(enum log_level level, const char *fmt, va_list ap)
+{
+	static const uint8_t syslog_priority[] = { 3, 4, 5, 6, 7 };
+	char line[2048];
+	int at = 0, n;
+
+	if (level > most_level)
+		return;
+	if (!to_terminal)
+		at = snprintf(line, sizeof(line), "<%d>", syslog_priority[level]);
+	at += snprintf(line + at, sizeof(line) - (size_t)at, "%s: ", program_name);
+	n = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, fmt, ap);
+	if (n < 0)
+		return;
+	at += n;
+	if (at > (int)sizeof(line) - 2)
+		at = (int)sizeof(line) - 2;
+	line[at++] = '\n';
+	if (write(STDERR_FILENO, line, (size_t)at) < 0)
+		return; /* nowhere left to say it */
+}
+
+#define LOG_FUNCTION(name, level)                                                                  \
+	void name(const char *fmt, ...)                                                            \
+	{                                                                                          \
+		va_list ap;                                                                        \
+                                                                                                   \
+		va_start(ap, fmt);                                                                 \
+		write_line(level, fmt, ap);                                                        \
+		va_end(ap);                                                                        \
+	}
+LOG_FUNCTION(log_error, LOG_LEVEL_ERROR)
+LOG_FUNCTION(log_warning, LOG_LEVEL_WARNING)
+LOG_FUNCTION(log_notice, LOG_LEVEL_NOTICE)
+LOG_FUNCTION(log_info, LOG_LEVEL_INFO)
+LOG_FUNCTION(log_debug, LOG_LEVEL_DEBUG)
+
+bool log_allowed(struct log_limit *l, uint64_t now_ms, uint64_t *n_skipped)
+{
+	uint64_t interval = l->interval_ms ? l->interval_ms : 10000;
+
+	if (l->last_ms && now_ms - l->last_ms < interval) {
+		l->n_skipped++;
+		return false;
+	}
+	l->last_ms = now_ms ? now_ms : 1;
+	*n_skipped = l->n_skipped;
+	l->n_skipped = 0;
+	return true;
+}
