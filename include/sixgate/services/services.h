@@ -24,33 +24,56 @@ enum { SERVICES_NODE_SLOTS = 4096, MAGLEV_SIZE = 65537 };
  */
 struct services_table;
 
-/** struct node_status - what health and the operator say of one node now. */
+/**
+ * struct node_status - what health and the operator say of one node now
+ * @ramp_percent: slow start: the share of its weight that it gets for now; 0 stands for all of it
+ * @why: for `nodes`: never NULL; copied
+ */
 struct node_status {
 	enum node_state state;
-	const char *why; /* for `nodes`: static or owned by the health room; never NULL */
+	uint8_t ramp_percent;
+	const char *why;
+};
+
+/**
+ * struct services_input - what a table is made of; all borrowed for the call
+ * @status: of the nodes in the order of @conf (service by service)
+ * @prev:   running table, whose slots are kept, or NULL
+ * @onlink: prefixes on-link on inside interfaces, either family: a client on its node's own link
+ *          is translated, for the node would answer it directly
+ */
+struct services_input {
+	const struct services_conf *conf;
+	const struct node_status *status;
+	const struct services_table *prev;
+	const struct prefix *onlink;
+	uint32_t n_onlink;
 };
 
 /**
  * services_table_new() - compile
- * @status: of the nodes in the order of @conf (service by service)
- * @prev:   running table, whose slots are kept, or NULL
- * @s:      steering under construction: VIPs, nodes, sources, embed-prefixes are added
- * @probe_prefix: /64 that holds the addresses of health probes: <prefix>:<service>:<node>; see
- *          services_probe_address(). @probe_client: the host's own end of these probes.
+ * @s: steering under construction, nat64's pool already in it: VIPs, nodes, sources and
+ *     embed-prefixes are added. With sources its block tables are copied into a longer array, which
+ *     belongs to the new services_table and so lives as long as the snapshot of both.
+ *
+ * Return: 0 with @out owned by the caller; -EINVAL, -ENOSPC, -ENOMEM. Control thread.
  */
-int services_table_new(struct services_table **out, const struct services_conf *conf,
-		       const struct node_status *status, const struct services_table *prev,
+int services_table_new(struct services_table **out, const struct services_input *in,
 		       struct steering *s, struct err *e);
 void services_table_free(struct services_table *t);
 
 /**
- * services_probe_address() - where a check of one node *through the data plane* connects to: an
- * internal address that only this host uses, whose flow always goes to that node, with a source
- * that the node sees as it sees a client (so that it must answer through us).
+ * services_probe_address() - where a check of one node *through the data plane* connects to, on
+ * the node's service port: an internal address that only this host uses, whose flow always goes to
+ * that node, with a source that the node sees as it sees a client (so that it must answer through
+ * us). @service, @node: places in the configuration; the node's within its service.
  */
 struct addr services_probe_address(unsigned service, unsigned node);
 /** services_probe_prefix() - the /64 of these addresses: routed to our inside device. */
 struct prefix services_probe_prefix(void);
+/** services_probe_client() - the host's own end of these checks: an address of the inside device,
+ *  in the same /64. */
+struct addr services_probe_client(void);
 
 /** services_claims_vip() - @a is a VIP (of any service, any port) or a probe address. */
 bool services_claims_vip(const struct services_table *t, const struct addr *a);
@@ -58,7 +81,7 @@ bool services_claims_vip(const struct services_table *t, const struct addr *a);
  *  without a flow are dropped, never taken by another policy. */
 bool services_claims_node(const struct services_table *t, const struct addr *a, be16 port,
 			  uint8_t proto);
-/** services_claims_client() - @a is an address we give to clients (source, embed-prefix). */
+/** services_claims_client() - @a is an address we give to clients (source, embed-prefix, probes). */
 bool services_claims_client(const struct services_table *t, const struct addr *a);
 
 /** struct services - one worker's share: live flows per node, stored SYNs, sweep position. */
@@ -87,12 +110,17 @@ struct verdict services_tcp_event(struct services *v, const struct services_tabl
 				  struct packet **again, uint64_t now_ms);
 
 void services_flow_ended(struct services *v, const struct flow *f);
+/** services_plan_ended() - the same for a plan that did not become a flow. */
+void services_plan_ended(struct services *v, const struct flow_plan *plan);
 /** services_flow_stale() - its node is down or gone: both ends get a reset. Draining nodes keep
  *  flows until their time is up. */
 bool services_flow_stale(const struct services_table *t, const struct flow *f);
 /** services_idle_timeout_ms() - of the flow's service. */
 uint32_t services_idle_timeout_ms(const struct services_table *t, const struct flow *f);
-/** services_any_stale() - this table has just made flows stale: a sweep is due. */
+/** services_stale_mark() - grows with each table that makes flows of the one before it stale: a
+ *  worker whose last mark differs owes a sweep. 0 for NULL. */
+uint32_t services_stale_mark(const struct services_table *t);
+/** services_any_stale() - the same between two tables that both still exist. */
 bool services_any_stale(const struct services_table *t, const struct services_table *prev);
 
 /** services_error_source() - outer source of an ICMP error in direction @dir. */
@@ -113,3 +141,5 @@ uint32_t services_node_records(const struct services_table *t, struct node_recor
 uint64_t services_node_flows(const struct services *v, uint32_t slot);
 /** services_node_total() - flows ever given to the node in this worker; any thread. */
 uint64_t services_node_total(const struct services *v, uint32_t slot);
+/** services_node_failed() - connection attempts it refused or left unanswered; any thread. */
+uint64_t services_node_failed(const struct services *v, uint32_t slot);
