@@ -62,6 +62,7 @@ struct handoff; /* ring between two workers */
 /**
  * struct worker - hot members first; lives in memory of worker_layout()
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
+ * @seen_generation: snapshot of the last call: to notice a change
  * @tokens: ICMP errors that may be sent now; refilled with time
  */
 struct worker {
@@ -72,13 +73,14 @@ struct worker {
 	struct services *services;
 	struct fragments *fragments;
 	struct outbox out;
-	const struct snapshot *seen; /* snapshot of the last batch: to notice a change */
 	uint64_t seen_generation;
 	unsigned id, n_workers;
 	struct handoff *to[STEER_WORKERS_MAX], *from[STEER_WORKERS_MAX];
 	uint32_t tokens;
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
+	uint32_t evict_at; /* where the search for something to evict goes on */
+	uint32_t n_from_outside; /* flows with FLOW_FROM_OUTSIDE */
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "sixgate/base/addr.h"
+#include "sixgate/base/complaint.h"
 #include "sixgate/base/err.h"
 
 enum egress6_unsolicited { EGRESS6_DROP, EGRESS6_REJECT, EGRESS6_RESET };
@@ -15,6 +16,16 @@ struct pinhole_conf {
 	struct prefix destination;
 	uint16_t port[16];
 	uint8_t n_port;
+};
+
+/** Seconds: least values, and the most that any timeout may be. */
+enum {
+	EGRESS6_TCP_ESTABLISHED_MIN_S = 7440,
+	EGRESS6_TCP_TRANSITORY_MIN_S = 240,
+	EGRESS6_UDP_MIN_S = 120,
+	EGRESS6_ICMP_MIN_S = 60,
+	EGRESS6_OTHER_MIN_S = 120,
+	EGRESS6_TIMEOUT_MAX_S = 604800
 };
 
 struct egress6_timeouts {
@@ -42,4 +53,7 @@ struct egress6_conf {
 };
 
 void egress6_conf_default(struct egress6_conf *c);
+/** egress6_conf_complain() - everything that is wrong, each with its member. */
+void egress6_conf_complain(const struct egress6_conf *c, struct complaints *to);
+/** egress6_conf_check() - Return: 0 or -EINVAL with the first fault. */
 int egress6_conf_check(const struct egress6_conf *c, struct err *e);

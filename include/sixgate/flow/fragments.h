@@ -39,7 +39,9 @@ struct verdict fragments_track(struct fragments *fs, struct packet *p, uint64_t 
 struct packet *fragments_release(struct fragments *fs, const struct packet *first,
 				 struct outbox *out);
 
-/** fragments_expire() - forget what is older than @timeout_ms; oldest first, at most @budget.
- *  Return: packets that had waited and are dropped now (DROP_FRAGMENT_NO_FIRST). */
-uint32_t fragments_expire(struct fragments *fs, uint64_t now_ms, uint32_t timeout_ms,
-			  uint32_t budget);
+/** fragments_expire() - forget what is older than @timeout_ms; oldest first, at most @budget. */
+void fragments_expire(struct fragments *fs, uint64_t now_ms, uint32_t timeout_ms, uint32_t budget);
+
+/** fragments_dropped() - packets that waited in vain since the last call (expired, or shed to make
+ *  room): DROP_FRAGMENT_NO_FIRST. */
+uint32_t fragments_dropped(struct fragments *fs);

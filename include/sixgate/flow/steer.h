@@ -27,8 +27,8 @@ enum steer_kind { STEER_FREE, STEER_VIP, STEER_NODE, STEER_POOL, STEER_PINNED };
 /** struct steer_entry - @value: STEER_POOL: slot of the block table; STEER_PINNED: worker. */
 struct steer_entry {
 	struct addr addr;
-	be16 port;     /* VIP and NODE; else 0 */
-	uint8_t proto; /* VIP and NODE; else 0 */
+	be16 port;     /* NODE; else 0 */
+	uint8_t proto; /* NODE; else 0 */
 	uint8_t kind;
 	uint32_t value;
 };
@@ -52,7 +52,8 @@ struct steering {
 /** steering_init() - empty; @key: steering secret, constant over the life of the process. */
 void steering_init(struct steering *s, uint32_t n_workers, const struct hash_key *key);
 
-/** steering_add() - Return: 0 or -ENOSPC when the map is half full. Adding twice is harmless. */
+/** steering_add() - Return: 0 or -ENOSPC when its place in the map is taken up. Adding twice is
+ *  harmless. A VIP is added by address alone (port and protocol 0). */
 int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a, be16 port,
 		 uint8_t proto, uint32_t value);
 

@@ -1,7 +1,7 @@
 /*
  * table.h - the flow table: records by index, and a hash index with two entries a flow.
  *
- * Fixed at start, in the caller's memory, no pointers inside, one owner thread. The index has
+ * Fixed at start, in the caller's zeroed memory, no pointers in the records, one owner thread. The index has
  * buckets of one cache line with eight entries; a tuple has two buckets it may stand in, so that
  * the table can be filled to its capacity. Entries are found by tag and proved by the tuple.
  */
@@ -14,7 +14,7 @@ enum { FLOW_NONE = UINT32_MAX };
 
 struct flow_bucket {
 	uint16_t tag[8];
-	uint32_t ref[8];      /* FLOW_NONE when free, else flow index << 1 | direction */
+	uint32_t ref[8];      /* 0 when free, else 1 + (flow index << 1 | direction) */
 	uint16_t n_elsewhere; /* tuples whose first bucket this is, but which stand in their second */
 	uint16_t spare[7];
 };

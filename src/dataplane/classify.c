@@ -1,0 +1,183 @@
+/*
+ * classify.c - a packet that belongs to no flow: may it start one, and whose is it?
+ *
+ * The order of decision is the architecture's: VIPs and nodes, pool4, the NAT64 prefix, egress6,
+ * nobody. Static entries are mappings of nat64 and found there.
+ */
+#include "dataplane_internal.h"
+
+static bool is_inside(const struct snapshot *s, const struct addr *a)
+{
+	for (uint32_t i = 0; i < s->n_inside; i++)
+		if (prefix_contains(&s->inside[i], a))
+			return true;
+	return false;
+}
+
+struct verdict classify__check_side(const struct snapshot *s, const struct packet *p,
+				    const struct addr *src, const struct addr *dst)
+{
+	bool hairpin = p->flags & PACKET_HAIRPIN;
+
+	if (s->nat64 && !addr_is_v4(src) && nat64_claims_pool6(s->nat64, src, NULL))
+		return verdict_drop(DROP_SPOOFED_POOL6);
+	if (p->side == SIDE_INSIDE) {
+		if (s->n_inside && !is_inside(s, src))
+			return verdict_reject(DROP_SOURCE_NOT_INSIDE, REPLY_SOURCE_POLICY);
+		return verdict_continue();
+	}
+	if (!hairpin && is_inside(s, src))
+		return verdict_drop(DROP_SPOOFED_INSIDE);
+	if (!hairpin && s->nat64 && addr_is_v4(src) && nat64_claims_pool4(s->nat64, src))
+		return verdict_drop(DROP_LOOP);
+	if (s->nat64 && !addr_is_v4(dst) && nat64_claims_pool6(s->nat64, dst, NULL))
+		return verdict_drop(DROP_SPOOFED_POOL6);
+	return verdict_continue();
+}
+
+static struct verdict ask_services(struct worker *w, const struct snapshot *s,
+				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
+{
+	if (services_claims_vip(s->services, &p->key.dst))
+		return services_admit(w->services, s->services, &s->steer, &w->flows, p, plan,
+				      now_ms);
+	if (services_claims_node(s->services, &p->key.src, p->key.sport, p->proto))
+		return verdict_drop(DROP_NODE_NO_FLOW);
+	if (services_claims_client(s->services, &p->key.dst))
+		return verdict_drop(DROP_NO_FLOW);
+	return verdict_continue();
+}
+
+static struct verdict ask_nat64(struct worker *w, const struct snapshot *s, const struct packet *p,
+				struct flow_plan *plan, uint64_t now_ms)
+{
+	if (addr_is_v4(&p->key.dst)) {
+		if (p->side == SIDE_OUTSIDE && nat64_claims_pool4(s->nat64, &p->key.dst))
+			return nat64_admit_outside(w->nat64, s->nat64, p, plan, now_ms);
+		return verdict_continue();
+	}
+	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL))
+		return nat64_admit_inside(w->nat64, s->nat64, p, plan, now_ms);
+	return verdict_continue();
+}
+
+static struct verdict ask_egress6(const struct snapshot *s, const struct packet *p,
+				  struct flow_plan *plan)
+{
+	if (addr_is_v4(&p->key.dst))
+		return verdict_continue();
+	if (p->side == SIDE_INSIDE)
+		return egress6_admit_inside(&s->egress6, p, plan);
+	if (egress6_claims(&s->egress6, &p->key.dst))
+		return egress6_admit_outside(&s->egress6, p, plan);
+	return verdict_continue();
+}
+
+/* Which policy takes it: a plan with its policy set, or a drop. */
+static struct verdict ask_policies(struct worker *w, const struct snapshot *s,
+				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
+{
+	struct verdict v = verdict_continue();
+
+	*plan = (struct flow_plan){ 0 };
+	if (s->services)
+		v = ask_services(w, s, p, plan, now_ms);
+	if (v.next == VERDICT_CONTINUE && !plan->policy && s->nat64)
+		v = ask_nat64(w, s, p, plan, now_ms);
+	if (v.next == VERDICT_CONTINUE && !plan->policy && s->has_egress6)
+		v = ask_egress6(s, p, plan);
+	if (v.next == VERDICT_CONTINUE && !plan->policy)
+		v = p->side == SIDE_INSIDE ? verdict_reject(DROP_NO_POLICY, REPLY_NO_ROUTE) :
+					     verdict_drop(DROP_NO_POLICY);
+	return v;
+}
+
+/* What leaves and is addressed to one of our own pools comes round once more. */
+static void mark_hairpins(const struct snapshot *s, struct flow_plan *plan)
+{
+	for (unsigned dir = 0; dir < 2; dir++) {
+		const struct addr *to = &plan->key[!dir].src;
+
+		if ((s->nat64 && addr_is_v4(to) && nat64_claims_pool4(s->nat64, to)) ||
+		    (s->services && services_claims_vip(s->services, to)))
+			plan->flags |= (uint8_t)(FLOW_HAIRPIN_0 << dir);
+	}
+}
+
+static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t now_ms)
+{
+	struct flow f = { .policy = plan->policy, .object = plan->object, .aux = plan->aux,
+			  .generation = plan->generation, .flags = plan->flags,
+			  .key = { plan->key[0], plan->key[1] } };
+
+	if (plan->policy == POLICY_NAT64)
+		nat64_flow_ended(w->nat64, plan->object, plan->flags, now_ms);
+	else if (plan->policy == POLICY_SERVICES)
+		services_flow_ended(w->services, &f);
+}
+
+/* A full table: an unanswered session from outside makes room, nothing else does. */
+static bool evict_one(struct worker *w, uint64_t now_ms)
+{
+	uint32_t n = w->flows.pool.n;
+
+	for (unsigned i = 0; i < EVICTION_PROBES; i++) {
+		w->evict_at = w->evict_at + 1 < n ? w->evict_at + 1 : 0;
+		if (!flow_table_used(&w->flows, w->evict_at) ||
+		    !(w->flows.flow[w->evict_at].flags & FLOW_FROM_OUTSIDE))
+			continue;
+		session__end(w, w->evict_at, now_ms);
+		count(w, COUNT_FLOWS_EVICTED, 1);
+		return true;
+	}
+	return false;
+}
+
+static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_t now_ms,
+			 enum drop_reason *why)
+{
+	uint32_t index;
+
+	if (plan->flags & FLOW_FROM_OUTSIDE && w->n_from_outside >= w->flows.pool.n / FROM_OUTSIDE_SHARE) {
+		*why = DROP_INBOUND_LIMIT;
+		return FLOW_NONE;
+	}
+	index = flow_table_add(&w->flows, plan, why);
+	if (index == FLOW_NONE && *why == DROP_FLOW_TABLE_FULL && evict_one(w, now_ms))
+		index = flow_table_add(&w->flows, plan, why);
+	return index;
+}
+
+struct verdict classify__open(struct worker *w, const struct snapshot *s, const struct packet *p,
+			      uint64_t now_ms, uint32_t *index, unsigned *dir)
+{
+	static const uint8_t created[N_POLICIES] = {
+		[POLICY_NAT64] = COUNT_FLOWS_CREATED_NAT64,
+		[POLICY_EGRESS6] = COUNT_FLOWS_CREATED_EGRESS6,
+		[POLICY_SERVICES] = COUNT_FLOWS_CREATED_SERVICES,
+	};
+	struct flow_plan plan;
+	enum drop_reason why;
+	struct verdict v = classify__check_side(s, p, &p->key.src, &p->key.dst);
+
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	if (p->flags & PACKET_ICMP_ERROR)
+		return verdict_drop(DROP_NO_FLOW_ICMP);
+	v = ask_policies(w, s, p, &plan, now_ms);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	mark_hairpins(s, &plan);
+	if (plan.policy == POLICY_SERVICES)
+		plan.flags |= FLOW_REFRESH_BOTH;
+	*index = add_flow(w, &plan, now_ms, &why);
+	if (*index == FLOW_NONE) {
+		give_back(w, &plan, now_ms);
+		return p->side == SIDE_INSIDE ? verdict_reject(why, REPLY_ADMIN_PROHIBITED) :
+						verdict_drop(why);
+	}
+	*dir = plan.dir;
+	count(w, created[plan.policy], 1);
+	session__start(w, s, *index, p, now_ms);
+	return verdict_continue();
+}

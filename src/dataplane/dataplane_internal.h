@@ -1,0 +1,48 @@
+/* dataplane_internal.h - what the files of this room share. */
+#pragma once
+#include <netinet/in.h>
+#include "sixgate/base/must.h"
+#include "sixgate/dataplane/worker.h"
+#include "sixgate/flow/tcp.h"
+
+enum {
+	FROM_OUTSIDE_LIFE_MS = 10000, /* a session opened from outside, until the inside answers */
+	FROM_OUTSIDE_SHARE = 4,       /* such sessions may take one in this many of all flows */
+	EVICTION_PROBES = 64,
+	RESETS_PER_CALL = 256
+};
+
+static inline void count(struct worker *w, enum worker_counter c, uint64_t n)
+{
+	counter_add(&w->count[c], n);
+}
+
+/* classify.c: a packet without a flow. Return: verdict_continue() with the flow's index in @index
+ * and its direction in @dir, or a drop. */
+struct verdict classify__open(struct worker *w, const struct snapshot *s, const struct packet *p,
+			      uint64_t now_ms, uint32_t *index, unsigned *dir);
+/* Addresses that may not come from this side: anti-spoofing, BCP 38. */
+struct verdict classify__check_side(const struct snapshot *s, const struct packet *p,
+				    const struct addr *src, const struct addr *dst);
+
+/* session.c: what a packet does to its flow. */
+struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
+			       unsigned dir, const struct packet *p, uint64_t now_ms);
+void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
+		    const struct packet *p, uint64_t now_ms);
+/* The wheel has unlinked it: probe it, reset it, end it. */
+void session__expire(struct worker *w, const struct snapshot *s, uint32_t index, uint64_t now_ms);
+/* End a flow whose timer is linked. */
+void session__end(struct worker *w, uint32_t index, uint64_t now_ms);
+/* Resets with exact sequence numbers to both ends of a TCP flow (RFC 5961 3.2). */
+void session__reset_both(struct worker *w, const struct flow *f);
+bool session__stale(struct worker *w, const struct snapshot *s, const struct flow *f);
+
+/* timers.c */
+void timers__use_snapshot(struct worker *w, const struct snapshot *s);
+
+/* handoff.c: copy @p to its owner. @resolved: a fragment whose ports are known in its key. */
+struct verdict handoff__send(struct worker *w, const struct packet *p, unsigned owner, bool resolved);
+/* Return: a copy of the oldest packet in @h made in @out with side, flags and (when *@resolved)
+ * ports set, or NULL. */
+struct packet *handoff__receive(struct handoff *h, struct outbox *out, bool *resolved);

@@ -1,0 +1,355 @@
+/*
+ * pipeline.c - the life of a batch.
+ *
+ * Theory of operation. Three passes over a batch, so that misses of the cache overlap: parse and
+ * hash every packet and fetch its bucket; fetch the record the bucket points to; then, packet by
+ * packet, find the flow (or ask the policies for one), let the packet move the flow's state, and
+ * rewrite it. What comes out addressed to one of our own pools goes round once more as if it had
+ * arrived from outside (a hairpin), never twice. A dropped packet stays in its place with its
+ * verdict; an error about it, if any, is made in the outbox.
+ */
+#include "dataplane_internal.h"
+#include "sixgate/packet/parse.h"
+
+static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
+			      uint64_t now_ms);
+
+/* Outer addresses of a packet whose key is about what it embeds. */
+static struct addr outer_src(const struct packet *p)
+{
+	return p->family == 4 ? addr_from_v4(p->data + 12) : addr_from_v6(p->data + 8);
+}
+
+static struct addr outer_dst(const struct packet *p)
+{
+	return p->family == 4 ? addr_from_v4(p->data + 16) : addr_from_v6(p->data + 24);
+}
+
+static struct addr error_source(const struct snapshot *s, const struct flow *f, unsigned dir,
+				const struct addr *src)
+{
+	if (addr_equal(src, &f->key[dir].src))
+		return f->key[!dir].dst; /* from the far end itself */
+	if (f->policy == POLICY_NAT64)
+		return nat64_error_source(s->nat64, f, dir, src);
+	if (f->policy == POLICY_SERVICES)
+		return services_error_source(s->services, f, dir, src);
+	return *src;
+}
+
+static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, const struct flow *f,
+				   unsigned dir, struct packet *p)
+{
+	struct rewrite rw = { .to = flow_out_tuple(f, dir),
+			      .addr_delta = f->delta[dir],
+			      .out_side = (uint8_t)flow_out_side(f, dir) };
+
+	if (unlikely(p->flags & PACKET_ICMP_ERROR)) {
+		struct addr src = outer_src(p), dst = outer_dst(p);
+		struct verdict v = classify__check_side(s, p, &src, &dst);
+
+		if (v.next != VERDICT_CONTINUE)
+			return v;
+		rw.outer_src = error_source(s, f, dir, &src);
+	}
+	return translate_packet(&s->env, &w->translate, p, &rw, &w->out);
+}
+
+/* Out of one flow, into another: as from outside, by the owner of the second flow. */
+static struct verdict go_round(struct worker *w, const struct snapshot *s, struct packet *p,
+			       uint64_t now_ms)
+{
+	struct verdict v;
+
+	p->side = SIDE_OUTSIDE;
+	v = packet_parse(p);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	p->flags |= PACKET_HAIRPIN;
+	count(w, COUNT_HAIRPINS, 1);
+	p->hash = tuple_hash(&w->flows.key, &p->key);
+	return run_one(w, s, p, now_ms);
+}
+
+static void finish(struct worker *w, const struct snapshot *s, struct packet *p, struct verdict v);
+
+static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct packet *p,
+			      struct verdict v, uint16_t made_from, uint64_t now_ms)
+{
+	uint16_t made_to = w->out.n;
+
+	if (v.next == VERDICT_FORWARD)
+		return go_round(w, s, p, now_ms);
+	for (uint16_t i = made_from; v.next == VERDICT_HELD && i < made_to; i++)
+		finish(w, s, &w->out.packet[i], go_round(w, s, &w->out.packet[i], now_ms));
+	return v;
+}
+
+static struct verdict drop_stale(struct worker *w, uint32_t index, uint64_t now_ms)
+{
+	const struct flow *f = &w->flows.flow[index];
+
+	if (f->policy == POLICY_SERVICES)
+		session__reset_both(w, f);
+	session__end(w, index, now_ms);
+	return verdict_drop(DROP_STALE_OBJECT);
+}
+
+/* A SYN that was refused goes to another node as the client sent it. */
+static void send_again(struct worker *w, const struct snapshot *s, uint32_t index,
+		       struct packet *again)
+{
+	struct verdict v = packet_parse(again);
+
+	count(w, COUNT_SERVICE_MOVES, 1);
+	if (v.next == VERDICT_CONTINUE)
+		v = rewrite_with(w, s, &w->flows.flow[index], 0, again);
+	finish(w, s, again, v);
+}
+
+static struct verdict service_event(struct worker *w, const struct snapshot *s, uint32_t index,
+				    unsigned dir, struct packet *p, uint64_t now_ms)
+{
+	struct packet *again = NULL;
+	struct verdict v = services_tcp_event(w->services, s->services, &w->flows, index, dir, p,
+					      &w->out, &again, now_ms);
+
+	if (again)
+		send_again(w, s, index, again);
+	return v;
+}
+
+static bool starts_anew(const struct flow *f, const struct packet *p, unsigned dir)
+{
+	return (f->state == TCP_TRANS || f->state == TCP_V4_FIN_V6_FIN_RCV) && dir == 0 &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}
+
+static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32_t index,
+			      unsigned dir, struct packet *p, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	uint16_t made_from = w->out.n;
+	struct verdict v;
+
+	if (unlikely(p->side != flow_out_side(f, !dir)))
+		return verdict_drop(DROP_WRONG_SIDE);
+	if (unlikely(w->sweep_at != FLOW_NONE) && session__stale(w, s, f))
+		return drop_stale(w, index, now_ms);
+	if (f->policy == POLICY_SERVICES && p->proto == IPPROTO_TCP &&
+	    !(p->flags & PACKET_ICMP_ERROR)) {
+		v = service_event(w, s, index, dir, p, now_ms);
+		if (v.next != VERDICT_CONTINUE)
+			return v;
+		made_from = w->out.n;
+	}
+	v = session__packet(w, s, index, dir, p, now_ms);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	v = rewrite_with(w, s, f, dir, p);
+	if (unlikely(f->flags & (FLOW_HAIRPIN_0 << dir))) {
+		if (p->flags & PACKET_HAIRPIN)
+			return verdict_drop(DROP_HAIRPIN_LOOP);
+		v = hairpin(w, s, p, v, made_from, now_ms);
+	}
+	return v;
+}
+
+/* A parsed packet of ours, with its ports known: to the flow it belongs to. */
+static struct verdict run_owned(struct worker *w, const struct snapshot *s, struct packet *p,
+				uint64_t now_ms)
+{
+	uint32_t ref = flow_table_find(&w->flows, &p->key, p->hash);
+	uint32_t index = ref >> 1;
+	unsigned dir = ref & 1;
+	struct verdict v;
+
+	if (likely(ref != FLOW_NONE) &&
+	    !(p->proto == IPPROTO_TCP && starts_anew(&w->flows.flow[index], p, dir)))
+		return in_flow(w, s, index, dir, p, now_ms);
+	if (ref != FLOW_NONE) /* a SYN on an old tuple is a new connection, decided anew */
+		session__end(w, index, now_ms);
+	v = classify__open(w, s, p, now_ms, &index, &dir);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	return in_flow(w, s, index, dir, p, now_ms);
+}
+
+static struct verdict run_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
+				   uint64_t now_ms)
+{
+	unsigned owner;
+	struct verdict v;
+
+	if (w->n_workers > 1) {
+		owner = owner_of_fragment(&s->steer, &p->key, p->frag_id);
+		if (owner != w->id)
+			return handoff__send(w, p, owner, false);
+	}
+	v = fragments_track(w->fragments, p, now_ms, s->nat64_timeouts.fragment_s * 1000);
+	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	p->hash = tuple_hash(&w->flows.key, &p->key);
+	owner = owner_of_tuple(&s->steer, &p->key, (enum side)p->side);
+	if (owner != w->id)
+		return handoff__send(w, p, owner, true);
+	return run_owned(w, s, p, now_ms);
+}
+
+static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
+			      uint64_t now_ms)
+{
+	if (unlikely(p->flags & PACKET_FRAGMENT))
+		return run_fragment(w, s, p, now_ms);
+	if (unlikely(w->n_workers > 1)) {
+		unsigned owner = owner_of_tuple(&s->steer, &p->key, (enum side)p->side);
+
+		if (owner != w->id)
+			return handoff__send(w, p, owner, false);
+	}
+	return run_owned(w, s, p, now_ms);
+}
+
+static void reply(struct worker *w, const struct snapshot *s, const struct packet *p)
+{
+	if (w->tokens == 0) {
+		count(w, COUNT_ERRORS_LIMITED, 1);
+		return;
+	}
+	if (reply_build(&s->env, p, &w->out)) {
+		w->tokens--;
+		count(w, COUNT_ERRORS_SENT, 1);
+	}
+}
+
+static void finish(struct worker *w, const struct snapshot *s, struct packet *p, struct verdict v)
+{
+	p->verdict = v;
+	if (likely(v.next != VERDICT_DROP))
+		return;
+	counter_add(&w->drop[v.why], 1);
+	if (v.reply != REPLY_NONE)
+		reply(w, s, p);
+}
+
+/* What waited for this first fragment follows it. */
+static void run_waiting(struct worker *w, const struct snapshot *s, const struct packet *first,
+			uint64_t now_ms)
+{
+	struct packet *p;
+
+	while ((p = fragments_release(w->fragments, first, &w->out))) {
+		unsigned owner = owner_of_tuple(&s->steer, &p->key, (enum side)p->side);
+
+		p->hash = tuple_hash(&w->flows.key, &p->key);
+		finish(w, s, p,
+		       owner != w->id ? handoff__send(w, p, owner, true) :
+					run_owned(w, s, p, now_ms));
+	}
+}
+
+/* The waiting ones are found by the first fragment's facts, which its rewriting changes. */
+static void run_and_finish(struct worker *w, const struct snapshot *s, struct packet *p,
+			   uint64_t now_ms)
+{
+	struct packet first;
+
+	if (likely(!(p->flags & PACKET_FIRST_FRAGMENT))) {
+		finish(w, s, p, run_one(w, s, p, now_ms));
+		return;
+	}
+	first = *p;
+	finish(w, s, p, run_one(w, s, p, now_ms));
+	run_waiting(w, s, &first, now_ms);
+}
+
+static void count_received(struct worker *w, const struct batch *b)
+{
+	uint64_t packets[N_SIDES] = { 0 }, bytes[N_SIDES] = { 0 };
+
+	for (uint16_t i = 0; i < b->n; i++) {
+		packets[b->packet[i].side]++;
+		bytes[b->packet[i].side] += b->packet[i].len;
+	}
+	count(w, COUNT_RX_PACKETS_INSIDE, packets[SIDE_INSIDE]);
+	count(w, COUNT_RX_PACKETS_OUTSIDE, packets[SIDE_OUTSIDE]);
+	count(w, COUNT_RX_BYTES_INSIDE, bytes[SIDE_INSIDE]);
+	count(w, COUNT_RX_BYTES_OUTSIDE, bytes[SIDE_OUTSIDE]);
+}
+
+static void parse_all(struct worker *w, struct batch *b)
+{
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct packet *p = &b->packet[i];
+
+		p->verdict = packet_parse(p);
+		if (p->verdict.next != VERDICT_CONTINUE)
+			continue;
+		p->hash = tuple_hash(&w->flows.key, &p->key);
+		flow_table_prefetch(&w->flows, p->hash);
+	}
+	for (uint16_t i = 0; i < b->n; i++)
+		if (b->packet[i].verdict.next == VERDICT_CONTINUE)
+			flow_table_prefetch_flow(&w->flows, b->packet[i].hash);
+}
+
+void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms)
+{
+	outbox_reset(&w->out);
+	if (unlikely(s->generation != w->seen_generation))
+		timers__use_snapshot(w, s);
+	count_received(w, b);
+	parse_all(w, b);
+	for (uint16_t i = 0; i < b->n; i++) {
+		struct packet *p = &b->packet[i];
+
+		if (likely(p->verdict.next == VERDICT_CONTINUE))
+			run_and_finish(w, s, p, now_ms);
+		else
+			finish(w, s, p, p->verdict);
+	}
+}
+
+static void take_one(struct worker *w, const struct snapshot *s, struct packet *p, bool resolved,
+		     uint64_t now_ms)
+{
+	struct tuple key = p->key;
+	bool round = p->flags & PACKET_HAIRPIN;
+	struct verdict v = packet_parse(p);
+
+	if (v.next != VERDICT_CONTINUE) {
+		finish(w, s, p, v);
+		return;
+	}
+	if (round)
+		p->flags |= PACKET_HAIRPIN;
+	if (resolved)
+		p->key = key;
+	p->hash = tuple_hash(&w->flows.key, &p->key);
+	if (resolved)
+		finish(w, s, p, run_owned(w, s, p, now_ms));
+	else
+		run_and_finish(w, s, p, now_ms);
+}
+
+uint32_t pipeline_take(struct worker *w, const struct snapshot *s, uint32_t max, uint64_t now_ms)
+{
+	uint32_t n = 0;
+
+	outbox_reset(&w->out);
+	if (unlikely(s->generation != w->seen_generation))
+		timers__use_snapshot(w, s);
+	for (unsigned peer = 0; peer < w->n_workers; peer++) {
+		struct packet *p;
+		bool resolved;
+
+		if (!w->from[peer])
+			continue;
+		while (n < max && (p = handoff__receive(w->from[peer], &w->out, &resolved))) {
+			take_one(w, s, p, resolved, now_ms);
+			n++;
+		}
+	}
+	return n;
+}

@@ -1,0 +1,249 @@
+/*
+ * session.c - the life of a flow: its timers, its TCP state, its end.
+ *
+ * RFC 6146 3.5, the same for every policy: direction 0 is the RFC's V6 side. Deviations by policy:
+ * egress6 may pick up a TCP connection in the middle, and services refresh from both sides.
+ */
+#include "dataplane_internal.h"
+
+/* Lifetimes in milliseconds, by what RFC 6146 4 calls them. */
+struct lifetimes {
+	uint64_t est, trans, udp, icmp, other;
+};
+
+static struct lifetimes lifetimes_of(const struct snapshot *s, const struct flow *f)
+{
+	switch ((enum policy_id)f->policy) {
+	case POLICY_NAT64:
+		return (struct lifetimes){ s->nat64_timeouts.tcp_established_s * 1000ull,
+					   s->nat64_timeouts.tcp_transitory_s * 1000ull,
+					   s->nat64_timeouts.udp_s * 1000ull,
+					   s->nat64_timeouts.icmp_s * 1000ull,
+					   s->nat64_timeouts.udp_s * 1000ull };
+	case POLICY_EGRESS6:
+		return (struct lifetimes){ s->egress6.timeouts.tcp_established_s * 1000ull,
+					   s->egress6.timeouts.tcp_transitory_s * 1000ull,
+					   s->egress6.timeouts.udp_s * 1000ull,
+					   s->egress6.timeouts.icmp_s * 1000ull,
+					   s->egress6.timeouts.other_s * 1000ull };
+	case POLICY_SERVICES: {
+		uint64_t idle = services_idle_timeout_ms(s->services, f);
+
+		return (struct lifetimes){ idle, 60000, idle, idle, idle };
+	}
+	case POLICY_NONE:
+	case N_POLICIES:
+		break;
+	}
+	must(!"a flow has a policy");
+	return (struct lifetimes){ 0 };
+}
+
+/* A later deadline is found by the wheel when the old one comes; an earlier one must be moved. */
+static void set_lifetime(struct worker *w, uint32_t index, uint64_t after_ms, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	uint32_t deadline = wheel_deadline(now_ms, after_ms);
+
+	if ((int32_t)(deadline - f->deadline) >= 0) {
+		f->deadline = deadline;
+		return;
+	}
+	wheel_remove(&w->wheel, index);
+	f->deadline = deadline;
+	wheel_add(&w->wheel, index);
+}
+
+/* Latest sequence numbers of both ends, so that a reset can be exact (RFC 5961 3.2). */
+static void note_sequence(struct flow *f, unsigned dir, const struct packet *p, bool first)
+{
+	const uint8_t *th = p->data + p->l4_at;
+	uint32_t header = (th[12] >> 4) * 4u;
+	uint32_t end = load32(th + 4) + (p->len - p->l4_at - header) + !!(p->tcp_flags & TCP_SYN) +
+		       !!(p->tcp_flags & TCP_FIN);
+
+	if (first || (int32_t)(end - f->seq_next[dir]) > 0)
+		f->seq_next[dir] = end;
+	if (p->tcp_flags & TCP_ACK)
+		f->ack_last[dir] = load32(th + 8);
+}
+
+static bool has_tcp_header(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP &&
+	       (!(p->flags & PACKET_FRAGMENT) || p->flags & PACKET_FIRST_FRAGMENT);
+}
+
+/* A connection that began before us (egress6 only: nat64 and services open by SYN) stays closed
+ * until the other side answers. */
+static bool picked_up(const struct flow *f, unsigned dir, const struct packet *p)
+{
+	return f->state == TCP_CLOSED && f->policy == POLICY_EGRESS6 && dir == 1 &&
+	       !(p->tcp_flags & (TCP_SYN | TCP_RST));
+}
+
+static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
+		       const struct packet *p, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	struct tcp_step step;
+	struct lifetimes l;
+
+	if (!has_tcp_header(p))
+		return;
+	note_sequence(f, dir, p, f->seq_next[dir] == 0);
+	step = picked_up(f, dir, p) ? (struct tcp_step){ TCP_ESTABLISHED, TIMER_EST } :
+				      tcp_step((enum tcp_state)f->state, tcp_event(p->tcp_flags, dir));
+	f->state = step.next;
+	if (step.timer == TIMER_KEEP || f->flags & FLOW_FROM_OUTSIDE)
+		return;
+	l = lifetimes_of(s, f);
+	set_lifetime(w, index, step.timer == TIMER_EST ? l.est : l.trans, now_ms);
+	if (step.timer == TIMER_EST)
+		f->flags &= (uint8_t)~FLOW_PROBED;
+}
+
+static void datagram_packet(struct worker *w, const struct snapshot *s, uint32_t index,
+			    unsigned dir, const struct packet *p, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	struct lifetimes l = lifetimes_of(s, f);
+
+	/* RFC 4787 REQ-6: what comes from outside does not keep a mapping alive. */
+	if (dir == 1 && !(f->flags & FLOW_REFRESH_BOTH))
+		return;
+	set_lifetime(w, index,
+		     p->proto == IPPROTO_UDP ? l.udp :
+		     p->flags & PACKET_ICMP_QUERY ? l.icmp : l.other, now_ms);
+}
+
+static void answered(struct worker *w, struct flow *f)
+{
+	if (f->policy == POLICY_NAT64)
+		nat64_flow_answered(w->nat64, f);
+	f->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
+	must(w->n_from_outside > 0);
+	w->n_from_outside--;
+}
+
+struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
+			       unsigned dir, const struct packet *p, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+
+	if (unlikely(p->flags & PACKET_ICMP_ERROR))
+		return verdict_continue(); /* RFC 5508 REQ-6: errors neither refresh nor end */
+	if (unlikely(dir == 0 && f->flags & FLOW_FROM_OUTSIDE))
+		answered(w, f);
+	if (p->proto == IPPROTO_TCP)
+		tcp_packet(w, s, index, dir, p, now_ms);
+	else
+		datagram_packet(w, s, index, dir, p, now_ms);
+	return verdict_continue();
+}
+
+void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
+		    const struct packet *p, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	struct lifetimes l = lifetimes_of(s, f);
+	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? FROM_OUTSIDE_LIFE_MS :
+			p->proto == IPPROTO_TCP	     ? l.trans :
+			p->proto == IPPROTO_UDP	     ? l.udp :
+			p->flags & PACKET_ICMP_QUERY ? l.icmp :
+						       l.other;
+
+	if (f->flags & FLOW_FROM_OUTSIDE)
+		w->n_from_outside++;
+	f->deadline = wheel_deadline(now_ms, life);
+	wheel_add(&w->wheel, index);
+}
+
+static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+
+	if (f->flags & FLOW_FROM_OUTSIDE)
+		w->n_from_outside--;
+	if (f->policy == POLICY_NAT64)
+		nat64_flow_ended(w->nat64, f->object, f->flags, now_ms);
+	else if (f->policy == POLICY_SERVICES)
+		services_flow_ended(w->services, f);
+	flow_table_remove(&w->flows, index);
+	count(w, COUNT_FLOWS_ENDED, 1);
+}
+
+void session__end(struct worker *w, uint32_t index, uint64_t now_ms)
+{
+	wheel_remove(&w->wheel, index);
+	end_unlinked(w, index, now_ms);
+}
+
+/* One reset towards where direction @dir goes. When an acknowledgement seen later than the data
+ * says something else, a second one with that number: one of the two is exact. */
+static void reset_towards(struct worker *w, const struct flow *f, unsigned dir)
+{
+	struct tuple out = flow_out_tuple(f, dir);
+	uint32_t seq = f->seq_next[dir], ack = f->seq_next[!dir], expected = f->ack_last[!dir];
+
+	tcp_segment_build(&out, seq, ack, TCP_RST | TCP_ACK, (uint8_t)flow_out_side(f, dir), &w->out);
+	if (expected && expected != seq)
+		tcp_segment_build(&out, expected, ack, TCP_RST | TCP_ACK,
+				  (uint8_t)flow_out_side(f, dir), &w->out);
+}
+
+void session__reset_both(struct worker *w, const struct flow *f)
+{
+	if (f->key[0].proto != IPPROTO_TCP)
+		return;
+	reset_towards(w, f, 0);
+	reset_towards(w, f, 1);
+	count(w, COUNT_RESETS_SENT, 1);
+}
+
+bool session__stale(struct worker *w, const struct snapshot *s, const struct flow *f)
+{
+	switch ((enum policy_id)f->policy) {
+	case POLICY_NAT64:
+		return !s->nat64 || nat64_flow_stale(s->nat64, w->nat64, f);
+	case POLICY_EGRESS6:
+		return !s->has_egress6 || !egress6_claims(&s->egress6, &f->key[0].src);
+	case POLICY_SERVICES:
+		return !s->services || services_flow_stale(s->services, f);
+	case POLICY_NONE:
+	case N_POLICIES:
+		break;
+	}
+	return true;
+}
+
+/* RFC 6146 3.5.2.2: an idle established session is probed before it goes: an empty segment to the
+ * V6 side, whose answer establishes it again. Return: true if the flow lives on. */
+static bool probe(struct worker *w, const struct snapshot *s, uint32_t index, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	struct tuple out = flow_out_tuple(f, 1);
+
+	if (f->key[0].proto != IPPROTO_TCP || f->state != TCP_ESTABLISHED ||
+	    f->flags & FLOW_PROBED)
+		return false;
+	if (tcp_segment_build(&out, f->seq_next[1] - 1, f->seq_next[0], TCP_ACK,
+			      (uint8_t)flow_out_side(f, 1), &w->out))
+		count(w, COUNT_PROBES_SENT, 1);
+	f->state = TCP_TRANS;
+	f->flags |= FLOW_PROBED;
+	f->deadline = wheel_deadline(now_ms, lifetimes_of(s, f).trans);
+	wheel_add(&w->wheel, index);
+	return true;
+}
+
+void session__expire(struct worker *w, const struct snapshot *s, uint32_t index, uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+
+	if (!session__stale(w, s, f) && f->policy != POLICY_SERVICES && probe(w, s, index, now_ms))
+		return;
+	if (f->policy == POLICY_SERVICES && f->state == TCP_ESTABLISHED)
+		session__reset_both(w, f);
+	end_unlinked(w, index, now_ms);
+}

@@ -1,0 +1,79 @@
+/*
+ * timers.c - what happens without a packet: flows that are over, fragments nobody came for, the
+ * sweep after a new snapshot. Every call does a bounded amount of work.
+ */
+#include "dataplane_internal.h"
+
+enum { ERROR_BURST = 64 };
+
+void timers__use_snapshot(struct worker *w, const struct snapshot *s)
+{
+	if (s->nat64 && w->nat64)
+		nat64_use_table(w->nat64, s->nat64);
+	w->seen_generation = s->generation;
+	w->sweep_at = 0;
+}
+
+static void refill_tokens(struct worker *w, const struct snapshot *s, uint64_t now_ms)
+{
+	uint64_t add = (now_ms - w->tokens_ms) * s->error_rate / 1000;
+
+	if (!add)
+		return;
+	w->tokens_ms = now_ms;
+	w->tokens = add > ERROR_BURST - w->tokens ? ERROR_BURST : w->tokens + (uint32_t)add;
+}
+
+static bool sweep(struct worker *w, const struct snapshot *s, uint64_t now_ms)
+{
+	unsigned resets = RESETS_PER_CALL;
+	uint32_t end = w->sweep_at + SWEEP_BUDGET;
+
+	for (; w->sweep_at < end && w->sweep_at < w->flows.pool.fresh; w->sweep_at++) {
+		const struct flow *f = &w->flows.flow[w->sweep_at];
+
+		if (f->policy == POLICY_NONE || !session__stale(w, s, f))
+			continue;
+		if (f->policy == POLICY_SERVICES && f->key[0].proto == IPPROTO_TCP) {
+			if (resets-- == 0)
+				return true; /* paced: the rest next time */
+			session__reset_both(w, f);
+		}
+		session__end(w, w->sweep_at, now_ms);
+	}
+	if (w->sweep_at >= w->flows.pool.fresh)
+		w->sweep_at = FLOW_NONE;
+	return w->sweep_at != FLOW_NONE;
+}
+
+static void expire_flows(struct worker *w, const struct snapshot *s, uint64_t now_ms, bool *again)
+{
+	uint32_t budget = EXPIRE_BUDGET, index;
+
+	while ((index = wheel_expire(&w->wheel, wheel_tick(now_ms), &budget)) != WHEEL_NIL)
+		session__expire(w, s, index, now_ms);
+	*again |= budget == 0;
+}
+
+uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now_ms)
+{
+	bool again = false;
+	uint32_t ticks;
+
+	outbox_reset(&w->out);
+	if (unlikely(s->generation != w->seen_generation))
+		timers__use_snapshot(w, s);
+	refill_tokens(w, s, now_ms);
+	if (w->sweep_at != FLOW_NONE)
+		again = sweep(w, s, now_ms);
+	expire_flows(w, s, now_ms, &again);
+	fragments_expire(w->fragments, now_ms, s->nat64_timeouts.fragment_s * 1000, FRAGMENT_HELD);
+	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));
+	counter_set(&w->flows_used, w->flows.pool.used);
+	if (w->nat64)
+		counter_set(&w->mappings_used, nat64_mappings(w->nat64));
+	if (again)
+		return 0;
+	ticks = wheel_next(&w->wheel, wheel_tick(now_ms));
+	return ticks > 64 ? 64u << WHEEL_TICK_SHIFT : ticks << WHEEL_TICK_SHIFT;
+}

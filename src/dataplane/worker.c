@@ -1,0 +1,80 @@
+/* worker.c - the memory of one worker, and what is shown of it. */
+#include "dataplane_internal.h"
+#include <string.h>
+
+static const struct {
+	const char *name, *help;
+} counters[] = {
+#define _(id, name, help) [COUNT_##id] = { name, help },
+	WORKER_COUNTERS(_)
+#undef _
+};
+
+const char *worker_counter_name(enum worker_counter c)
+{
+	must(c < N_WORKER_COUNTERS);
+	return counters[c].name;
+}
+
+const char *worker_counter_help(enum worker_counter c)
+{
+	must(c < N_WORKER_COUNTERS);
+	return counters[c].help;
+}
+
+struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
+			     const struct worker_sizes *sizes, const struct hash_key *key)
+{
+	struct worker *w = arena_take(a, sizeof(*w));
+	struct worker measured;
+	struct worker *to = w ? w : &measured;
+	struct hash_key flow_key = hash_key_derive(key, 0x666c6f77 + id);
+	struct packet *packets;
+	uint8_t *bytes;
+
+	memset(to, 0, sizeof(*to));
+	flow_table_layout(&to->flows, sizes->flows, &flow_key, a);
+	if (sizes->mappings)
+		to->nat64 = nat64_layout(a, sizes->mappings, id, key);
+	to->services = services_layout(a, id, key);
+	to->fragments = fragments_layout(a, &flow_key);
+	bytes = arena_take(a, OUTBOX_BYTES);
+	packets = arena_take(a, OUTBOX_PACKETS * sizeof(*packets));
+	if (!w)
+		return NULL;
+
+	outbox_init(&w->out, bytes, OUTBOX_BYTES, packets, OUTBOX_PACKETS);
+	wheel_init(&w->wheel, w->flows.flow, 0);
+	w->id = id;
+	w->n_workers = n_workers;
+	w->sweep_at = FLOW_NONE;
+	w->translate.ident = (uint32_t)flow_key.word[6];
+	w->translate.ident6 = (uint32_t)flow_key.word[7];
+	return w;
+}
+
+uint32_t worker_dump_flows(const struct worker *w, uint64_t now_ms, uint32_t *cursor,
+			   struct flow_record *out, uint32_t max)
+{
+	uint32_t n = 0, end = *cursor + 4096;
+
+	for (; *cursor < w->flows.pool.fresh && *cursor < end && n < max; ++*cursor) {
+		const struct flow *f = &w->flows.flow[*cursor];
+		uint32_t now = wheel_tick(now_ms);
+
+		if (f->policy == POLICY_NONE)
+			continue;
+		out[n++] = (struct flow_record){
+			.key = { f->key[0], f->key[1] },
+			.policy = f->policy,
+			.state = f->state,
+			.flags = f->flags,
+			.object = f->object,
+			.aux = f->aux,
+			.expires_s = f->deadline > now ? (f->deadline - now) >> (10 - WHEEL_TICK_SHIFT) : 0,
+		};
+	}
+	if (*cursor >= w->flows.pool.fresh)
+		*cursor = UINT32_MAX;
+	return n;
+}
