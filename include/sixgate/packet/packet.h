@@ -127,6 +127,38 @@ struct packet {
 	uint64_t hash; /* of @key; set by the pipeline */
 };
 
+/** packet_source(), packet_destination() - of the outer header, as it stands in the bytes; for ICMP
+ *  errors @key holds the embedded ones. After packet_parse() only. */
+static inline struct addr packet_source(const struct packet *p)
+{
+	return p->family == 4 ? addr_from_v4(p->data + 12) : addr_from_v6(p->data + 8);
+}
+
+static inline struct addr packet_destination(const struct packet *p)
+{
+	return p->family == 4 ? addr_from_v4(p->data + 16) : addr_from_v6(p->data + 24);
+}
+
+/** packet_headers_len() - IP and l4 header bytes of a parsed packet that has its l4 header; for
+ *  protocols other than TCP, UDP and ICMP the IP header only. */
+static inline uint32_t packet_headers_len(const struct packet *p)
+{
+	switch (p->proto) {
+	case 6:
+		return p->l4_at + (p->data[p->l4_at + 12] >> 4) * 4u;
+	case 17:
+	case 1:
+	case 58:
+		return p->l4_at + 8u;
+	default:
+		return p->l4_at;
+	}
+}
+
+/** packet_finish_checksum() - compute the checksum that off.csum_partial has left over, for links
+ *  and pieces that cannot. csum_start and csum_offset must be within the packet. */
+void packet_finish_checksum(struct packet *p);
+
 /** struct batch - packets that travel together, lent by a port between rx and tx. */
 struct batch {
 	uint16_t n;
