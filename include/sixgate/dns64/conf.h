@@ -4,7 +4,18 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "sixgate/base/addr.h"
+#include "sixgate/base/complaint.h"
 #include "sixgate/base/err.h"
+
+enum {
+	DNS64_LISTEN_MAX = 16,
+	DNS64_UPSTREAM_MAX = 16,
+	DNS64_PREFIXES_MAX = 8,
+	DNS64_EXCLUDE_MAX = 64,
+	DNS64_NEVER_MAX = 1024,
+	DNS64_CACHE_MIN_BYTES = 1 << 20
+};
+#define DNS64_CACHE_MAX_BYTES ((uint64_t)64 << 30)
 
 /** struct endpoint_conf - an address with a port; default port 53. */
 struct endpoint_conf {
@@ -13,7 +24,8 @@ struct endpoint_conf {
 };
 
 /**
- * struct dns64_conf - the whole section; arrays belong to the configuration's arena
+ * struct dns64_conf - the whole section; arrays belong to the configuration's arena (default ones
+ * are static)
  *
  * Of the names in the file, views, zones, always, router-advertisement and cache.serve-stale are
  * refused by the configuration until they are built.
@@ -38,4 +50,7 @@ struct dns64_conf {
 };
 
 void dns64_conf_default(struct dns64_conf *c);
+/** dns64_conf_complain() - everything that is wrong, each with its member. */
+void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to);
+/** dns64_conf_check() - Return: 0 or -EINVAL with the first fault. */
 int dns64_conf_check(const struct dns64_conf *c, struct err *e);

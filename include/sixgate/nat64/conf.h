@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "sixgate/base/addr.h"
+#include "sixgate/base/complaint.h"
 #include "sixgate/base/err.h"
 
 enum nat64_protocol { NAT64_TCP = 1, NAT64_UDP = 2, NAT64_ICMP = 4 }; /* bits of a set */
@@ -35,6 +36,18 @@ struct static_conf {
 	uint16_t inside_port, outside_port;
 };
 
+/** Seconds: least values by RFC 6146 4, and the most that any timeout may be. */
+enum {
+	NAT64_TCP_ESTABLISHED_MIN_S = 7440,
+	NAT64_TCP_TRANSITORY_MIN_S = 240,
+	NAT64_TCP_INCOMING_SYN_MIN_S = 6,
+	NAT64_UDP_MIN_S = 120,
+	NAT64_ICMP_MIN_S = 60,
+	NAT64_FRAGMENT_MIN_S = 2,
+	NAT64_FRAGMENT_MAX_S = 60,
+	NAT64_TIMEOUT_MAX_S = 604800
+};
+
 struct nat64_timeouts {
 	uint32_t tcp_established_s;  /* default 7440, at least 7440 (TCP_EST) */
 	uint32_t tcp_transitory_s;   /* default 240, at least 240 (TCP_TRANS) */
@@ -45,7 +58,8 @@ struct nat64_timeouts {
 };
 
 /**
- * struct nat64_conf - the whole section; arrays belong to the configuration's arena
+ * struct nat64_conf - the whole section; arrays belong to the configuration's arena (the default
+ * prefix is static)
  */
 struct nat64_conf {
 	struct prefix *prefix; /* at least one; default 64:ff9b::/96 */
@@ -60,6 +74,18 @@ struct nat64_conf {
 };
 
 void nat64_conf_default(struct nat64_conf *c);
+/** nat64_conf_complain() - everything that is wrong, each with its member. */
+void nat64_conf_complain(const struct nat64_conf *c, struct complaints *to);
+
+/** nat64_conf_pool4_has() - @a (IPv4) is in some entry of pool4. An `outside` entry that is not
+ *  filled in yet has no address. */
+bool nat64_conf_pool4_has(const struct nat64_conf *c, const struct addr *a);
+
+/** nat64_conf_ephemeral_left() - how many ports of the host's ephemeral range, @first to @last
+ *  inclusive, the `outside` entries leave to the host. It needs NAT64_HOST_PORTS_MIN. */
+uint32_t nat64_conf_ephemeral_left(const struct nat64_conf *c, uint16_t first, uint16_t last);
+enum { NAT64_HOST_PORTS_MIN = 4096 };
+
 /** nat64_conf_check() - everything that can be said without looking at other sections: prefixes,
  *  ranges, static entries inside the pool and not twice, timeouts. Return: 0 or -EINVAL. */
 int nat64_conf_check(const struct nat64_conf *c, struct err *e);

@@ -4,9 +4,21 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "sixgate/base/addr.h"
+#include "sixgate/base/complaint.h"
 #include "sixgate/base/err.h"
 
 enum { SERVICES_MAX = 64, SERVICE_ADDRESSES_MAX = 8, SERVICE_NODES_MAX = 512, SERVICE_NAME_MAX = 64 };
+
+enum {
+	NODE_WEIGHT_MAX = 256,
+	HEALTH_INTERVAL_MIN_MS = 100,
+	HEALTH_INTERVAL_MAX_MS = 3600000,
+	HEALTH_TIMEOUT_MIN_MS = 10,
+	HEALTH_COUNT_MAX = 100,
+	DRAIN_MAX_MS = 86400000,
+	IDLE_TIMEOUT_MIN_MS = 60000,
+	IDLE_TIMEOUT_MAX_MS = 6000000
+};
 
 enum scheduler_kind { SCHEDULER_P2C, SCHEDULER_MAGLEV, SCHEDULER_ROUND_ROBIN, SCHEDULER_LEAST_FLOWS };
 
@@ -75,4 +87,7 @@ void node_conf_default(struct node_conf *c);
 void health_conf_default(struct health_conf *c);
 /** health_conf_preset() - "minio", "rgw", "garage", "seaweedfs", "tcp", "http". Return: 0 or -ENOENT. */
 int health_conf_preset(struct health_conf *c, const char *name);
+/** services_conf_complain() - everything that is wrong, each with its member. */
+void services_conf_complain(const struct services_conf *c, struct complaints *to);
+/** services_conf_check() - Return: 0 or -EINVAL with the first fault. */
 int services_conf_check(const struct services_conf *c, struct err *e);

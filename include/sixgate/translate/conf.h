@@ -2,9 +2,11 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "sixgate/base/complaint.h"
 #include "sixgate/base/err.h"
 
-enum { MSS_CLAMP_AUTO = -1, MSS_CLAMP_OFF = 0 };
+enum { MSS_CLAMP_AUTO = -1, MSS_CLAMP_OFF = 0, MSS_CLAMP_MIN = 536, MSS_CLAMP_MAX = 65475 };
+enum { LOWEST_IPV6_MTU_MIN = 1280, LOWEST_IPV6_MTU_MAX = 9000, ICMP_ERROR_RATE_MAX = 1000000 };
 
 /**
  * struct translation_conf - section `translation:`
@@ -18,8 +20,12 @@ struct translation_conf {
 	uint8_t tos;                   /* 0 to 255 */
 	bool udp_zero_checksum_drop;   /* RFC 7915 4.5; false: the checksum is computed */
 	bool allow_zero_udp_fragments; /* RFC 7915 4.5: forward fragmented UDP without checksum */
+	uint32_t icmp_error_rate;      /* errors a second that a worker may send (RFC 4443 2.4 (f)),
+					  1 to 1000000, default 1000 */
 };
 
 void translation_conf_default(struct translation_conf *c);
+/** translation_conf_complain() - everything that is wrong, each with its member. */
+void translation_conf_complain(const struct translation_conf *c, struct complaints *to);
 /** translation_conf_check() - Return: 0 or -EINVAL with @e naming the key and the range. */
 int translation_conf_check(const struct translation_conf *c, struct err *e);
