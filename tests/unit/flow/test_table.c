@@ -1,0 +1,203 @@
+/* test_table.c - the flow table against a deliberately naive model, and filled to the brim. */
+#include "test.h"
+#include "sixgate/flow/table.h"
+
+enum { CAPACITY = 1000, TUPLES = 3000 };
+
+static void *zeroed(size_t n)
+{
+	void *p = calloc(1, n);
+
+	assert_non_null(p);
+	return p;
+}
+
+static struct arena make_table(struct flow_table *t, uint32_t n)
+{
+	struct hash_key seed = { .word = { 1, 2 } }, key = hash_key_derive(&seed, 0);
+	struct arena a = { 0 };
+
+	flow_table_layout(t, n, &key, &a);
+	a.size = a.used + 64;
+	a.base = zeroed(a.size);
+	a.used = 0;
+	flow_table_layout(t, n, &key, &a);
+	return a;
+}
+
+static struct tuple numbered(uint32_t i)
+{
+	struct tuple t = { .proto = 17 };
+
+	t.src.octet[0] = 0x20;
+	t.dst.octet[0] = 0x20;
+	memcpy(t.src.octet + 12, &i, 4);
+	t.sport = be16_from((uint16_t)(i * 7));
+	return t;
+}
+
+static struct flow_plan plan_of(uint32_t a, uint32_t b)
+{
+	return (struct flow_plan){ .key = { numbered(a), numbered(b) }, .policy = POLICY_EGRESS6 };
+}
+
+static uint32_t find(const struct flow_table *t, const struct tuple *k)
+{
+	return flow_table_find(t, k, tuple_hash(&t->key, k));
+}
+
+static void both_keys_find_the_flow_and_its_direction(void **state)
+{
+	struct flow_table t;
+	struct arena a = make_table(&t, 4);
+	struct flow_plan p = plan_of(1, 2);
+	enum drop_reason why;
+	uint32_t i = flow_table_add(&t, &p, &why);
+
+	(void)state;
+	assert_int_not_equal(i, FLOW_NONE);
+	assert_int_equal(find(&t, &p.key[0]), i << 1);
+	assert_int_equal(find(&t, &p.key[1]), i << 1 | 1);
+	flow_table_remove(&t, i);
+	assert_int_equal(find(&t, &p.key[0]), FLOW_NONE);
+	assert_int_equal(find(&t, &p.key[1]), FLOW_NONE);
+	free(a.base);
+}
+
+static void a_flow_of_which_either_key_exists_is_refused(void **state)
+{
+	struct flow_table t;
+	struct arena a = make_table(&t, 8);
+	struct flow_plan first = plan_of(1, 2), rows[] = { plan_of(1, 3), plan_of(3, 1),
+							    plan_of(2, 3), plan_of(3, 2),
+							    plan_of(4, 4) };
+	enum drop_reason why;
+
+	(void)state;
+	assert_int_not_equal(flow_table_add(&t, &first, &why), FLOW_NONE);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		assert_int_equal(flow_table_add(&t, &rows[i], &why), FLOW_NONE);
+		assert_int_equal(why, DROP_FLOW_CONFLICT);
+	}
+	assert_int_equal(t.pool.used, 1);
+	free(a.base);
+}
+
+static void a_table_takes_its_whole_capacity_and_one_more_is_refused(void **state)
+{
+	enum { N = 100000 };
+	struct flow_table t;
+	struct arena a = make_table(&t, N);
+	struct flow_plan extra = plan_of(3 * N, 3 * N + 1);
+	enum drop_reason why;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		struct flow_plan p = plan_of(2 * i, 2 * i + 1);
+
+		assert_int_not_equal(flow_table_add(&t, &p, &why), FLOW_NONE);
+	}
+	assert_int_equal(flow_table_add(&t, &extra, &why), FLOW_NONE);
+	assert_int_equal(why, DROP_FLOW_TABLE_FULL);
+	for (uint32_t i = 0; i < 2 * N; i++) {
+		struct tuple k = numbered(i);
+		uint32_t ref = find(&t, &k);
+
+		assert_int_not_equal(ref, FLOW_NONE);
+		assert_int_equal(ref & 1, i & 1);
+	}
+	free(a.base);
+}
+
+/* The model: which flow index, if any, holds each numbered tuple. */
+struct model {
+	uint32_t ref[TUPLES];
+	uint32_t a[CAPACITY], b[CAPACITY];
+};
+
+static void model_step(struct flow_table *t, struct model *m, uint64_t *seed)
+{
+	uint32_t x = (uint32_t)(rnd(seed) % TUPLES), y = (uint32_t)(rnd(seed) % TUPLES);
+	enum drop_reason why;
+
+	if (rnd(seed) % 3 == 0 && m->ref[x] != FLOW_NONE) {
+		uint32_t i = m->ref[x] >> 1;
+
+		flow_table_remove(t, i);
+		m->ref[m->a[i]] = m->ref[m->b[i]] = FLOW_NONE;
+	} else if (rnd(seed) % 4 == 0 && m->ref[x] != FLOW_NONE) {
+		uint32_t i = m->ref[x] >> 1, dir = m->ref[x] & 1;
+		struct tuple k = numbered(y);
+		bool want = m->ref[y] == FLOW_NONE;
+
+		assert_int_equal(flow_table_rekey(t, i, dir, &k), want);
+		if (want) {
+			m->ref[x] = FLOW_NONE;
+			m->ref[y] = i << 1 | dir;
+			*(dir ? &m->b[i] : &m->a[i]) = y;
+		}
+	} else {
+		struct flow_plan p = plan_of(x, y);
+		bool want = x != y && m->ref[x] == FLOW_NONE && m->ref[y] == FLOW_NONE &&
+			    t->pool.used < CAPACITY;
+		uint32_t i = flow_table_add(t, &p, &why);
+
+		if ((i != FLOW_NONE) != want)
+			fail_msg("add of %u and %u: %s, %u flows", x, y, drop_reason_name(why), t->pool.used);
+		if (want) {
+			m->ref[x] = i << 1;
+			m->ref[y] = i << 1 | 1;
+			m->a[i] = x;
+			m->b[i] = y;
+		}
+	}
+}
+
+static void the_table_agrees_with_a_naive_model(void **state)
+{
+	uint64_t seed = test_seed();
+	struct flow_table t;
+	struct arena arena = make_table(&t, CAPACITY);
+	struct model *m = zeroed(sizeof(*m));
+
+	(void)state;
+	for (uint32_t i = 0; i < TUPLES; i++)
+		m->ref[i] = FLOW_NONE;
+	for (int step = 0; step < 200000; step++) {
+		model_step(&t, m, &seed);
+		if (step % 1000)
+			continue;
+		for (uint32_t i = 0; i < TUPLES; i++) {
+			struct tuple k = numbered(i);
+
+			assert_int_equal(find(&t, &k), m->ref[i]);
+		}
+	}
+	free(m);
+	free(arena.base);
+}
+
+static void a_flow_costs_at_most_192_bytes(void **state)
+{
+	struct hash_key key = { 0 };
+	struct flow_table t;
+	struct arena a = { 0 };
+
+	(void)state;
+	flow_table_layout(&t, 1 << 20, &key, &a);
+	print_message("%.1f bytes a flow\n", (double)a.used / (1 << 20));
+	assert_true(a.used <= (size_t)192 << 20);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(both_keys_find_the_flow_and_its_direction),
+		cmocka_unit_test(a_flow_of_which_either_key_exists_is_refused),
+		cmocka_unit_test(a_table_takes_its_whole_capacity_and_one_more_is_refused),
+		cmocka_unit_test(the_table_agrees_with_a_naive_model),
+		cmocka_unit_test(a_flow_costs_at_most_192_bytes),
+	};
+
+	return cmocka_run_group_tests_name("flow table", tests, NULL, NULL);
+}

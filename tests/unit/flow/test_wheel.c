@@ -1,0 +1,126 @@
+/* test_wheel.c - the timing wheel against the definition: nothing early, nothing late, nothing lost. */
+#include "test.h"
+#include "sixgate/flow/wheel.h"
+
+enum { N = 2000 };
+
+static struct flow flows[N];
+static bool linked[N];
+
+/* Everything due comes out at this tick, and nothing else. */
+static void expire_and_check(struct wheel *w, uint32_t now)
+{
+	uint32_t budget = UINT32_MAX, i;
+
+	while ((i = wheel_expire(w, now, &budget)) != WHEEL_NIL) {
+		assert_true(linked[i]);
+		assert_true(flows[i].deadline <= now);
+		linked[i] = false;
+	}
+	for (i = 0; i < N; i++)
+		if (linked[i])
+			assert_true(flows[i].deadline > now);
+}
+
+static void every_deadline_is_met_at_its_tick(void **state)
+{
+	uint64_t seed = test_seed();
+	struct wheel w;
+	uint32_t now = 0xfffff000u & 0x00ffffff; /* close below a turn of every level */
+
+	(void)state;
+	wheel_init(&w, flows, now);
+	memset(linked, 0, sizeof(linked));
+	for (int step = 0; step < 20000; step++) {
+		uint32_t i = (uint32_t)(rnd(&seed) % N);
+		unsigned far = (unsigned)(rnd(&seed) % 20);
+
+		if (!linked[i]) {
+			flows[i].deadline = now + 1 + (uint32_t)(rnd(&seed) % (1u << far));
+			wheel_add(&w, i);
+			linked[i] = true;
+		} else if (rnd(&seed) % 2) {
+			flows[i].deadline = now + 1 + (uint32_t)(rnd(&seed) % 100000);
+			wheel_remove(&w, i);
+			wheel_add(&w, i);
+		} else {
+			wheel_remove(&w, i);
+			linked[i] = false;
+		}
+		now += (uint32_t)(rnd(&seed) % (step % 100 ? 3 : 5000));
+		expire_and_check(&w, now);
+	}
+	now += 1u << 21;
+	expire_and_check(&w, now);
+	assert_int_equal(w.n, 0);
+}
+
+static void a_refreshed_deadline_is_moved_on_without_relinking(void **state)
+{
+	struct wheel w;
+	uint32_t budget = 100;
+
+	(void)state;
+	wheel_init(&w, flows, 10);
+	flows[0].deadline = 20;
+	wheel_add(&w, 0);
+	flows[0].deadline = 500;
+	assert_int_equal(wheel_expire(&w, 499, &budget), WHEEL_NIL);
+	assert_int_equal(wheel_expire(&w, 500, &budget), 0);
+}
+
+static void work_stops_at_the_budget_and_goes_on(void **state)
+{
+	struct wheel w;
+	uint32_t budget = 10, n = 0;
+
+	(void)state;
+	wheel_init(&w, flows, 0);
+	for (uint32_t i = 0; i < 100; i++) {
+		flows[i].deadline = 5000;
+		wheel_add(&w, i);
+	}
+	for (int call = 0; call < 100 && n < 100; call++) {
+		uint32_t i;
+
+		budget = 10;
+		while ((i = wheel_expire(&w, 5000, &budget)) != WHEEL_NIL)
+			n++;
+		assert_true(n <= 10u * (uint32_t)(call + 1));
+	}
+	assert_int_equal(n, 100);
+}
+
+static void the_next_wake_up_is_never_late(void **state)
+{
+	uint64_t seed = test_seed();
+	struct wheel w;
+	uint32_t now = 77, budget = UINT32_MAX;
+
+	(void)state;
+	wheel_init(&w, flows, now);
+	for (int round = 0; round < 300; round++) {
+		flows[0].deadline = now + 1 + (uint32_t)(rnd(&seed) % 9000);
+		wheel_add(&w, 0);
+		while (wheel_expire(&w, now, &budget) == WHEEL_NIL) {
+			uint32_t wait = wheel_next(&w, now);
+
+			assert_true(wait >= 1 && now + wait <= flows[0].deadline);
+			now += wait;
+		}
+		assert_int_equal(now, flows[0].deadline);
+	}
+	assert_int_equal(wheel_next(&w, now), UINT32_MAX);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_deadline_is_met_at_its_tick),
+		cmocka_unit_test(a_refreshed_deadline_is_moved_on_without_relinking),
+		cmocka_unit_test(work_stops_at_the_budget_and_goes_on),
+		cmocka_unit_test(the_next_wake_up_is_never_late),
+	};
+
+	return cmocka_run_group_tests_name("timing wheel", tests, NULL, NULL);
+}
