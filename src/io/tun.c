@@ -56,10 +56,10 @@ static int open_queue(const char *name, bool first, struct err *e)
 	memcpy(ifr.ifr_name, name, strlen(name) + 1);
 	if (ioctl(fd, TUNSETIFF, &ifr) == 0)
 		return fd;
-	rc = first && errno == EBUSY ? -EEXIST : -errno;
+	rc = -errno;
 	close(fd);
-	if (rc == -EEXIST)
-		return err_set(e, rc, "an interface of this name exists already");
+	if (first && if_nametoindex(name))
+		return err_set(e, -EEXIST, "an interface of this name exists already");
 	return err_set(e, rc, "TUNSETIFF: %s", strerror(-rc));
 }
 
