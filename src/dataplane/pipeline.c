@@ -14,17 +14,6 @@
 static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
 			      uint64_t now_ms);
 
-/* Outer addresses of a packet whose key is about what it embeds. */
-static struct addr outer_src(const struct packet *p)
-{
-	return p->family == 4 ? addr_from_v4(p->data + 12) : addr_from_v6(p->data + 8);
-}
-
-static struct addr outer_dst(const struct packet *p)
-{
-	return p->family == 4 ? addr_from_v4(p->data + 16) : addr_from_v6(p->data + 24);
-}
-
 static struct addr error_source(const struct snapshot *s, const struct flow *f, unsigned dir,
 				const struct addr *src)
 {
@@ -45,7 +34,7 @@ static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, c
 			      .out_side = (uint8_t)flow_out_side(f, dir) };
 
 	if (unlikely(p->flags & PACKET_ICMP_ERROR)) {
-		struct addr src = outer_src(p), dst = outer_dst(p);
+		struct addr src = packet_source(p), dst = packet_destination(p);
 		struct verdict v = classify__check_side(s, p, &src, &dst);
 
 		if (v.next != VERDICT_CONTINUE)

@@ -1,5 +1,6 @@
 /* snapshot.c - publishing a configuration to the workers, and knowing when the old one is free. */
 #include "sixgate/dataplane/snapshot.h"
+#include <stdlib.h>
 
 const struct snapshot *snapshot_enter(struct snapshot_slot *slot, unsigned worker)
 {
@@ -27,4 +28,13 @@ bool snapshot_unused(const struct snapshot_slot *slot, const struct snapshot *ol
 		    old->generation)
 			return false;
 	return true;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	if (!s)
+		return;
+	nat64_table_free(s->nat64);
+	services_table_free(s->services);
+	free(s);
 }
