@@ -109,19 +109,14 @@ struct verdict services_tcp_event(struct services *v, const struct services_tabl
 				  const struct packet *p, struct outbox *out,
 				  struct packet **again, uint64_t now_ms);
 
+/** services_flow_ended() - @f goes, or could not be made: its node's count is given back. */
 void services_flow_ended(struct services *v, const struct flow *f);
-/** services_plan_ended() - the same for a plan that did not become a flow. */
-void services_plan_ended(struct services *v, const struct flow_plan *plan);
 /** services_flow_stale() - its node is down or gone: both ends get a reset. Draining nodes keep
- *  flows until their time is up. */
+ *  their flows: when their time is up, health says that they are down. A connection attempt that no
+ *  node has answered yet is not stale: the client's next SYN moves it. */
 bool services_flow_stale(const struct services_table *t, const struct flow *f);
 /** services_idle_timeout_ms() - of the flow's service. */
 uint32_t services_idle_timeout_ms(const struct services_table *t, const struct flow *f);
-/** services_stale_mark() - grows with each table that makes flows of the one before it stale: a
- *  worker whose last mark differs owes a sweep. 0 for NULL. */
-uint32_t services_stale_mark(const struct services_table *t);
-/** services_any_stale() - the same between two tables that both still exist. */
-bool services_any_stale(const struct services_table *t, const struct services_table *prev);
 
 /** services_error_source() - outer source of an ICMP error in direction @dir. */
 struct addr services_error_source(const struct services_table *t, const struct flow *f,
