@@ -18,7 +18,8 @@ enum {
 	NAT64_POOL_MAX = STEER_POOL_MAX, /* addresses in pool4 */
 	NAT64_PREFIXES_MAX = 8,
 	NAT64_STATIC_MAX = 1024,
-	NAT64_INBOUND_PER_MAPPING = 64 /* unanswered sessions from outside on one mapping */
+	NAT64_INBOUND_PER_MAPPING = 64, /* unanswered sessions from outside on one mapping */
+	NAT64_DUMP_SLOTS = 4096         /* looked at by one nat64_dump() */
 };
 
 /**
@@ -92,10 +93,12 @@ struct bib_record {
 	uint32_t n_sessions;
 };
 
-/** nat64_dump() - records from slot @*cursor on, at most @max; the cursor moves behind the last
- *  one, UINT32_MAX at the end. Return: number of records. */
+/** nat64_dump() - records from slot @*cursor on, at most @max out of NAT64_DUMP_SLOTS slots; the
+ *  cursor moves on, to UINT32_MAX at the end. Return: number of records, perhaps 0 before the end. */
 uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t *cursor,
 		    struct bib_record *out, uint32_t max);
 
-/** nat64_mappings() - in use now; nat64_ports_used(): of all protocols. */
+/** nat64_mappings() - in use now, static ones and those that wait for their last session included.
+ *  nat64_ports_used(): ports and identifiers given out, of all protocols. */
 uint32_t nat64_mappings(const struct nat64 *n);
+uint32_t nat64_ports_used(const struct nat64 *n);

@@ -1,0 +1,256 @@
+/*
+ * admit.c - RFC 6146 3.5: may this packet open a session, and by which mapping?
+ *
+ * Asked once per session. Mapping is endpoint-independent (3.5.1.1, 3.5.2.3): whatever the
+ * destination, an inside transport address has one mapping per protocol. Filtering is
+ * endpoint-independent, or address-dependent where configured. Sessions begin only with a packet
+ * that can begin one: a SYN, any UDP packet, an echo request.
+ *
+ * Not here: a V4 SYN without a mapping is dropped instead of stored for a simultaneous open
+ * (3.5.2.2, CLOSED); errors never come here.
+ */
+#include "nat64_internal.h"
+#include "sixgate/flow/tcp.h"
+
+enum { ECHO_REQUEST4 = 8, ECHO_REQUEST6 = 128, IPPROTO6_ICMP = 58 };
+
+static const uint8_t wire_proto4[N_PROTOS] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP };
+static const uint8_t wire_proto6[N_PROTOS] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO6_ICMP };
+
+static int protocol_of(const struct packet *p)
+{
+	const uint8_t *wire = addr_is_v4(&p->key.dst) ? wire_proto4 : wire_proto6;
+
+	for (int i = 0; i < N_PROTOS; i++)
+		if (p->key.proto == wire[i])
+			return i;
+	return -1;
+}
+
+static bool opens_session(const struct packet *p, enum protocol_index proto)
+{
+	uint8_t request = addr_is_v4(&p->key.dst) ? ECHO_REQUEST4 : ECHO_REQUEST6;
+
+	switch (proto) {
+	case PROTO_TCP:
+		return (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+	case PROTO_UDP:
+		return true;
+	case PROTO_ICMP:
+		return p->flags & PACKET_ICMP_QUERY && p->icmp_type == request;
+	case N_PROTOS:
+		break;
+	}
+	return false;
+}
+
+/* RFC 6052 3.1: the well-known prefix does not stand for addresses that are not global. */
+static bool may_embed(const struct nat64_table *t, uint32_t prefix, const struct addr *v4)
+{
+	return t->allow_private || !pool6_is_well_known(&t->prefix[prefix]) || addr_is_global_v4(v4);
+}
+
+/* Never a host's address: 0/8, 127/8, multicast, class E and broadcast. */
+static bool is_no_host(const struct addr *v4)
+{
+	uint8_t first = v4->octet[12];
+
+	return first == 0 || first == 127 || first >= 224;
+}
+
+static bool is_link_local4(const struct addr *v4)
+{
+	return v4->octet[12] == 169 && v4->octet[13] == 254;
+}
+
+static struct verdict check_inside(const struct nat64_table *t, const struct packet *p,
+				   uint32_t prefix, const struct addr *v4)
+{
+	if (nat64_claims_pool6(t, &p->key.src, NULL))
+		return verdict_drop(DROP_SPOOFED_POOL6);
+	if (is_no_host(v4) || addr_is_multicast(&p->key.src))
+		return verdict_drop(DROP_BAD_ADDRESS);
+	if (is_link_local4(v4) || addr_is_link_local6(&p->key.src))
+		return verdict_drop(DROP_LINK_LOCAL); /* RFC 3927 7, RFC 4291 2.5.6 */
+	if (!may_embed(t, prefix, v4))
+		return verdict_reject(DROP_PRIVATE_IPV4, REPLY_ADMIN_PROHIBITED);
+	return verdict_continue();
+}
+
+/* The mapping of an inside transport address as long as it is of use; one that is not makes way. */
+static uint32_t current_mapping(struct nat64 *n, const struct nat64_table *t,
+				const struct bib_key *k)
+{
+	uint32_t index = bib__find_inside(n, k);
+
+	if (index == BIB_NONE || bib__valid(n, t, &n->mapping[index]))
+		return index;
+	bib__detach(n, index);
+	return BIB_NONE;
+}
+
+static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k,
+			    enum drop_reason *why)
+{
+	struct port_request want = { &k->inside, k->port, k->proto };
+	struct mapping m = { .inside = k->inside, .inside_port = k->port,
+			     .proto_plus = (uint8_t)(k->proto + 1) };
+	uint32_t index;
+
+	*why = DROP_POOL4_EXHAUSTED;
+	if (!ports__take(n, t, &want, &m))
+		return BIB_NONE;
+	index = bib__find_outside(n, m.slot, m.outside_port, k->proto);
+	if (index != BIB_NONE) /* left from an address that had this slot */
+		bib__detach(n, index);
+	index = bib__add(n, &m);
+	if (index == BIB_NONE) {
+		*why = DROP_BIB_FULL;
+		ports__release(n, &m);
+	}
+	return index;
+}
+
+/* One more session of the inside host on mapping @index: what its flow holds, or BIB_NONE. One
+ * from outside holds the mapping only: it must not keep up the permit that let it in. */
+static uint32_t hold(struct nat64 *n, const struct nat64_table *t, uint32_t index,
+		     const struct addr *outside)
+{
+	if (t->address_dependent && !(n->mapping[index].flags & MAPPING_STATIC))
+		return permit__hold(n, index, outside);
+	return index;
+}
+
+static uint8_t hairpin_flag(const struct nat64_table *t, const struct addr *outside)
+{
+	return nat64_claims_pool4(t, outside) ? FLOW_HAIRPIN_0 : 0;
+}
+
+static void plan_inside(const struct nat64_table *t, const struct mapping *m,
+			const struct packet *p, const struct addr *v4, struct flow_plan *plan)
+{
+	enum protocol_index proto = m->proto_plus - 1u;
+	be16 mapped = be16_from(m->outside_port);
+
+	*plan = (struct flow_plan){
+		.key = { p->key,
+			 { .src = *v4, .dst = t->slot[m->slot].addr,
+			   .sport = proto == PROTO_ICMP ? mapped : p->key.dport, .dport = mapped,
+			   .proto = wire_proto4[proto] } },
+		.dir = 0,
+		.policy = POLICY_NAT64,
+		.flags = (uint8_t)(FLOW_OUT_INSIDE_1 | hairpin_flag(t, v4)),
+		.generation = m->generation,
+	};
+}
+
+struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
+				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
+{
+	int prefix = table__prefix_of(t, &p->key.dst), proto = protocol_of(p);
+	enum drop_reason why = DROP_BIB_FULL;
+	struct verdict v;
+	struct bib_key k;
+	struct addr v4;
+	uint32_t index;
+
+	(void)now_ms;
+	if (prefix < 0 || !rfc6052_extract(&t->prefix[prefix], &p->key.dst, &v4))
+		return verdict_drop(DROP_NO_POLICY);
+	v = check_inside(t, p, (uint32_t)prefix, &v4);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	if (proto < 0)
+		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
+	if (!opens_session(p, proto))
+		return verdict_drop(DROP_NO_FLOW);
+
+	k = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
+	index = current_mapping(n, t, &k);
+	if (index == BIB_NONE)
+		index = new_mapping(n, t, &k, &why);
+	if (index == BIB_NONE)
+		return verdict_reject(why, REPLY_ADDR_UNREACHABLE);
+	plan_inside(t, &n->mapping[index], p, &v4, plan);
+	plan->object = hold(n, t, index, &v4);
+	if (plan->object == BIB_NONE) {
+		bib__settle(n, index);
+		return verdict_reject(DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
+	}
+	n->mapping[index].n_sessions++;
+	n->mapping[index].prefix = (uint8_t)prefix;
+	return verdict_continue();
+}
+
+/* A mapping that lets @p in, or why not. */
+static struct verdict filter_outside(const struct nat64 *n, const struct nat64_table *t,
+				     const struct packet *p, uint32_t index)
+{
+	const struct mapping *m;
+
+	if (index == BIB_NONE)
+		return verdict_drop(DROP_NO_BIB_ENTRY);
+	m = &n->mapping[index];
+	/* without a session of the inside host it only waits for others to end */
+	if (!bib__valid(n, t, m) || (!(m->flags & MAPPING_STATIC) && !m->n_sessions))
+		return verdict_drop(DROP_NO_BIB_ENTRY);
+	if (!opens_session(p, m->proto_plus - 1u))
+		return verdict_drop(DROP_NO_FLOW);
+	if (t->address_dependent && !(m->flags & MAPPING_STATIC) &&
+	    !permit__exists(n, index, &p->key.src))
+		return verdict_drop(DROP_FILTERED);
+	if (m->n_inbound >= NAT64_INBOUND_PER_MAPPING)
+		return verdict_drop(DROP_INBOUND_LIMIT);
+	return verdict_continue();
+}
+
+static void plan_outside(const struct nat64_table *t, const struct mapping *m,
+			 const struct packet *p, const struct pool6 *prefix, struct flow_plan *plan)
+{
+	enum protocol_index proto = m->proto_plus - 1u;
+	be16 inside_port = be16_from(m->inside_port);
+
+	*plan = (struct flow_plan){
+		.key = { { .src = m->inside, .dst = rfc6052_embed(prefix, &p->key.src),
+			   .sport = inside_port,
+			   .dport = proto == PROTO_ICMP ? inside_port : p->key.sport,
+			   .proto = wire_proto6[proto] },
+			 p->key },
+		.dir = 1,
+		.policy = POLICY_NAT64,
+		.flags = (uint8_t)(FLOW_OUT_INSIDE_1 | FLOW_FROM_OUTSIDE |
+				   hairpin_flag(t, &p->key.src)),
+		.generation = m->generation,
+	};
+}
+
+struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
+				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
+{
+	uint32_t slot = table__slot_of(t, &p->key.dst), index, prefix;
+	int proto = protocol_of(p);
+	struct verdict v;
+
+	(void)now_ms;
+	if (slot == NO_SLOT || !t->n_prefix)
+		return verdict_drop(DROP_NO_POLICY);
+	if (!(p->flags & PACKET_HAIRPIN) && nat64_claims_pool4(t, &p->key.src))
+		return verdict_drop(DROP_LOOP);
+	if (is_no_host(&p->key.src))
+		return verdict_drop(DROP_BAD_ADDRESS);
+	if (is_link_local4(&p->key.src))
+		return verdict_drop(DROP_LINK_LOCAL);
+	if (proto < 0)
+		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
+	index = bib__find_outside(n, slot, be16_to(p->key.dport), proto);
+	v = filter_outside(n, t, p, index);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	prefix = n->mapping[index].prefix < t->n_prefix ? n->mapping[index].prefix : 0;
+	if (!may_embed(t, prefix, &p->key.src))
+		return verdict_drop(DROP_PRIVATE_IPV4);
+	plan_outside(t, &n->mapping[index], p, &t->prefix[prefix], plan);
+	plan->object = index;
+	n->mapping[index].n_inbound++;
+	return verdict_continue();
+}

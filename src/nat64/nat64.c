@@ -1,0 +1,192 @@
+/*
+ * nat64.c - one worker's share of NAT64: its memory, its static entries, who holds what.
+ *
+ * Theory of operation. A mapping is held by the sessions that the inside host opened or answered
+ * (n_sessions). Sessions that only the outside has opened (n_inbound) keep the record and its port
+ * in place, but they are few, short-lived, and let in no others once the inside has none, so that
+ * nobody outside can keep a mapping alive (RFC 4787 REQ-6, RFC 7857 7). Nothing is searched when
+ * the configuration changes: a mapping whose address, block or port is no longer ours is found to
+ * be invalid when it is next asked for, and its flows are stale.
+ */
+#include "nat64_internal.h"
+
+enum { PERMITS_PER_MAPPING = 2, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
+
+struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
+			   const struct hash_key *key)
+{
+	/* static entries come on top, and once more while those of before are let go */
+	uint32_t n_records = n_mappings + STATIC_RECORDS, n_permits = n_mappings * PERMITS_PER_MAPPING;
+	struct nat64 *n = arena_take(a, sizeof(*n));
+	struct mapping *mapping = arena_take(a, n_records * sizeof(*mapping));
+	uint32_t *next = arena_take(a, n_records * sizeof(*next));
+	uint32_t *inside_head = arena_take(a, n_records * sizeof(*inside_head));
+	uint32_t *outside_head = arena_take(a, n_records * sizeof(*outside_head));
+	struct permit *permit = arena_take(a, n_permits * sizeof(*permit));
+	uint32_t *permit_next = arena_take(a, n_permits * sizeof(*permit_next));
+	uint32_t *permit_head = arena_take(a, n_records * sizeof(*permit_head));
+	struct pool_ports *ports = arena_take(a, NAT64_POOL_MAX * sizeof(*ports));
+
+	must(n_mappings < OBJECT_PERMIT / 4);
+	if (!n)
+		return NULL;
+	n->index_key = hash_key_derive(key, 0x6e3634000000 + worker);
+	n->random_key = hash_key_derive(key, 0x6e3634010000 + worker);
+	n->pair_key = hash_key_derive(key, 0x6e3634020000);
+	n->worker = worker;
+	n->n_max = n_mappings;
+	n->n_heads = n_records;
+	n->mapping = mapping;
+	n->inside_head = inside_head;
+	n->outside_head = outside_head;
+	n->permit = permit;
+	n->permit_head = permit_head;
+	n->ports = ports;
+	pool_init(&n->pool, next, n_records);
+	pool_init(&n->permit_pool, permit_next, n_permits);
+	return n;
+}
+
+static bool same_entry(const struct static_entry *s, const struct mapping *m)
+{
+	return s->inside_port == m->inside_port && addr_equal(&s->inside, &m->inside);
+}
+
+/* What is left of an old static entry, once it is not configured any more, is a mapping that is
+ * no longer valid: its flows are stale. */
+static void keep_or_drop(struct nat64 *n, const struct nat64_table *t, uint32_t index)
+{
+	struct mapping *m = &n->mapping[index];
+	const struct static_entry like = { .slot = m->slot, .proto = m->proto_plus - 1,
+					   .outside_port = m->outside_port };
+	const struct static_entry *s = table__static_find(t, &like);
+
+	if (!(m->flags & MAPPING_STATIC))
+		return; /* taken down meanwhile; the record may be somebody else's */
+	if (s && same_entry(s, m) && bib__valid(n, t, m)) {
+		n->static_at[n->n_static++] = index;
+		return;
+	}
+	bib__detach(n, index);
+}
+
+static void make_way(struct nat64 *n, uint32_t index)
+{
+	if (index != BIB_NONE)
+		bib__detach(n, index);
+}
+
+/* A static entry becomes a mapping; a host's own that stands in its way is taken down. */
+static void install(struct nat64 *n, const struct nat64_table *t, const struct static_entry *s)
+{
+	struct bib_key k = { s->inside, s->inside_port, s->proto };
+	struct mapping m = { .inside = s->inside, .inside_port = s->inside_port,
+			     .outside_port = s->outside_port, .slot = s->slot,
+			     .generation = t->slot[s->slot].generation,
+			     .proto_plus = (uint8_t)(s->proto + 1), .flags = MAPPING_STATIC };
+	uint32_t index = bib__find_outside(n, s->slot, s->outside_port, s->proto);
+
+	if (index != BIB_NONE && same_entry(s, &n->mapping[index]) &&
+	    bib__valid(n, t, &n->mapping[index])) {
+		if (n->mapping[index].flags & MAPPING_STATIC)
+			return; /* it was there before */
+		n->mapping[index].flags |= MAPPING_STATIC;
+	} else {
+		make_way(n, index);
+		make_way(n, bib__find_inside(n, &k));
+		index = bib__add(n, &m);
+		if (index == BIB_NONE)
+			return;
+		ports__reserve(n, t, &m);
+	}
+	n->static_at[n->n_static++] = index;
+}
+
+void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
+{
+	uint32_t n_before = n->n_static;
+
+	n->epoch++;
+	memset(n->full, 0, sizeof(n->full));
+	n->n_static = 0;
+	for (uint32_t i = 0; i < n_before; i++)
+		keep_or_drop(n, t, n->static_at[i]);
+	for (uint32_t i = 0; i < t->n_static; i++)
+		if (t->entry[i].worker == n->worker)
+			install(n, t, &t->entry[i]);
+}
+
+void nat64_flow_answered(struct nat64 *n, const struct flow *f)
+{
+	struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
+
+	must(m->n_inbound > 0);
+	m->n_inbound--;
+	m->n_sessions++;
+}
+
+void nat64_flow_ended(struct nat64 *n, uint32_t object, uint8_t flags, uint64_t now_ms)
+{
+	uint32_t index = permit__mapping(n, object);
+	struct mapping *m = &n->mapping[index];
+
+	(void)now_ms;
+	if (object & OBJECT_PERMIT)
+		permit__drop(n, object);
+	if (flags & FLOW_FROM_OUTSIDE) {
+		must(m->n_inbound > 0);
+		m->n_inbound--;
+	} else {
+		must(m->n_sessions > 0);
+		m->n_sessions--;
+	}
+	bib__settle(n, index);
+}
+
+bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f)
+{
+	return !bib__valid(n, t, &n->mapping[permit__mapping(n, f->object)]) ||
+	       !nat64_claims_pool6(t, &f->key[0].dst, NULL);
+}
+
+static struct bib_record record_of(const struct nat64_table *t, const struct mapping *m)
+{
+	static const uint8_t shown[N_PROTOS] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+
+	return (struct bib_record){
+		.inside = m->inside,
+		.outside = t->slot[m->slot].addr,
+		.inside_port = m->inside_port,
+		.outside_port = m->outside_port,
+		.protocol = shown[m->proto_plus - 1],
+		.is_static = m->flags & MAPPING_STATIC,
+		.n_sessions = m->n_sessions + m->n_inbound,
+	};
+}
+
+uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t *cursor,
+		    struct bib_record *out, uint32_t max)
+{
+	uint32_t end = n->pool.fresh, stop, n_out = 0;
+
+	stop = *cursor < end && end - *cursor > NAT64_DUMP_SLOTS ? *cursor + NAT64_DUMP_SLOTS : end;
+	for (; *cursor < stop && n_out < max; ++*cursor) {
+		const struct mapping *m = &n->mapping[*cursor];
+
+		if (m->proto_plus && bib__valid(n, t, m))
+			out[n_out++] = record_of(t, m);
+	}
+	if (*cursor >= end)
+		*cursor = UINT32_MAX;
+	return n_out;
+}
+
+uint32_t nat64_mappings(const struct nat64 *n)
+{
+	return n->pool.used;
+}
+
+uint32_t nat64_ports_used(const struct nat64 *n)
+{
+	return n->n_ports;
+}

@@ -1,0 +1,228 @@
+/*
+ * nat64_internal.h - what the files of this room share.
+ *
+ * Glossary: a *slot* is the place of a pool address, in the table and in every worker; a *block*
+ * is 64 ports of one address, owned by one worker; a *permit* says that a mapping has sessions with
+ * an outside address (address-dependent filtering only). Ports are host integers in here.
+ */
+#pragma once
+#include <netinet/in.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/pool.h"
+#include "sixgate/nat64/nat64.h"
+
+enum protocol_index { PROTO_TCP, PROTO_UDP, PROTO_ICMP, N_PROTOS };
+
+/* RFC 4787 REQ-3: system ports map to system ports, all others to others. */
+enum port_class { CLASS_SYSTEM, CLASS_OTHER, N_CLASSES };
+
+enum {
+	BLOCK_BITS = 64,
+	BLOCK_WORDS = STEER_BLOCKS / 64,
+	SYSTEM_BLOCKS = 1024 / BLOCK_BITS, /* ports 0 to 1023 */
+	SLOT_WORDS = NAT64_POOL_MAX / 64,
+	SLOT_MAP_SIZE = 2 * NAT64_POOL_MAX, /* open addressing, at most half full */
+	SLOT_RANGES_MAX = 8,                /* of one protocol on one address, merged */
+	RING_SIZE = 4096,                   /* which address an inside host is paired with */
+	BIB_NONE = UINT32_MAX,
+	NO_SLOT = UINT16_MAX
+};
+
+struct port_range {
+	uint16_t first, last; /* inclusive */
+};
+
+/** struct pool_slot - a pool address; @generation changes when the address goes. */
+struct pool_slot {
+	struct addr addr;
+	uint16_t generation;
+	bool used;
+	uint8_t n_range[N_PROTOS];
+	struct port_range range[N_PROTOS][SLOT_RANGES_MAX]; /* ascending, apart from one another */
+};
+
+/** struct static_entry - one entry of `static:`; @worker holds its mapping. */
+struct static_entry {
+	struct addr inside;
+	uint16_t inside_port, outside_port;
+	uint16_t slot;
+	uint8_t proto; /* enum protocol_index */
+	uint8_t worker;
+};
+
+/**
+ * struct nat64_table - see nat64.h
+ * @map:    pool address -> slot + 1, 0 when empty
+ * @ring:   keyed hash of an inside address -> the slot it is paired with; NO_SLOT without a pool
+ * @usable: slots that have ports at all, by protocol and class
+ * @entry:  by slot, protocol, outside port
+ * @block:  owner of each port block; the steering borrows it
+ */
+struct nat64_table {
+	struct pool6 prefix[NAT64_PREFIXES_MAX];
+	uint32_t n_prefix;
+	bool allow_private;
+	bool address_dependent;
+	uint32_t n_slots; /* highest used + 1 */
+	uint32_t n_static;
+	struct pool_slot slot[NAT64_POOL_MAX];
+	uint16_t map[SLOT_MAP_SIZE];
+	uint16_t ring[RING_SIZE];
+	uint64_t usable[N_PROTOS][N_CLASSES][SLOT_WORDS];
+	struct static_entry entry[NAT64_STATIC_MAX];
+	uint8_t (*block)[STEER_BLOCKS];
+};
+
+/* lookup.c */
+uint32_t table__map_home(const struct addr *a); /* where the search in @map begins */
+uint32_t table__slot_of(const struct nat64_table *t, const struct addr *a); /* or NO_SLOT */
+int table__prefix_of(const struct nat64_table *t, const struct addr *a);    /* or -1 */
+/* Ports of @block that the configuration gives to @proto, as bits. */
+uint64_t table__ports_of(const struct pool_slot *s, enum protocol_index proto, unsigned block);
+/* By slot, protocol, outside port. */
+int table__entry_compare(const struct static_entry *x, const struct static_entry *y);
+/* The entry for the outside transport address of @like, or NULL. */
+const struct static_entry *table__static_find(const struct nat64_table *t,
+					      const struct static_entry *like);
+
+/* pin.c: workers of static entries, their blocks and their inside hosts. */
+int pin__statics(struct nat64_table *t, struct steering *s, struct err *e);
+
+static inline bool bit_test(const uint64_t *words, unsigned bit)
+{
+	return words[bit >> 6] >> (bit & 63) & 1;
+}
+
+static inline void bit_set(uint64_t *words, unsigned bit)
+{
+	words[bit >> 6] |= 1ull << (bit & 63);
+}
+
+static inline void bit_clear(uint64_t *words, unsigned bit)
+{
+	words[bit >> 6] &= ~(1ull << (bit & 63));
+}
+
+static inline enum port_class class_of(unsigned port)
+{
+	return port < 1024 ? CLASS_SYSTEM : CLASS_OTHER;
+}
+
+/**
+ * struct port_map - ports of one protocol on one address, as one worker sees them
+ * @used:  given out by this worker
+ * @maybe: blocks that may have a free port of ours: a hint, proved when one is taken
+ * @epoch: table for which @maybe was computed
+ */
+struct port_map {
+	uint64_t used[STEER_BLOCKS];
+	uint64_t maybe[BLOCK_WORDS];
+	uint32_t epoch;
+};
+
+struct pool_ports {
+	struct port_map map[N_PROTOS];
+	uint16_t generation; /* of the slot whose ports these are */
+};
+
+enum mapping_flag {
+	MAPPING_STATIC = 1 << 0,
+	MAPPING_GONE = 1 << 1 /* off the indexes, without a port; held by sessions that are stale */
+};
+
+/**
+ * struct mapping - a BIB entry
+ * @next_inside, @next_outside: next mapping + 1 in the chain of each index, 0 at the end
+ * @n_sessions: that hold it: opened from inside, or answered by it
+ * @n_inbound:  opened from outside and not yet answered; they hold nothing but the memory
+ * @proto_plus: enum protocol_index + 1; 0 for a free record
+ * @prefix:     NAT64 prefix that the inside host used last
+ */
+struct mapping {
+	struct addr inside;
+	uint32_t next_inside, next_outside;
+	uint32_t n_sessions;
+	uint16_t inside_port, outside_port;
+	uint16_t slot, generation;
+	uint8_t n_inbound;
+	uint8_t proto_plus;
+	uint8_t flags;
+	uint8_t prefix;
+};
+_Static_assert(sizeof(struct mapping) == 40, "40 bytes, two chain heads of 4, pool link of 4: 52");
+_Static_assert(NAT64_INBOUND_PER_MAPPING <= UINT8_MAX, "n_inbound counts them");
+
+/** struct permit - sessions of @mapping with the IPv4 address @outside (machine order). */
+struct permit {
+	uint32_t mapping;
+	uint32_t outside;
+	uint32_t n_sessions; /* 0: free */
+	uint32_t next;       /* + 1 */
+};
+
+/* What a flow holds: a mapping, or a permit (and by it a mapping). */
+enum { OBJECT_PERMIT = 1u << 31 };
+
+/**
+ * struct nat64 - see nat64.h
+ * @n_max:   mappings that hosts may have; static ones come on top
+ * @counter: how many random numbers were drawn
+ * @full:    slots known to have no free port of ours, by protocol and class
+ * @static_at: mappings of the static entries
+ */
+struct nat64 {
+	struct hash_key index_key, pair_key, random_key;
+	uint64_t counter;
+	unsigned worker;
+	uint32_t epoch;
+	uint32_t n_max, n_heads, n_static, n_ports;
+	struct pool pool, permit_pool;
+	struct mapping *mapping;
+	uint32_t *inside_head, *outside_head, *permit_head;
+	struct permit *permit;
+	struct pool_ports *ports; /* [NAT64_POOL_MAX] */
+	uint64_t full[N_PROTOS][N_CLASSES][SLOT_WORDS];
+	uint32_t static_at[NAT64_STATIC_MAX];
+};
+
+/* ports.c */
+struct port_request {
+	const struct addr *inside;
+	uint16_t inside_port;
+	enum protocol_index proto;
+};
+
+/* A random free port for @want on the address its host is paired with, or on another. */
+bool ports__take(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
+		 struct mapping *out);
+/* This very port, for a static entry. The caller has made sure that it is free. */
+void ports__reserve(struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+void ports__release(struct nat64 *n, const struct mapping *m);
+/* The port is still this worker's to use. */
+bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+
+/* bib.c */
+struct bib_key {
+	struct addr inside;
+	uint16_t port;
+	enum protocol_index proto;
+};
+
+uint32_t bib__find_inside(const struct nat64 *n, const struct bib_key *k);
+uint32_t bib__find_outside(const struct nat64 *n, uint32_t slot, uint16_t port,
+			   enum protocol_index proto);
+/* @like: both transport addresses, slot, generation, flags. Return: BIB_NONE when full. */
+uint32_t bib__add(struct nat64 *n, const struct mapping *like);
+/* Off the indexes, its port free; the record goes with its last session. */
+void bib__detach(struct nat64 *n, uint32_t index);
+/* Free @index if nothing holds it any more. */
+void bib__settle(struct nat64 *n, uint32_t index);
+/* Usable under @t: in the indexes, its address and port still ours. */
+bool bib__valid(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+
+/* permit.c */
+bool permit__exists(const struct nat64 *n, uint32_t mapping, const struct addr *outside);
+/* One more session of @mapping with @outside. Return: object for the flow, BIB_NONE when full. */
+uint32_t permit__hold(struct nat64 *n, uint32_t mapping, const struct addr *outside);
+void permit__drop(struct nat64 *n, uint32_t index);
+uint32_t permit__mapping(const struct nat64 *n, uint32_t object);

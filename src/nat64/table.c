@@ -1,0 +1,321 @@
+/*
+ * table.c - section `nat64:` compiled: address slots, port ranges, prefixes, static entries.
+ *
+ * Control thread only. A pool address keeps its slot for as long as it is configured, because
+ * flows and ports in use name the slot.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include "nat64_internal.h"
+
+/** struct walk - every address of every entry of pool4 in turn. */
+struct walk {
+	const struct nat64_conf *conf;
+	size_t entry;
+	uint32_t at;
+};
+
+static bool walk_next(struct walk *w, struct addr *a, const struct pool4_conf **c)
+{
+	for (; w->entry < w->conf->n_pool4; w->entry++, w->at = 0) {
+		const struct pool4_conf *p = &w->conf->pool4[w->entry];
+
+		/* an `outside` entry may have no address yet */
+		if (!addr_is_v4(&p->first) || !addr_is_v4(&p->last) ||
+		    w->at > addr_ip4_host(&p->last) - addr_ip4_host(&p->first))
+			continue;
+		*a = addr_from_ip4_host(addr_ip4_host(&p->first) + w->at++);
+		*c = p;
+		return true;
+	}
+	return false;
+}
+
+static int check_sizes(const struct nat64_conf *conf, struct err *e)
+{
+	if (conf->n_prefix > NAT64_PREFIXES_MAX)
+		return err_set(e, -ENOSPC, "nat64: more than %d prefixes", NAT64_PREFIXES_MAX);
+	if (conf->n_static > NAT64_STATIC_MAX)
+		return err_set(e, -ENOSPC, "nat64: more than %d static entries", NAT64_STATIC_MAX);
+	for (size_t i = 0; i < conf->n_pool4; i++) {
+		const struct pool4_conf *c = &conf->pool4[i];
+
+		if (addr_is_v4(&c->first) && addr_is_v4(&c->last) &&
+		    addr_ip4_host(&c->last) - addr_ip4_host(&c->first) >= NAT64_POOL_MAX)
+			return err_set(e, -ENOSPC, "nat64: pool4 has more than %d addresses",
+				       NAT64_POOL_MAX);
+	}
+	return 0;
+}
+
+static int add_prefixes(struct nat64_table *t, const struct nat64_conf *conf, struct err *e)
+{
+	for (size_t i = 0; i < conf->n_prefix; i++) {
+		int rc = pool6_init(&t->prefix[i], &conf->prefix[i], e);
+
+		if (rc)
+			return err_wrap(e, rc, "nat64.prefix");
+		t->n_prefix++;
+	}
+	return 0;
+}
+
+static void slot_begin(struct nat64_table *t, uint32_t i, const struct addr *a)
+{
+	uint32_t at = table__map_home(a);
+
+	t->slot[i].addr = *a;
+	t->slot[i].used = true;
+	if (i >= t->n_slots)
+		t->n_slots = i + 1;
+	while (t->map[at])
+		at = (at + 1) % SLOT_MAP_SIZE;
+	t->map[at] = (uint16_t)(i + 1);
+}
+
+static void keep_slots(struct nat64_table *t, const struct nat64_conf *conf,
+		       const struct nat64_table *prev)
+{
+	struct walk w = { .conf = conf };
+	const struct pool4_conf *c;
+	struct addr a;
+
+	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
+		t->slot[i].generation = prev->slot[i].generation;
+	while (walk_next(&w, &a, &c)) {
+		uint32_t i = table__slot_of(prev, &a);
+
+		if (i != NO_SLOT && !t->slot[i].used)
+			slot_begin(t, i, &a);
+	}
+	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
+		if (prev->slot[i].used && !t->slot[i].used)
+			t->slot[i].generation++;
+}
+
+/* Without a previous table a generation comes from the address, so that what workers remember of
+ * a section that was switched off and on again does not pass for another address's. */
+static uint16_t first_generation(const struct addr *a)
+{
+	uint32_t host = addr_ip4_host(a);
+
+	return (uint16_t)(host ^ host >> 16) | 1;
+}
+
+static int add_slots(struct nat64_table *t, const struct nat64_conf *conf,
+		     const struct nat64_table *prev, struct err *e)
+{
+	struct walk w = { .conf = conf };
+	const struct pool4_conf *c;
+	struct addr a;
+	uint32_t free = 0;
+
+	while (walk_next(&w, &a, &c)) {
+		if (table__slot_of(t, &a) != NO_SLOT)
+			continue;
+		while (free < NAT64_POOL_MAX && t->slot[free].used)
+			free++;
+		if (free == NAT64_POOL_MAX)
+			return err_set(e, -ENOSPC, "nat64: pool4 has more than %d addresses",
+				       NAT64_POOL_MAX);
+		slot_begin(t, free, &a);
+		t->slot[free].generation =
+			prev ? (uint16_t)(t->slot[free].generation + 1) : first_generation(&a);
+	}
+	return 0;
+}
+
+/* Ranges that touch or overlap become one. */
+static int range_add(struct pool_slot *s, enum protocol_index proto, struct port_range add)
+{
+	struct port_range out[SLOT_RANGES_MAX + 1];
+	unsigned n = 0, i = 0;
+
+	for (; i < s->n_range[proto] && s->range[proto][i].last + 1 < add.first; i++)
+		out[n++] = s->range[proto][i];
+	for (; i < s->n_range[proto] && s->range[proto][i].first <= add.last + 1; i++) {
+		if (s->range[proto][i].first < add.first)
+			add.first = s->range[proto][i].first;
+		if (s->range[proto][i].last > add.last)
+			add.last = s->range[proto][i].last;
+	}
+	out[n++] = add;
+	for (; i < s->n_range[proto]; i++)
+		out[n++] = s->range[proto][i];
+	if (n > SLOT_RANGES_MAX)
+		return -ENOSPC;
+	memcpy(s->range[proto], out, n * sizeof(out[0]));
+	s->n_range[proto] = (uint8_t)n;
+	return 0;
+}
+
+static const uint8_t conf_protocol[N_PROTOS] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+
+static int add_ranges(struct nat64_table *t, const struct nat64_conf *conf, struct err *e)
+{
+	struct walk w = { .conf = conf };
+	const struct pool4_conf *c;
+	struct addr a;
+
+	while (walk_next(&w, &a, &c)) {
+		struct pool_slot *s = &t->slot[table__slot_of(t, &a)];
+		char text[ADDR_TEXT_MAX];
+
+		for (unsigned proto = 0; proto < N_PROTOS; proto++)
+			if (c->protocols & conf_protocol[proto] &&
+			    range_add(s, proto, (struct port_range){ c->port_first, c->port_last }))
+				return err_set(e, -ENOSPC,
+					       "nat64: more than %d port ranges on %s",
+					       SLOT_RANGES_MAX, addr_format(&a, text));
+	}
+	return 0;
+}
+
+static void note_usable(struct nat64_table *t)
+{
+	for (unsigned proto = 0; proto < N_PROTOS; proto++)
+		for (uint32_t i = 0; i < t->n_slots; i++)
+			for (unsigned b = 0; b < STEER_BLOCKS; b++)
+				if (table__ports_of(&t->slot[i], proto, b))
+					bit_set(t->usable[proto][class_of(b * BLOCK_BITS)], i);
+}
+
+/* RFC 4787 REQ-2, paired pooling: each place of the ring belongs to the address with the highest
+ * hash there, so that a change of the pool moves only the hosts it must. */
+static void fill_ring(struct nat64_table *t, const struct steering *s)
+{
+	struct hash_key key = { .word = { s->key[0], s->key[1] } };
+
+	for (uint32_t at = 0; at < RING_SIZE; at++) {
+		uint64_t best = 0;
+
+		t->ring[at] = NO_SLOT;
+		for (uint32_t i = 0; i < t->n_slots; i++) {
+			uint32_t in[2] = { at, addr_ip4_host(&t->slot[i].addr) };
+			uint64_t h = siphash(&key, in, sizeof(in));
+
+			if (!t->slot[i].used || (t->ring[at] != NO_SLOT && h <= best))
+				continue;
+			best = h;
+			t->ring[at] = (uint16_t)i;
+		}
+	}
+}
+
+static int by_outside(const void *a, const void *b)
+{
+	return table__entry_compare(a, b);
+}
+
+static int by_inside(const void *a, const void *b)
+{
+	const struct static_entry *x = a, *y = b;
+	int order = addr_compare(&x->inside, &y->inside);
+
+	if (order)
+		return order;
+	if (x->proto != y->proto)
+		return x->proto < y->proto ? -1 : 1;
+	return (x->inside_port > y->inside_port) - (x->inside_port < y->inside_port);
+}
+
+static int add_statics(struct nat64_table *t, const struct nat64_conf *conf, struct err *e)
+{
+	for (size_t i = 0; i < conf->n_static; i++) {
+		const struct static_conf *c = &conf->static_entry[i];
+		uint32_t slot = table__slot_of(t, &c->outside);
+		char text[ADDR_TEXT_MAX];
+
+		if (slot == NO_SLOT)
+			return err_set(e, -EINVAL, "nat64.static: %s is not in pool4",
+				       addr_format(&c->outside, text));
+		t->entry[t->n_static++] = (struct static_entry){
+			.inside = c->inside,
+			.inside_port = c->inside_port,
+			.outside_port = c->outside_port,
+			.slot = (uint16_t)slot,
+			.proto = c->protocol == NAT64_TCP ? PROTO_TCP :
+				 c->protocol == NAT64_UDP ? PROTO_UDP :
+							    PROTO_ICMP,
+		};
+	}
+	qsort(t->entry, t->n_static, sizeof(t->entry[0]), by_inside);
+	for (uint32_t i = 1; i < t->n_static; i++)
+		if (by_inside(&t->entry[i - 1], &t->entry[i]) == 0)
+			return err_set(e, -EINVAL, "nat64.static: one inside address and port twice");
+	qsort(t->entry, t->n_static, sizeof(t->entry[0]), by_outside);
+	for (uint32_t i = 1; i < t->n_static; i++)
+		if (by_outside(&t->entry[i - 1], &t->entry[i]) == 0)
+			return err_set(e, -EINVAL, "nat64.static: one outside address and port twice");
+	return 0;
+}
+
+static int add_steering(struct nat64_table *t, struct steering *s, struct err *e)
+{
+	t->block = calloc(t->n_slots ? t->n_slots : 1, sizeof(*t->block));
+	if (!t->block)
+		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		for (unsigned b = 0; b < STEER_BLOCKS; b++)
+			t->block[i][b] = (uint8_t)steering_block_default(s, i, b);
+		if (t->slot[i].used &&
+		    steering_add(s, STEER_POOL, &t->slot[i].addr, (be16){ 0 }, 0, i))
+			return err_set(e, -ENOSPC, "nat64: too many addresses to steer by");
+	}
+	s->block = t->block;
+	s->n_pools = t->n_slots;
+	return pin__statics(t, s, e);
+}
+
+static int build(struct nat64_table *t, const struct nat64_conf *conf,
+		 const struct nat64_table *prev, struct steering *s, struct err *e)
+{
+	int rc = check_sizes(conf, e);
+
+	if (rc == 0)
+		rc = add_prefixes(t, conf, e);
+	if (rc == 0 && prev)
+		keep_slots(t, conf, prev);
+	if (rc == 0)
+		rc = add_slots(t, conf, prev, e);
+	if (rc == 0)
+		rc = add_ranges(t, conf, e);
+	if (rc == 0)
+		rc = add_statics(t, conf, e);
+	if (rc == 0)
+		rc = add_steering(t, s, e);
+	if (rc)
+		return rc;
+	t->allow_private = conf->allow_private;
+	t->address_dependent = conf->filtering == NAT64_ADDRESS_DEPENDENT;
+	note_usable(t);
+	fill_ring(t, s);
+	return 0;
+}
+
+int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
+		    const struct nat64_table *prev, struct steering *s, struct err *e)
+{
+	struct nat64_table *t = calloc(1, sizeof(*t));
+	int rc;
+
+	if (!t)
+		return err_set(e, -ENOMEM, "nat64: no memory for the table");
+	rc = build(t, conf, prev, s, e);
+	if (rc) {
+		s->block = NULL;
+		s->n_pools = 0;
+		nat64_table_free(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
+void nat64_table_free(struct nat64_table *t)
+{
+	if (!t)
+		return;
+	free(t->block);
+	free(t);
+}
