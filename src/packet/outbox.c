@@ -8,12 +8,22 @@ void outbox_init(struct outbox *o, uint8_t *mem, uint32_t size, struct packet *p
 	*o = (struct outbox){ .mem = mem, .size = size, .packet = packets, .max = max };
 }
 
+/* Bytes that a packet of @len takes. */
+static uint64_t footprint(uint32_t len)
+{
+	return ((uint64_t)len + PACKET_HEADROOM + OUTBOX_ALIGN - 1) & ~(uint64_t)(OUTBOX_ALIGN - 1);
+}
+
+bool outbox_has_room(const struct outbox *o, uint32_t n, uint32_t len)
+{
+	return n <= (uint32_t)(o->max - o->n) && n * footprint(len) <= o->size - o->used;
+}
+
 struct packet *outbox_add(struct outbox *o, uint32_t len)
 {
-	uint64_t used = (uint64_t)o->used + PACKET_HEADROOM + len;
+	uint64_t used = o->used + footprint(len);
 	struct packet *p;
 
-	used = (used + OUTBOX_ALIGN - 1) & ~(uint64_t)(OUTBOX_ALIGN - 1);
 	if (o->n == o->max || used > o->size)
 		return NULL;
 	p = &o->packet[o->n++];

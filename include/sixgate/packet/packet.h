@@ -183,6 +183,9 @@ void outbox_init(struct outbox *o, uint8_t *mem, uint32_t size, struct packet *p
  *  its len is @len, its bytes are not set. Return: NULL when full (drop with DROP_NO_BUFFER). */
 struct packet *outbox_add(struct outbox *o, uint32_t len);
 
+/** outbox_has_room() - for @n more packets of up to @len bytes each. */
+bool outbox_has_room(const struct outbox *o, uint32_t n, uint32_t len);
+
 static inline void outbox_reset(struct outbox *o)
 {
 	o->n = 0;
