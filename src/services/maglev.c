@@ -42,23 +42,38 @@ static uint32_t largest_share(const struct maglev_entry *entry, uint32_t n)
 	return most;
 }
 
+/* By name, so that the order in which the file lists them does not matter. */
+static void sort_by_id(uint16_t *order, const struct maglev_entry *entry, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		uint32_t at = i;
+
+		for (; at > 0 && entry[order[at - 1]].id > entry[i].id; at--)
+			order[at] = order[at - 1];
+		order[at] = (uint16_t)i;
+	}
+}
+
 void services__maglev_build(uint16_t *table, const struct maglev_entry *entry, uint32_t n)
 {
 	uint32_t most = largest_share(entry, n), n_taken = 0;
 	struct walk walk[SERVICE_NODES_MAX];
+	uint16_t order[SERVICE_NODES_MAX];
 
 	must(n > 0 && n <= SERVICE_NODES_MAX);
 	memset(table, 0xff, MAGLEV_SIZE * sizeof(*table));
+	sort_by_id(order, entry, n);
 	for (uint32_t i = 0; i < n; i++)
 		walk[i] = walk_start(entry[i].id);
 
-	for (uint32_t i = 0;; i = i + 1 < n ? i + 1 : 0) {
+	for (uint32_t turn = 0;; turn = turn + 1 < n ? turn + 1 : 0) {
+		uint16_t i = order[turn];
 		uint64_t credit = (uint64_t)walk[i].credit + entry[i].share;
 
 		walk[i].credit = (uint32_t)(credit < most ? credit : credit - most);
 		if (credit < most)
 			continue;
-		take_next_free(table, &walk[i], (uint16_t)i);
+		take_next_free(table, &walk[i], i);
 		if (++n_taken == MAGLEV_SIZE)
 			return;
 	}

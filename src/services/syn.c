@@ -3,9 +3,9 @@
  *
  * The client's SYN is kept until its node answers. When the node refuses it, the copy goes to
  * another node at once and the refusal is dropped; when the client has to send it again, the
- * repetition goes to another node. The store is bounded and has no list: an attempt lives in the
- * slot that its tuple hashes to, a newer one takes the place of an older, and one that has lost its
- * place can still move, only later.
+ * repetition goes to another node. The store is bounded and has no list: an attempt lives in one of
+ * the two slots that its tuple hashes to, a newer one takes the place of an older, and one that has
+ * lost its place can still move, only later.
  */
 #include "services_internal.h"
 #include "sixgate/flow/tcp.h"
@@ -29,17 +29,17 @@ static uint64_t hash_of(const struct services *v, const struct tuple *client)
 	return tuple_hash(&v->key, client) | 1; /* 0 marks a free slot */
 }
 
-static struct syn *slot_of(struct services *v, uint64_t hash)
+static struct syn *pair_of(struct services *v, uint64_t hash)
 {
-	return &v->syn[hash_range(hash, SYN_SLOTS)];
+	return &v->syn[hash_range(hash, SYN_SLOTS / 2) * 2];
 }
 
 static struct syn *find(struct services *v, const struct tuple *client)
 {
 	uint64_t hash = hash_of(v, client);
-	struct syn *y = slot_of(v, hash);
+	struct syn *y = pair_of(v, hash);
 
-	return y->hash == hash ? y : NULL;
+	return y[0].hash == hash ? &y[0] : y[1].hash == hash ? &y[1] : NULL;
 }
 
 void services__syn_forget(struct services *v, const struct tuple *client)
@@ -50,15 +50,20 @@ void services__syn_forget(struct services *v, const struct tuple *client)
 		y->hash = 0;
 }
 
-static struct syn *begin(struct services *v, const struct tuple *client, uint32_t node_slot,
-			 uint64_t now_ms)
+static struct syn *slot_for(struct services *v, uint64_t hash)
 {
-	uint64_t hash = hash_of(v, client);
-	struct syn *y = slot_of(v, hash);
+	struct syn *y = pair_of(v, hash);
 
-	*y = (struct syn){ .hash = hash, .sent_ms = (uint32_t)now_ms, .n_tried = 1 };
-	y->tried[0] = (uint16_t)node_slot;
-	return y;
+	for (unsigned i = 0; i < 2; i++)
+		if (y[i].hash == hash || y[i].hash == 0)
+			return &y[i];
+	return (int32_t)(y[0].sent_ms - y[1].sent_ms) <= 0 ? &y[0] : &y[1];
+}
+
+static struct syn begun(uint64_t hash, uint32_t node_slot, uint64_t now_ms)
+{
+	return (struct syn){ .hash = hash, .sent_ms = (uint32_t)now_ms, .n_tried = 1,
+			     .tried = { (uint16_t)node_slot } };
 }
 
 /* Only what can be rebuilt exactly: whole, short, and without IPv6 extension headers. */
@@ -71,8 +76,10 @@ static bool can_keep(const struct packet *p)
 void services__syn_store(struct services *v, const struct packet *p, uint32_t node_slot,
 			 uint64_t now_ms)
 {
-	struct syn *y = begin(v, &p->key, node_slot, now_ms);
+	uint64_t hash = hash_of(v, &p->key);
+	struct syn *y = slot_for(v, hash);
 
+	*y = begun(hash, node_slot, now_ms);
 	if (!can_keep(p))
 		return;
 	y->len = (uint8_t)p->len;
@@ -167,8 +174,10 @@ static bool refuses_the_syn(const struct attempt *a, const struct packet *p)
 static struct verdict refused(struct attempt *a, const struct packet *p, struct outbox *out,
 			      struct packet **again)
 {
+	struct syn forgotten = begun(0, a->f->object, a->now_ms);
+
 	if (!a->syn)
-		a->syn = begin(a->v, &a->f->key[0], a->f->object, a->now_ms);
+		a->syn = &forgotten;
 	if (!refuses_the_syn(a, p))
 		return verdict_continue();
 	services__node_failed(a->v, a->t, a->s, a->f->object, a->now_ms);
