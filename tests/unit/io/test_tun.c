@@ -1,5 +1,5 @@
 /*
- * tun_test.c - the tun port between two real kernels' TCP and UDP stacks, at every offload level.
+ * test_tun.c - the tun port between two real kernels' TCP and UDP stacks, at every offload level.
  *
  *   namespace A                                     namespace B
  *   sgt-in  10.77.0.1, fd77::1  <-- port: mover --> sgt-out  10.77.0.2, fd77::2

@@ -1,4 +1,4 @@
-/* memory_test.c - the memory port keeps the contract of dataplane/port.h. */
+/* test_memory.c - the memory port keeps the contract of dataplane/port.h. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

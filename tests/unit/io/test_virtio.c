@@ -1,4 +1,4 @@
-/* virtio_test.c - the virtio-net header, checked as if a stranger had written it. */
+/* test_virtio.c - the virtio-net header, checked as if a stranger had written it. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

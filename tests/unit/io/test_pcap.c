@@ -1,4 +1,4 @@
-/* pcap_test.c - capture files as they are found in the wild, and as an attacker would write them.
+/* test_pcap.c - capture files as they are found in the wild, and as an attacker would write them.
  */
 #include <stdarg.h>
 #include <stddef.h>
