@@ -116,21 +116,16 @@ static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t n
 		services_flow_ended(w->services, &f);
 }
 
-/* A full table: an unanswered session from outside makes room, nothing else does. */
+/* A full table: the oldest unanswered session from outside makes room, nothing else does. */
 static bool evict_one(struct worker *w, uint64_t now_ms)
 {
-	uint32_t n = w->flows.pool.n;
+	uint32_t index = session__oldest_unanswered(w, now_ms, true);
 
-	for (unsigned i = 0; i < EVICTION_PROBES; i++) {
-		w->evict_at = w->evict_at + 1 < n ? w->evict_at + 1 : 0;
-		if (!flow_table_used(&w->flows, w->evict_at) ||
-		    !(w->flows.flow[w->evict_at].flags & FLOW_FROM_OUTSIDE))
-			continue;
-		session__end(w, w->evict_at, now_ms);
-		count(w, COUNT_FLOWS_EVICTED, 1);
-		return true;
-	}
-	return false;
+	if (index == FLOW_NONE)
+		return false;
+	session__end(w, index, now_ms);
+	count(w, COUNT_FLOWS_EVICTED, 1);
+	return true;
 }
 
 static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_t now_ms,
@@ -138,7 +133,8 @@ static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_
 {
 	uint32_t index;
 
-	if (plan->flags & FLOW_FROM_OUTSIDE && w->n_from_outside >= w->flows.pool.n / FROM_OUTSIDE_SHARE) {
+	if (plan->flags & FLOW_FROM_OUTSIDE &&
+	    w->unanswered.n >= w->flows.pool.n / FROM_OUTSIDE_SHARE) {
 		*why = DROP_INBOUND_LIMIT;
 		return FLOW_NONE;
 	}

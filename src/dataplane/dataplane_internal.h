@@ -8,7 +8,6 @@
 enum {
 	FROM_OUTSIDE_LIFE_MS = 10000, /* a session opened from outside, until the inside answers */
 	FROM_OUTSIDE_SHARE = 4,       /* such sessions may take one in this many of all flows */
-	EVICTION_PROBES = 64,
 	RESETS_PER_CALL = 256
 };
 
@@ -32,6 +31,9 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms);
 /* The wheel has unlinked it: probe it, reset it, end it. */
 void session__expire(struct worker *w, const struct snapshot *s, uint32_t index, uint64_t now_ms);
+/* The oldest unanswered session from outside whose time has come (or any, with @force), or
+ * FLOW_NONE. */
+uint32_t session__oldest_unanswered(const struct worker *w, uint64_t now_ms, bool force);
 /* End a flow whose timer is linked. */
 void session__end(struct worker *w, uint32_t index, uint64_t now_ms);
 /* Resets with exact sequence numbers to both ends of a TCP flow (RFC 5961 3.2). */

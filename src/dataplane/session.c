@@ -117,13 +117,53 @@ static void datagram_packet(struct worker *w, const struct snapshot *s, uint32_t
 		     p->flags & PACKET_ICMP_QUERY ? l.icmp : l.other, now_ms);
 }
 
-static void answered(struct worker *w, struct flow *f)
+static void unanswered_add(struct worker *w, uint32_t index)
 {
+	struct wheel_node *n = &w->flows.flow[index].timer;
+
+	*n = (struct wheel_node){ .next = FLOW_NONE, .prev = w->unanswered.youngest };
+	if (n->prev != FLOW_NONE)
+		w->flows.flow[n->prev].timer.next = index;
+	else
+		w->unanswered.oldest = index;
+	w->unanswered.youngest = index;
+	w->unanswered.n++;
+}
+
+static void unanswered_remove(struct worker *w, uint32_t index)
+{
+	struct wheel_node *n = &w->flows.flow[index].timer;
+
+	must(w->unanswered.n > 0);
+	if (n->prev != FLOW_NONE)
+		w->flows.flow[n->prev].timer.next = n->next;
+	else
+		w->unanswered.oldest = n->next;
+	if (n->next != FLOW_NONE)
+		w->flows.flow[n->next].timer.prev = n->prev;
+	else
+		w->unanswered.youngest = n->prev;
+	w->unanswered.n--;
+}
+
+uint32_t session__oldest_unanswered(const struct worker *w, uint64_t now_ms, bool force)
+{
+	uint32_t index = w->unanswered.oldest;
+
+	if (index == FLOW_NONE || force)
+		return index;
+	return w->flows.flow[index].deadline <= wheel_tick(now_ms) ? index : FLOW_NONE;
+}
+
+static void answered(struct worker *w, uint32_t index)
+{
+	struct flow *f = &w->flows.flow[index];
+
 	if (f->policy == POLICY_NAT64)
 		nat64_flow_answered(w->nat64, f);
 	f->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
-	must(w->n_from_outside > 0);
-	w->n_from_outside--;
+	unanswered_remove(w, index);
+	wheel_add(&w->wheel, index);
 }
 
 struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
@@ -134,7 +174,7 @@ struct verdict session__packet(struct worker *w, const struct snapshot *s, uint3
 	if (unlikely(p->flags & PACKET_ICMP_ERROR))
 		return verdict_continue(); /* RFC 5508 REQ-6: errors neither refresh nor end */
 	if (unlikely(dir == 0 && f->flags & FLOW_FROM_OUTSIDE))
-		answered(w, f);
+		answered(w, index);
 	if (p->proto == IPPROTO_TCP)
 		tcp_packet(w, s, index, dir, p, now_ms);
 	else
@@ -153,18 +193,17 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 			p->flags & PACKET_ICMP_QUERY ? l.icmp :
 						       l.other;
 
-	if (f->flags & FLOW_FROM_OUTSIDE)
-		w->n_from_outside++;
 	f->deadline = wheel_deadline(now_ms, life);
-	wheel_add(&w->wheel, index);
+	if (f->flags & FLOW_FROM_OUTSIDE)
+		unanswered_add(w, index);
+	else
+		wheel_add(&w->wheel, index);
 }
 
 static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 
-	if (f->flags & FLOW_FROM_OUTSIDE)
-		w->n_from_outside--;
 	if (f->policy == POLICY_NAT64)
 		nat64_flow_ended(w->nat64, f->object, f->flags, now_ms);
 	else if (f->policy == POLICY_SERVICES)
@@ -175,7 +214,10 @@ static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 
 void session__end(struct worker *w, uint32_t index, uint64_t now_ms)
 {
-	wheel_remove(&w->wheel, index);
+	if (w->flows.flow[index].flags & FLOW_FROM_OUTSIDE)
+		unanswered_remove(w, index);
+	else
+		wheel_remove(&w->wheel, index);
 	end_unlinked(w, index, now_ms);
 }
 

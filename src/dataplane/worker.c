@@ -48,6 +48,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	w->id = id;
 	w->n_workers = n_workers;
 	w->sweep_at = FLOW_NONE;
+	w->unanswered.oldest = w->unanswered.youngest = FLOW_NONE;
 	w->translate.ident = (uint32_t)flow_key.word[6];
 	w->translate.ident6 = (uint32_t)flow_key.word[7];
 	return w;

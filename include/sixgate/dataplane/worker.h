@@ -63,6 +63,9 @@ struct handoff; /* ring between two workers */
  * struct worker - hot members first; lives in memory of worker_layout()
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
  * @seen_generation: snapshot of the last call: to notice a change
+ * @unanswered: flows with FLOW_FROM_OUTSIDE, in the order of their age: all live equally long, so
+ *         the oldest is the first to expire and the first to make room; linked by flow.timer,
+ *         they are not in the wheel
  * @tokens: ICMP errors that may be sent now; refilled with time
  */
 struct worker {
@@ -79,8 +82,10 @@ struct worker {
 	uint32_t tokens;
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
-	uint32_t evict_at; /* where the search for something to evict goes on */
-	uint32_t n_from_outside; /* flows with FLOW_FROM_OUTSIDE */
+	struct {
+		uint32_t oldest, youngest; /* FLOW_NONE when empty */
+		uint32_t n;
+	} unanswered;
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */

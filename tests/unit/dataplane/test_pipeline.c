@@ -441,11 +441,7 @@ static void a_full_table_makes_room_by_an_unanswered_session_from_outside(void *
 	}
 	assert_int_equal(gateway_flows(&g), 1024);
 	in.sport = be16_from(2000);
-	for (int tries = 0; tries < 20; tries++) {
-		send_udp(SIDE_INSIDE, &in);
-		if (g.last.next == VERDICT_FORWARD)
-			break;
-	}
+	send_udp(SIDE_INSIDE, &in);
 	left(SIDE_OUTSIDE);
 	assert_int_equal(counter_read(&g.worker[0]->count[COUNT_FLOWS_EVICTED]), 1);
 }
@@ -464,9 +460,9 @@ static void a_flood_from_outside_does_not_stop_the_owner(void **state)
 		store32(flood.src.octet + 12, 0x0b000000 | (uint32_t)(rnd(&seed) & 0xffffff));
 		flood.sport = be16_from((uint16_t)rnd(&seed));
 		send_udp(SIDE_OUTSIDE, &flood);
-		if (i % 1000 == 0) {
+		if (i % 2000 == 0) {
 			gateway_advance(&g, 10);
-			in.dport = be16_from((uint16_t)(1 + i / 1000));
+			in.dport = be16_from((uint16_t)(1 + i / 2000));
 			send_udp(SIDE_INSIDE, &in);
 			left(SIDE_OUTSIDE);
 		}
@@ -555,6 +551,7 @@ static uint64_t conversation(unsigned n_workers, uint64_t misdeliver, uint32_t *
 	uint64_t sum = 0, seed = 4711;
 
 	args.n_workers = n_workers;
+	args.flows = 8192; /* a full table would depend on who owns what */
 	gateway_init(&g, &args);
 	g.misdeliver = misdeliver;
 	*n_out = 0;
@@ -594,6 +591,7 @@ static uint64_t conversation(unsigned n_workers, uint64_t misdeliver, uint32_t *
 static void workers_and_misdelivery_do_not_change_what_leaves(void **state)
 {
 	uint32_t want_n, n;
+	unsigned wrong = 0; /* a bit for each number of workers, the upper ones with misdelivery */
 	uint64_t want;
 
 	(void)state;
@@ -601,12 +599,13 @@ static void workers_and_misdelivery_do_not_change_what_leaves(void **state)
 	want = conversation(1, 0, &want_n);
 	assert_true(want_n > 5000);
 	for (unsigned workers = 1; workers <= 4; workers++) {
-		assert_int_equal(conversation(workers, 0, &n), want);
-		assert_int_equal(n, want_n);
-		assert_int_equal(conversation(workers, 0x9e3779b97f4a7c15 + workers, &n), want);
-		assert_int_equal(n, want_n);
+		if (conversation(workers, 0, &n) != want || n != want_n)
+			wrong |= 1u << workers;
+		if (conversation(workers, 0x9e3779b97f4a7c15 + workers, &n) != want || n != want_n)
+			wrong |= 16u << workers;
 	}
 	gateway_init(&g, &args);
+	assert_int_equal(wrong, 0);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
