@@ -1,0 +1,177 @@
+/*
+ * test_inbound.c - sessions that the outside opens: bounded per mapping, and nothing they do keeps
+ * a mapping (RFC 6146 5.3, RFC 4787 REQ-6, RFC 7857 7).
+ */
+#include "bed.h"
+
+static const char *const host = "2001:db8:1::5";
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+/* The @i-th spoofed source. */
+static struct tuple spoofed(const struct flow_plan *mapping, uint32_t i)
+{
+	struct tuple t = mapping->key[1];
+
+	t.src = addr_from_ip4_host(0x01000000 + i);
+	t.sport = be16_from((uint16_t)(i * 7 + 1));
+	return t;
+}
+
+static void answer(struct bed *b, struct flow_plan *plan)
+{
+	struct flow f = flow_of(plan);
+
+	nat64_flow_answered(b->n[bed_owner(b, plan)], &f);
+	plan->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
+}
+
+static void unanswered_sessions_of_one_mapping_are_bounded(void **state)
+{
+	struct bed *b = bed_usual();
+	struct tuple t = tuple_of(host, server, 5000, 53, 17), from;
+	struct flow_plan owner = bed_must_open(b, &t), in[NAT64_INBOUND_PER_MAPPING], more;
+
+	(void)state;
+	for (uint32_t i = 0; i < NAT64_INBOUND_PER_MAPPING; i++) {
+		from = spoofed(&owner, i);
+		in[i] = bed_must_open(b, &from);
+	}
+	from = spoofed(&owner, 1000);
+	assert_dropped(bed_open(b, &from, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
+
+	answer(b, &in[0]); /* an answered one does not count */
+	in[0].flags = 0;
+	more = bed_must_open(b, &from);
+	from = spoofed(&owner, 1001);
+	assert_dropped(bed_open(b, &from, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
+	bed_end(b, &in[1]); /* nor one that is over */
+	bed_must_open(b, &from);
+	bed_free(b);
+}
+
+static void a_million_spoofed_sources_do_not_stop_the_owner(void **state)
+{
+	struct bed *b = bed_usual();
+	struct tuple t = tuple_of(host, server, 5000, 53, 17);
+	struct flow_plan owner = bed_must_open(b, &t), plan;
+	uint32_t let_in = 0;
+
+	(void)state;
+	for (uint32_t i = 0; i < 1000000; i++) {
+		struct tuple from = spoofed(&owner, i);
+		struct verdict v = bed_open(b, &from, &plan);
+
+		let_in += v.next == VERDICT_CONTINUE;
+		if (v.next != VERDICT_CONTINUE)
+			assert_int_equal(v.why, DROP_INBOUND_LIMIT);
+	}
+	assert_int_equal(let_in, NAT64_INBOUND_PER_MAPPING);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	for (uint16_t i = 0; i < 900; i++) {
+		t.sport = be16_from((uint16_t)(6000 + i)); /* other mappings */
+		bed_must_open(b, &t);
+		t.sport = be16_from(5000); /* and the one under attack */
+		t.dport = be16_from((uint16_t)(100 + i));
+		plan = bed_must_open(b, &t);
+		assert_int_equal(mapped_port(&plan), mapped_port(&owner));
+	}
+	bed_free(b);
+}
+
+static void mapping_without_inside_sessions_lets_nobody_in(void **state)
+{
+	struct bed *b = bed_usual();
+	struct tuple t = tuple_of(host, server, 5000, 53, 17), from;
+	struct flow_plan owner = bed_must_open(b, &t), in, none;
+
+	(void)state;
+	from = spoofed(&owner, 1);
+	in = bed_must_open(b, &from);
+	bed_end(b, &owner);
+	from = spoofed(&owner, 2);
+	assert_dropped(bed_open(b, &from, &none), DROP_NO_BIB_ENTRY, REPLY_NONE);
+	assert_int_equal(nat64_mappings(b->n[0]), 1); /* only until the last one is over */
+	bed_end(b, &in);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	assert_int_equal(nat64_ports_used(b->n[0]), 0);
+	bed_free(b);
+}
+
+static void answer_or_new_session_of_the_host_revives_the_mapping(void **state)
+{
+	(void)state;
+	for (unsigned by_answer = 0; by_answer < 2; by_answer++) {
+		struct bed *b = bed_usual();
+		struct tuple t = tuple_of(host, server, 5000, 53, 17), from;
+		struct flow_plan owner = bed_must_open(b, &t), in, other;
+
+		from = spoofed(&owner, 1);
+		in = bed_must_open(b, &from);
+		bed_end(b, &owner);
+		if (by_answer) {
+			answer(b, &in);
+		} else {
+			other = bed_must_open(b, &t);
+			assert_int_equal(mapped_port(&other), mapped_port(&owner));
+		}
+		assert_false(bed_stale(b, &in));
+		from = spoofed(&owner, 2);
+		bed_must_open(b, &from);
+		bed_free(b);
+	}
+}
+
+static void answered_session_holds_the_mapping_until_it_ends(void **state)
+{
+	struct bed *b = bed_usual();
+	struct tuple t = tuple_of(host, server, 5000, 80, 6), from;
+	struct flow_plan owner = bed_must_open(b, &t), in;
+
+	(void)state;
+	from = spoofed(&owner, 1);
+	in = bed_must_open(b, &from);
+	answer(b, &in);
+	bed_end(b, &owner);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	bed_end(b, &in);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	bed_free(b);
+}
+
+static void static_entry_has_the_bound_too_and_stays(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan in[NAT64_INBOUND_PER_MAPPING], more;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1, 65535);
+	bed_static(b, NAT64_TCP, host, 443, "192.0.2.1", 443);
+	bed_up(b, 10);
+	for (unsigned i = 0; i < NAT64_INBOUND_PER_MAPPING; i++) {
+		t = tuple_of("198.51.100.7", "192.0.2.1", (uint16_t)(2000 + i), 443, 6);
+		in[i] = bed_must_open(b, &t);
+	}
+	t.sport = be16_from(9);
+	assert_dropped(bed_open(b, &t, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
+	for (unsigned i = 0; i < NAT64_INBOUND_PER_MAPPING; i++)
+		bed_end(b, &in[i]);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	bed_must_open(b, &t);
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unanswered_sessions_of_one_mapping_are_bounded),
+		cmocka_unit_test(a_million_spoofed_sources_do_not_stop_the_owner),
+		cmocka_unit_test(mapping_without_inside_sessions_lets_nobody_in),
+		cmocka_unit_test(answer_or_new_session_of_the_host_revives_the_mapping),
+		cmocka_unit_test(answered_session_holds_the_mapping_until_it_ends),
+		cmocka_unit_test(static_entry_has_the_bound_too_and_stays),
+	};
+
+	return cmocka_run_group_tests_name("nat64/inbound", tests, NULL, NULL);
+}

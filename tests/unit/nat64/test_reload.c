@@ -1,0 +1,427 @@
+/*
+ * test_reload.c - the compiled section: what is refused, slots that follow addresses, and what
+ * becomes of mappings when the pool changes. Also dump and memory.
+ */
+#include "bed.h"
+#include <errno.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+static struct bed *bed_plain(unsigned n_workers)
+{
+	struct bed *b = bed_new(n_workers);
+
+	bed_prefix(b, "64:ff9b:1::/96");
+	return b;
+}
+
+static struct tuple from_host(unsigned host, uint16_t port)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "2001:db8:1:%x::1", host);
+	return tuple_of(text, server, port, 80, 17);
+}
+
+static void too_much_or_wrong_is_refused_and_says_so(void **state)
+{
+	struct bed *b = bed_plain(1);
+
+	(void)state;
+	bed_pool(b, "10.0.0.0", "10.0.4.0", 1024, 65535); /* 1025 */
+	assert_int_equal(bed_compile(b), -ENOSPC);
+	assert_non_null(strstr(b->err.text, "1024 addresses"));
+	assert_null(b->steer->block);
+	free(b->steer);
+	b->conf.n_pool4 = 0;
+	bed_pool(b, "10.0.0.0", "10.0.1.255", 1024, 65535);
+	bed_pool(b, "10.0.4.0", "10.0.6.0", 1024, 65535);
+	assert_int_equal(bed_compile(b), -ENOSPC);
+	free(b->steer);
+	bed_pool(b, "0.0.0.0", "255.255.255.255", 1024, 65535);
+	assert_int_equal(bed_compile(b), -ENOSPC);
+	free(b->steer);
+
+	b->conf.n_pool4 = 0;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_static(b, NAT64_TCP, "2001:db8:1::80", 80, "192.0.2.2", 80);
+	assert_int_equal(bed_compile(b), -EINVAL);
+	assert_non_null(strstr(b->err.text, "192.0.2.2"));
+	free(b->steer);
+	b->entry[0].outside = addr_of("192.0.2.1");
+	bed_static(b, NAT64_TCP, "2001:db8:1::81", 80, "192.0.2.1", 80);
+	assert_int_equal(bed_compile(b), -EINVAL);
+	free(b->steer);
+	b->entry[1] = b->entry[0];
+	b->entry[1].outside_port = 81;
+	assert_int_equal(bed_compile(b), -EINVAL);
+	free(b->steer);
+	b->conf.n_static = NAT64_STATIC_MAX + 1;
+	assert_int_equal(bed_compile(b), -ENOSPC);
+	free(b->steer);
+	b->conf.n_static = 0;
+
+	for (unsigned i = 0; i < 9; i++)
+		bed_pool(b, "192.0.2.1", "192.0.2.1", (uint16_t)(100 * i + 100),
+			 (uint16_t)(100 * i + 150));
+	assert_int_equal(bed_compile(b), -ENOSPC);
+	assert_non_null(strstr(b->err.text, "ranges on 192.0.2.1"));
+	free(b->steer);
+	b->conf.n_pool4 = 1;
+
+	b->prefix[0].len = 95;
+	assert_int_equal(bed_compile(b), -EINVAL);
+	free(b->steer);
+	b->prefix[0].len = 96;
+	assert_int_equal(bed_compile(b), 0);
+	bed_free(b);
+}
+
+static void claims_are_those_of_pool4_and_the_prefixes(void **state)
+{
+	static const struct {
+		const char *addr;
+		bool pool4, pool6;
+	} row[] = {
+		{ "192.0.2.1", true, false },	{ "192.0.2.9", true, false },
+		{ "192.0.2.0", false, false },	{ "192.0.2.10", false, false },
+		{ "198.51.100.1", true, false }, { "64:ff9b:1::1.2.3.4", false, true },
+		{ "64:ff9b::1.2.3.4", false, false }, { "2001:db8::1", false, false },
+	};
+	struct bed *b = bed_plain(1);
+	struct addr a, v4, want = addr_of("1.2.3.4");
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.9", 1024, 65535);
+	bed_pool(b, "198.51.100.1", "198.51.100.1", 1024, 65535);
+	bed_up(b, 10);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		print_message("%s\n", row[i].addr);
+		a = addr_of(row[i].addr);
+		assert_int_equal(nat64_claims_pool4(b->t, &a), row[i].pool4);
+		assert_int_equal(nat64_claims_pool6(b->t, &a, NULL), row[i].pool6);
+	}
+	a = addr_of("64:ff9b:1::1.2.3.4");
+	assert_true(nat64_claims_pool6(b->t, &a, &v4));
+	assert_true(addr_equal(&v4, &want));
+	bed_free(b);
+}
+
+static void full_pool_of_1024_addresses_is_found(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct addr a;
+
+	(void)state;
+	bed_pool(b, "10.0.0.0", "10.0.3.255", 1024, 65535);
+	/* the pool may be full while the steering's map is not: its own limit is its own error */
+	if (bed_compile(b) == 0) {
+		for (uint32_t i = 0; i < 1024; i++) {
+			a = addr_from_ip4_host(0x0a000000 + i);
+			assert_true(nat64_claims_pool4(b->t, &a));
+		}
+		a = addr_from_ip4_host(0x0a000400);
+		assert_false(nat64_claims_pool4(b->t, &a));
+	} else {
+		assert_non_null(strstr(b->err.text, "steer"));
+	}
+	bed_free(b);
+}
+
+static void sessions_of_addresses_that_stay_survive_a_reload(void **state)
+{
+	struct bed *b = bed_plain(4);
+	struct flow_plan plan[200];
+	unsigned stale = 0;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.4", 1024, 65535);
+	bed_up(b, 1000);
+	for (unsigned i = 0; i < 200; i++) {
+		struct tuple t = from_host(i, 5000);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	b->pool4[0].first = addr_of("192.0.2.2"); /* .1 goes, .5 to .8 come */
+	b->pool4[0].last = addr_of("192.0.2.8");
+	bed_reload(b);
+	for (unsigned i = 0; i < 200; i++) {
+		bool gone = plan[i].key[1].dst.octet[15] == 1;
+		struct tuple t = from_host(i, 5000);
+		struct flow_plan again;
+
+		if (gone) {
+			stale++;
+		} else { /* steered to the same worker as before */
+			assert_false(bed_stale(b, &plan[i]));
+			again = bed_must_open(b, &t);
+			assert_int_equal(again.object, plan[i].object);
+			assert_true(tuple_equal(&again.key[1], &plan[i].key[1]));
+		}
+	}
+	assert_in_range(stale, 20, 90);
+	bed_free(b);
+}
+
+static void mapping_of_a_gone_address_makes_way(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct tuple t = from_host(1, 5000), in;
+	struct flow_plan old, new, none;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2000);
+	bed_up(b, 10);
+	old = bed_must_open(b, &t);
+	b->pool4[0].first = b->pool4[0].last = addr_of("192.0.2.9"); /* the same slot, perhaps */
+	bed_reload(b);
+	assert_true(bed_stale(b, &old));
+	in = tuple_of("198.51.100.7", "192.0.2.9", 9, 2000, 17);
+	assert_dropped(bed_open(b, &in, &none), DROP_NO_BIB_ENTRY, REPLY_NONE);
+	new = bed_must_open(b, &t); /* the only port of the pool: the old one does not hold it */
+	assert_int_equal(mapped_port(&new), 2000);
+	assert_false(bed_stale(b, &new));
+	assert_true(bed_stale(b, &old));
+	bed_end(b, &old);
+	assert_false(bed_stale(b, &new));
+	bed_must_open(b, &in);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	assert_int_equal(nat64_ports_used(b->n[0]), 1);
+	bed_free(b);
+}
+
+/* There and back again: what was made before the address went stays stale. */
+static void address_that_comes_back_is_a_new_one(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct tuple t = from_host(1, 5000);
+	struct flow_plan old;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.2", 1024, 65535);
+	bed_up(b, 10);
+	old = bed_must_open(b, &t);
+	for (unsigned i = 0; i < 2; i++) {
+		b->pool4[0].first = b->pool4[0].last = addr_of(i ? "192.0.2.1" : "192.0.2.77");
+		if (i)
+			b->pool4[0].last = addr_of("192.0.2.2");
+		bed_reload(b);
+		assert_true(bed_stale(b, &old));
+	}
+	bed_end(b, &old);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	bed_free(b);
+}
+
+static void section_off_and_on_forgets_other_addresses_sessions(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct tuple t = from_host(1, 5000), in;
+	struct flow_plan old, none;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_static(b, NAT64_UDP, "2001:db8:1:9::1", 9, "192.0.2.1", 2000);
+	bed_up(b, 10);
+	old = bed_must_open(b, &t);
+	nat64_table_free(b->t);
+	b->t = NULL; /* no previous table: as after a snapshot without the section */
+	b->conf.n_static = 0;
+	b->pool4[0].first = b->pool4[0].last = addr_of("192.0.2.2");
+	bed_reload(b);
+	assert_true(bed_stale(b, &old));
+	in = tuple_of("198.51.100.7", "192.0.2.2", 9, 2000, 17);
+	assert_dropped(bed_open(b, &in, &none), DROP_NO_BIB_ENTRY, REPLY_NONE);
+	bed_end(b, &old);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	bed_free(b);
+}
+
+static void narrower_port_range_makes_ports_beyond_it_stale(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct flow_plan plan[100];
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2199);
+	bed_up(b, 1000);
+	for (unsigned i = 0; i < 100; i++) {
+		struct tuple t = from_host(i, 5000);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	b->pool4[0].port_last = 2099;
+	bed_reload(b);
+	for (unsigned i = 0; i < 100; i++) {
+		struct tuple t = from_host(i, 5000);
+		struct flow_plan again;
+		bool beyond = mapped_port(&plan[i]) > 2099;
+
+		assert_int_equal(bed_stale(b, &plan[i]), beyond);
+		again = bed_must_open(b, &t);
+		assert_in_range(mapped_port(&again), 2000, 2099);
+		bed_end(b, &again);
+		bed_end(b, &plan[i]);
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	bed_free(b);
+}
+
+static void flow_under_a_prefix_that_went_is_stale(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct tuple t = from_host(1, 5000);
+	struct flow_plan plan;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2199);
+	bed_up(b, 1000);
+	plan = bed_must_open(b, &t);
+	assert_false(bed_stale(b, &plan));
+	assert_int_equal(prefix_parse("2001:db8:64::/96", &b->prefix[0]), 0);
+	bed_reload(b);
+	assert_true(bed_stale(b, &plan));
+	bed_free(b);
+}
+
+/* A change of the pool moves only the hosts that it must (RFC 4787 REQ-2 across a reload). */
+static void growing_pool_moves_few_hosts(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct addr before[1000];
+	unsigned moved = 0;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.9", 1024, 65535);
+	bed_up(b, 5000);
+	for (unsigned round = 0; round < 2; round++) {
+		for (unsigned i = 0; i < 1000; i++) {
+			struct tuple t = from_host(i, (uint16_t)(5000 + round));
+			struct flow_plan plan = bed_must_open(b, &t);
+
+			moved += round && !addr_equal(&before[i], &plan.key[1].dst);
+			before[i] = plan.key[1].dst;
+		}
+		b->pool4[0].last = addr_of("192.0.2.10");
+		bed_reload(b);
+	}
+	assert_in_range(moved, 50, 170); /* a tenth */
+	bed_free(b);
+}
+
+static void dump_shows_each_mapping_once_in_bounded_steps(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct bib_record rec[7];
+	bool seen[6000] = { 0 };
+	uint32_t cursor = 0, total = 0, n_static = 0;
+	const struct tuple t = from_host(1, 1);
+	struct flow_plan plan;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_static(b, NAT64_ICMP, "2001:db8:1::7", 7, "192.0.2.1", 77);
+	bed_up(b, 6000);
+	for (uint16_t i = 0; i < 6000; i++) {
+		struct tuple u = t;
+
+		u.sport = be16_from(i);
+		plan = bed_must_open(b, &u);
+		if (i % 2)
+			bed_end(b, &plan);
+	}
+	while (cursor != UINT32_MAX) {
+		uint32_t n = nat64_dump(b->n[0], b->t, &cursor, rec, ARRAY_LEN(rec));
+
+		for (uint32_t i = 0; i < n; i++) {
+			if (rec[i].is_static) {
+				n_static++;
+				assert_int_equal(rec[i].protocol, NAT64_ICMP);
+				assert_int_equal(rec[i].outside_port, 77);
+				assert_int_equal(rec[i].n_sessions, 0);
+				continue;
+			}
+			assert_false(seen[rec[i].inside_port]);
+			seen[rec[i].inside_port] = true;
+			assert_int_equal(rec[i].inside_port % 2, 0);
+			assert_int_equal(rec[i].protocol, NAT64_UDP);
+			assert_int_equal(rec[i].n_sessions, 1);
+			assert_true(addr_equal(&rec[i].inside, &t.src));
+			total++;
+		}
+	}
+	assert_int_equal(total, 3000);
+	assert_int_equal(n_static, 1);
+	bed_free(b);
+}
+
+static size_t resident(void *mem, size_t size)
+{
+	size_t pages = (size + 4095) / 4096, n = 0;
+	unsigned char *in = malloc(pages);
+
+	assert_non_null(in);
+	assert_int_equal(mincore(mem, size, in), 0);
+	for (size_t i = 0; i < pages; i++)
+		n += in[i] & 1;
+	free(in);
+	return n * 4096;
+}
+
+/* Design 1: at most 64 bytes a mapping, index included; ports in use apart. */
+static void mapping_costs_at_most_64_bytes_resident(void **state)
+{
+	struct bed *b = bed_plain(1);
+	const uint32_t n = 200000;
+	struct arena measure = { 0 };
+	size_t empty;
+	void *mem;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.8", 1024, 65535);
+	assert_int_equal(bed_compile(b), 0);
+	nat64_layout(&measure, n, 0, &b->key);
+	mem = mmap(NULL, measure.used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(mem, MAP_FAILED);
+	madvise(mem, measure.used, MADV_NOHUGEPAGE);
+	b->arena = (struct arena){ .base = mem, .size = measure.used };
+	b->n[0] = nat64_layout(&b->arena, n, 0, &b->key);
+	nat64_use_table(b->n[0], b->t);
+	empty = resident(mem, measure.used);
+	for (uint32_t i = 0; i < n; i++) {
+		struct tuple t = from_host(i >> 14, (uint16_t)i);
+		struct packet p = first_packet(&t);
+		struct flow_plan plan;
+
+		assert_int_equal(nat64_admit_inside(b->n[0], b->t, &p, &plan, 1).next,
+				 VERDICT_CONTINUE);
+	}
+	print_message("%zu bytes empty, %.1f a mapping\n", empty,
+		      (double)(resident(mem, measure.used) - empty) / n);
+	assert_in_range(resident(mem, measure.used) - empty, 40 * n, 64 * n);
+	munmap(mem, measure.used);
+	b->arena.base = NULL;
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(too_much_or_wrong_is_refused_and_says_so),
+		cmocka_unit_test(claims_are_those_of_pool4_and_the_prefixes),
+		cmocka_unit_test(full_pool_of_1024_addresses_is_found),
+		cmocka_unit_test(sessions_of_addresses_that_stay_survive_a_reload),
+		cmocka_unit_test(mapping_of_a_gone_address_makes_way),
+		cmocka_unit_test(address_that_comes_back_is_a_new_one),
+		cmocka_unit_test(section_off_and_on_forgets_other_addresses_sessions),
+		cmocka_unit_test(narrower_port_range_makes_ports_beyond_it_stale),
+		cmocka_unit_test(flow_under_a_prefix_that_went_is_stale),
+		cmocka_unit_test(growing_pool_moves_few_hosts),
+		cmocka_unit_test(dump_shows_each_mapping_once_in_bounded_steps),
+		cmocka_unit_test(mapping_costs_at_most_64_bytes_resident),
+	};
+
+	return cmocka_run_group_tests_name("nat64/reload", tests, NULL, NULL);
+}

@@ -1,0 +1,283 @@
+/* test_static.c - static entries: RFC 6146 3.2 (a BIB entry by configuration), workers, reloads. */
+#include "bed.h"
+
+static const char *const web = "2001:db8:1::80";
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+static struct bed *bed_with_pool(unsigned n_workers, uint16_t first, uint16_t last)
+{
+	struct bed *b = bed_new(n_workers);
+
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.4", first, last);
+	return b;
+}
+
+static void static_entry_works_from_both_sides_for_each_protocol(void **state)
+{
+	static const struct {
+		uint8_t conf, v6, v4;
+	} row[] = { { NAT64_TCP, 6, 6 }, { NAT64_UDP, 17, 17 }, { NAT64_ICMP, 58, 1 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct bed *b = bed_with_pool(1, 1024, 65535);
+		bool icmp = row[i].conf == NAT64_ICMP;
+		struct flow_plan plan;
+		struct tuple t;
+
+		bed_static(b, row[i].conf, web, 8443, "192.0.2.3", 443); /* outside the range */
+		bed_up(b, 100);
+		t = tuple_of("198.51.100.7", "192.0.2.3", icmp ? 443 : 999, 443, row[i].v4);
+		plan = bed_must_open(b, &t);
+		assert_int_equal(be16_to(plan.key[0].sport), 8443);
+		assert_true(addr_equal(&plan.key[0].src, &b->entry[0].inside));
+		assert_int_equal(be16_to(plan.key[0].dport), icmp ? 8443 : 999);
+
+		t = tuple_of(web, server, 8443, icmp ? 8443 : 80, row[i].v6);
+		plan = bed_must_open(b, &t);
+		assert_int_equal(mapped_port(&plan), 443);
+		assert_true(addr_equal(&plan.key[1].dst, &b->entry[0].outside));
+		bed_end(b, &plan);
+		assert_int_equal(nat64_mappings(b->n[0]), 1);
+
+		t.sport = be16_from(8444); /* the host's other ports are ordinary */
+		t.dport = icmp ? t.sport : t.dport;
+		plan = bed_must_open(b, &t);
+		assert_int_not_equal(mapped_port(&plan), 443);
+		bed_free(b);
+	}
+}
+
+static void port_of_a_static_entry_is_given_to_nobody_else(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2007);
+	bed_static(b, NAT64_UDP, web, 53, "192.0.2.1", 2003);
+	bed_up(b, 100);
+	for (unsigned i = 0; i < 7; i++) {
+		t = tuple_of("2001:db8:1::9", server, (uint16_t)(4000 + i), 80, 17);
+		plan = bed_must_open(b, &t);
+		assert_int_not_equal(mapped_port(&plan), 2003);
+	}
+	t.sport = be16_from(5000);
+	assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
+	t.proto = 6; /* the same port of another protocol is not taken */
+	for (unsigned i = 0; i < 8; i++) {
+		t.sport = be16_from((uint16_t)(4000 + i));
+		bed_must_open(b, &t);
+	}
+	bed_free(b);
+}
+
+/* Design 3: both directions of a static entry are steered to one worker, whatever is shared. */
+static void blocks_and_hosts_of_static_entries_are_pinned_together(void **state)
+{
+	uint64_t seed = test_seed();
+
+	(void)state;
+	for (unsigned round = 0; round < 50; round++) {
+		struct bed *b = bed_with_pool(4, 1024, 65535);
+		unsigned n = 1 + (unsigned)(rnd(&seed) % 60);
+
+		for (unsigned i = 0; i < n; i++) { /* few blocks and few hosts: much is shared */
+			char inside[64], outside[32];
+
+			snprintf(inside, sizeof(inside), "2001:db8:1:%x::%x",
+				 (unsigned)(rnd(&seed) % 12), (unsigned)(rnd(&seed) % 3));
+			snprintf(outside, sizeof(outside), "192.0.2.%u",
+				 1 + (unsigned)(rnd(&seed) % 4));
+			bed_static(b, NAT64_TCP, inside, (uint16_t)(i + 1), outside,
+				   (uint16_t)(i * 23 + 1));
+		}
+		bed_up(b, 100);
+		for (unsigned i = 0; i < n; i++) {
+			struct tuple in = { .src = b->entry[i].inside,
+					    .sport = be16_from(b->entry[i].inside_port),
+					    .dport = be16_from(80), .proto = 6 };
+			struct tuple out = tuple_of("198.51.100.7", "192.0.2.1", 999, 0, 6);
+			struct flow_plan plan;
+
+			in.dst = addr_of(server);
+			out.dst = b->entry[i].outside;
+			out.dport = be16_from(b->entry[i].outside_port);
+			assert_int_equal(owner_of_tuple(b->steer, &in, SIDE_INSIDE),
+					 owner_of_tuple(b->steer, &out, SIDE_OUTSIDE));
+			plan = bed_must_open(b, &out);
+			assert_true(addr_equal(&plan.key[0].src, &in.src));
+			plan = bed_must_open(b, &in);
+			assert_int_equal(mapped_port(&plan), b->entry[i].outside_port);
+		}
+		bed_free(b);
+	}
+}
+
+static void lone_static_host_stays_with_its_worker(void **state)
+{
+	struct bed *b = bed_with_pool(4, 1024, 65535);
+	struct tuple t = { .src = addr_of("2001:db8:1:7::80") };
+	unsigned before;
+
+	(void)state;
+	bed_up(b, 100);
+	before = owner_of_tuple(b->steer, &t, SIDE_INSIDE);
+	bed_static(b, NAT64_TCP, "2001:db8:1:7::80", 80, "192.0.2.1", 5000);
+	bed_reload(b);
+	assert_int_equal(owner_of_tuple(b->steer, &t, SIDE_INSIDE), before);
+	bed_free(b);
+}
+
+static void reload_adds_and_removes_static_entries(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct tuple in = tuple_of("198.51.100.7", "192.0.2.1", 999, 8080, 6);
+	struct tuple in2 = tuple_of("198.51.100.7", "192.0.2.1", 999, 8081, 6);
+	struct flow_plan plan, kept, none;
+
+	(void)state;
+	bed_static(b, NAT64_TCP, web, 80, "192.0.2.1", 8080);
+	bed_up(b, 100);
+	plan = bed_must_open(b, &in);
+	bed_static(b, NAT64_TCP, web, 81, "192.0.2.1", 8081);
+	bed_reload(b);
+	assert_false(bed_stale(b, &plan)); /* untouched by the other's coming */
+	kept = bed_must_open(b, &in2);
+	assert_int_equal(nat64_mappings(b->n[0]), 2);
+
+	b->entry[0] = b->entry[1];
+	b->conf.n_static = 1;
+	bed_reload(b);
+	assert_true(bed_stale(b, &plan));
+	assert_false(bed_stale(b, &kept));
+	in.sport = be16_from(1);
+	assert_dropped(bed_open(b, &in, &none), DROP_NO_BIB_ENTRY, REPLY_NONE);
+	bed_end(b, &plan);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	bed_reload(b); /* nothing changed: nothing changes */
+	assert_false(bed_stale(b, &kept));
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	assert_int_equal(nat64_ports_used(b->n[0]), 1);
+	bed_free(b);
+}
+
+/* The same outside address for another host: sessions of the first end, those of the second begin. */
+static void changed_static_entry_belongs_to_the_new_host(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct tuple in = tuple_of("198.51.100.7", "192.0.2.1", 999, 8080, 6);
+	struct flow_plan old, new;
+
+	(void)state;
+	bed_static(b, NAT64_TCP, web, 80, "192.0.2.1", 8080);
+	bed_up(b, 100);
+	old = bed_must_open(b, &in);
+	b->entry[0].inside = addr_of("2001:db8:1::81");
+	bed_reload(b);
+	assert_true(bed_stale(b, &old));
+	new = bed_must_open(b, &in);
+	assert_true(addr_equal(&new.key[0].src, &b->entry[0].inside));
+	bed_end(b, &old);
+	assert_false(bed_stale(b, &new));
+	bed_end(b, &new);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	bed_free(b);
+}
+
+/* A host has the port by chance, or the static host has another port by chance. */
+static void new_static_entry_takes_over_from_dynamic_mappings(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct tuple other = tuple_of("2001:db8:1::9", server, 4000, 80, 17);
+	struct tuple own = tuple_of(web, server, 53, 80, 17);
+	struct flow_plan p_other, p_own, again;
+	char outside[ADDR_TEXT_MAX];
+
+	(void)state;
+	bed_up(b, 100);
+	p_other = bed_must_open(b, &other);
+	p_own = bed_must_open(b, &own);
+	bed_static(b, NAT64_UDP, web, 53, addr_format(&p_other.key[1].dst, outside),
+		   mapped_port(&p_other));
+	bed_reload(b);
+	assert_true(bed_stale(b, &p_other));
+	assert_true(bed_stale(b, &p_own));
+	again = bed_must_open(b, &own);
+	assert_int_equal(mapped_port(&again), mapped_port(&p_other));
+	again = bed_must_open(b, &other);
+	assert_int_not_equal(mapped_port(&again), mapped_port(&p_other));
+	assert_int_equal(nat64_mappings(b->n[0]), 4);
+	bed_end(b, &p_other);
+	bed_end(b, &p_own);
+	assert_int_equal(nat64_mappings(b->n[0]), 2);
+	assert_int_equal(nat64_ports_used(b->n[0]), 2);
+	bed_free(b);
+}
+
+/* A mapping that is already what the entry says keeps its sessions. */
+static void static_entry_equal_to_a_dynamic_mapping_adopts_it(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct tuple own = tuple_of(web, server, 5353, 80, 17);
+	struct flow_plan plan;
+	char outside[ADDR_TEXT_MAX];
+
+	(void)state;
+	bed_up(b, 100);
+	plan = bed_must_open(b, &own);
+	bed_static(b, NAT64_UDP, web, 5353, addr_format(&plan.key[1].dst, outside),
+		   mapped_port(&plan));
+	bed_reload(b);
+	assert_false(bed_stale(b, &plan));
+	bed_end(b, &plan);
+	assert_int_equal(nat64_mappings(b->n[0]), 1);
+	bed_free(b);
+}
+
+/* Static entries have records of their own: a full BIB does not keep them out. */
+static void static_entries_fit_beside_a_full_bib(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	bed_up(b, 50);
+	for (unsigned i = 0; i < 50; i++) {
+		t = tuple_of("2001:db8:1::9", server, (uint16_t)(4000 + i), 80, 17);
+		bed_must_open(b, &t);
+	}
+	for (unsigned i = 0; i < NAT64_STATIC_MAX; i++)
+		bed_static(b, NAT64_TCP, web, (uint16_t)(i + 1), "192.0.2.2", (uint16_t)(i + 1));
+	bed_reload(b);
+	assert_int_equal(nat64_mappings(b->n[0]), 50 + NAT64_STATIC_MAX);
+	t = tuple_of("198.51.100.7", "192.0.2.2", 999, NAT64_STATIC_MAX, 6);
+	bed_must_open(b, &t);
+	t = tuple_of("2001:db8:1::9", server, 9, 80, 17);
+	assert_dropped(bed_open(b, &t, &plan), DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_int_equal(nat64_mappings(b->n[0]), 51); /* one has a session left */
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(static_entry_works_from_both_sides_for_each_protocol),
+		cmocka_unit_test(port_of_a_static_entry_is_given_to_nobody_else),
+		cmocka_unit_test(blocks_and_hosts_of_static_entries_are_pinned_together),
+		cmocka_unit_test(lone_static_host_stays_with_its_worker),
+		cmocka_unit_test(reload_adds_and_removes_static_entries),
+		cmocka_unit_test(changed_static_entry_belongs_to_the_new_host),
+		cmocka_unit_test(new_static_entry_takes_over_from_dynamic_mappings),
+		cmocka_unit_test(static_entry_equal_to_a_dynamic_mapping_adopts_it),
+		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
+	};
+
+	return cmocka_run_group_tests_name("nat64/static", tests, NULL, NULL);
+}
