@@ -7,7 +7,7 @@
  * The two TUN devices live in namespaces of their own and only our port joins them: each packet
  * that arrives was read and written by it. Needs root.
  */
-#include "../../lib/test.h"
+#include "test.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
