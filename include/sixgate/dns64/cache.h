@@ -1,0 +1,83 @@
+/*
+ * cache.h - answers of upstreams, as they came, found by what was asked. One thread.
+ *
+ * Only originals are kept, never what DNS64 made of them: so a change of prefixes needs no flush,
+ * and both legs of an AAAA query are remembered with their own lifetimes.
+ */
+#pragma once
+#include "sixgate/base/err.h"
+#include "sixgate/base/hash.h"
+#include "sixgate/dns64/message.h"
+
+enum {
+	DNS64_TTL_MAX_S = 86400,  /* nothing is kept longer */
+	DNS64_FAILURE_TTL_S = 5,  /* SERVFAIL of an upstream; RFC 2308 7.1, RFC 9520 3.2 */
+	DNS64_ANSWER_OVERHEAD = 128, /* bytes accounted beside an answer's wire form */
+};
+
+/** struct dns64_key - what an answer depends on. @flags: DNS64_KEY_DO, DNS64_KEY_CD. */
+struct dns64_key {
+	struct dns_question question; /* name folded */
+	uint8_t flags;
+};
+enum { DNS64_KEY_DO = 1, DNS64_KEY_CD = 2 };
+
+/** dns64_key_of() - the key of a client's query. */
+void dns64_key_of(const struct dns_query *q, struct dns64_key *key);
+bool dns64_key_equal(const struct dns64_key *a, const struct dns64_key *b);
+uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *key);
+
+/**
+ * struct dns64_answer - one answer of an upstream, counted by references
+ * @ttl_s: seconds from @at_ms that it may be used; 0: only by those who already wait for it
+ * @ede:   its extended error, or DNS_EDE_NONE
+ * @wire:  @len bytes, whole, without OPT, id 0; its question's name is folded
+ *
+ * The other members belong to the cache.
+ */
+struct dns64_answer {
+	struct dns64_answer *next, *newer, *older;
+	uint64_t hash, at_ms;
+	uint32_t refs, ttl_s, len;
+	int16_t ede;
+	uint8_t flags;
+	bool linked;
+	uint8_t wire[];
+};
+
+/**
+ * dns64_answer_new() - a checked copy of what an upstream sent
+ * @wire: from the network: hostile. Its question has been compared with @key's already.
+ *
+ * Return: one reference, given back with dns64_answer_put(); NULL if the message is malformed or
+ * memory is short.
+ */
+struct dns64_answer *dns64_answer_new(const struct dns64_key *key, const uint8_t *wire, size_t len,
+				      uint64_t now_ms);
+struct dns64_answer *dns64_answer_get(struct dns64_answer *a);
+void dns64_answer_put(struct dns64_answer *a); /* NULL is allowed */
+
+/** dns64_answer_age() - whole seconds since it came. */
+uint32_t dns64_answer_age(const struct dns64_answer *a, uint64_t now_ms);
+
+struct dns64_cache;
+
+/** dns64_cache_new() - @bytes: for everything, index included; @secret keys the hash. Return: 0 or
+ *  -ENOMEM. */
+int dns64_cache_new(struct dns64_cache **out, uint64_t bytes, const struct hash_key *secret,
+		    struct err *e);
+void dns64_cache_free(struct dns64_cache *c); /* NULL is allowed */
+
+/** dns64_cache_find() - Return: borrowed until the next call on @c; NULL if nothing usable. */
+struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
+				      uint64_t now_ms);
+
+/** dns64_cache_add() - takes a reference of its own, replaces an answer to the same key, and
+ *  forgets the least recently used while there is too much. Answers with @ttl_s 0 are not kept. */
+void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a);
+
+/** dns64_cache_limit() - a new bound; shrinking forgets at once. The index keeps its size. */
+void dns64_cache_limit(struct dns64_cache *c, uint64_t bytes);
+
+uint64_t dns64_cache_bytes(const struct dns64_cache *c);
+uint64_t dns64_cache_entries(const struct dns64_cache *c);

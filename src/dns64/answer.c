@@ -1,0 +1,167 @@
+/* answer.c - what is kept of an upstream's message: checked, without OPT, with its lifetime. */
+#include <stdlib.h>
+#include <string.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "sixgate/dns64/cache.h"
+#include "sixgate/dns64/synth.h"
+
+/* struct survey - one walk over a message that is about to be kept. */
+struct survey {
+	struct dns_rr opt;
+	size_t n_opt, soa_ttl_at;
+	uint32_t lowest_ttl, soa_ttl;
+	bool opt_is_last, has_soa, has_data;
+};
+
+static uint32_t at_most(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static void survey_rr(const uint8_t *wire, uint16_t qtype, const struct dns_rr *rr,
+		      struct survey *s)
+{
+	s->opt_is_last = rr->type == DNS_TYPE_OPT;
+	if (rr->type == DNS_TYPE_OPT) {
+		s->opt = *rr;
+		s->n_opt += rr->section == DNS_ADDITIONAL && wire[rr->owner_at] == 0 ? 1 : 2;
+		return;
+	}
+	s->lowest_ttl = at_most(s->lowest_ttl, rr->ttl);
+	if (rr->section == DNS_ANSWER && (rr->type == qtype || qtype == DNS_TYPE_ANY))
+		s->has_data = true;
+	if (rr->section == DNS_AUTHORITY && rr->type == DNS_TYPE_SOA && rr->rdlen >= 22 &&
+	    !s->has_soa) {
+		s->has_soa = true;
+		s->soa_ttl_at = rr->ttl_at;
+		s->soa_ttl = at_most(rr->ttl, load32(wire + rr->rdata_at + rr->rdlen - 4));
+	}
+}
+
+static bool survey(const uint8_t *wire, size_t len, uint16_t qtype, struct survey *s)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	*s = (struct survey){ .lowest_ttl = DNS64_TTL_MAX_S };
+	dns_walk_start(&w, wire, len);
+	while (dns_walk_next(&w, &rr))
+		survey_rr(wire, qtype, &rr, s);
+	return !w.failed && w.at == len && s->n_opt <= 1;
+}
+
+static struct dns64_answer *copy(const uint8_t *wire, size_t len)
+{
+	struct dns64_answer *a = malloc(sizeof(*a) + len);
+
+	if (!a)
+		return NULL;
+	*a = (struct dns64_answer){ .refs = 1, .len = (uint32_t)len };
+	memcpy(a->wire, wire, len);
+	return a;
+}
+
+/* An OPT in the middle cannot just be cut out: later names may be pointed at. */
+static struct dns64_answer *copy_rebuilt(const uint8_t *wire, size_t len)
+{
+	struct dns_view view = { .wire = wire, .len = len };
+	uint8_t *out = malloc(DNS_MESSAGE_MAX);
+	struct dns64_answer *a = NULL;
+	size_t n = out ? dns64_rebuild(&view, out) : 0;
+
+	if (n)
+		a = copy(out, n);
+	free(out);
+	return a;
+}
+
+static struct dns64_answer *copy_without_opt(const uint8_t *wire, size_t len,
+					     const struct survey *s)
+{
+	struct dns64_answer *a;
+
+	if (!s->n_opt)
+		return copy(wire, len);
+	if (!s->opt_is_last)
+		return copy_rebuilt(wire, len);
+	a = copy(wire, s->opt.owner_at);
+	if (a)
+		store16(a->wire + 10, (uint16_t)(load16(a->wire + 10) - 1));
+	return a;
+}
+
+/* RFC 2308 5: a negative answer lives as its SOA says, and the SOA in it counts down from there;
+ * without SOA it is not kept. */
+static uint32_t lifetime(struct dns64_answer *a, const struct survey *s)
+{
+	unsigned rcode = load16(a->wire + 2) & DNS_RCODE;
+
+	if (rcode == DNS_SERVFAIL)
+		return DNS64_FAILURE_TTL_S;
+	if (rcode == DNS_NOERROR && s->has_data)
+		return s->lowest_ttl;
+	if ((rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN) || !s->has_soa)
+		return 0;
+	return at_most(at_most(s->lowest_ttl, s->soa_ttl), DNS64_NEGATIVE_TTL_MAX_S);
+}
+
+/* Of the flags, what the upstream validated and the response code stay. With an OPT the code has 12
+ * bits (RFC 6891 6.1.3); those above 15 are all failures. */
+static void reduce_flags(struct dns64_answer *a, const struct survey *s)
+{
+	unsigned rcode = load16(a->wire + 2) & DNS_RCODE;
+	unsigned flags = DNS_QR | DNS_RA | (load16(a->wire + 2) & DNS_AD);
+
+	if (s->n_opt && s->opt.ttl >> 24)
+		rcode = DNS_SERVFAIL;
+	store16(a->wire + 2, (uint16_t)(flags | rcode));
+}
+
+struct dns64_answer *dns64_answer_new(const struct dns64_key *key, const uint8_t *wire, size_t len,
+				      uint64_t now_ms)
+{
+	const struct dns_name *name = &key->question.name;
+	struct dns64_answer *a;
+	struct survey s;
+
+	if (!survey(wire, len, key->question.type, &s))
+		return NULL;
+	a = copy_without_opt(wire, len, &s);
+	if (!a)
+		return NULL;
+	must(a->len >= DNS_HEADER_LEN + name->len + 4u);
+	reduce_flags(a, &s);
+	store16(a->wire, 0);
+	memcpy(a->wire + DNS_HEADER_LEN, name->octet, name->len);
+	a->at_ms = now_ms;
+	a->flags = key->flags;
+	a->ede = (int16_t)(s.n_opt ? dns_ede_read(wire, &s.opt) : DNS_EDE_NONE);
+	/* The SOA's place may have moved in a rebuilt message: such a one is used, not kept. */
+	a->ttl_s = s.n_opt && !s.opt_is_last ? 0 : lifetime(a, &s);
+	if (s.has_soa && a->ttl_s)
+		store32(a->wire + s.soa_ttl_at, at_most(s.soa_ttl, DNS64_NEGATIVE_TTL_MAX_S));
+	return a;
+}
+
+struct dns64_answer *dns64_answer_get(struct dns64_answer *a)
+{
+	a->refs++;
+	return a;
+}
+
+void dns64_answer_put(struct dns64_answer *a)
+{
+	if (!a)
+		return;
+	must(a->refs > 0);
+	if (--a->refs == 0)
+		free(a);
+}
+
+uint32_t dns64_answer_age(const struct dns64_answer *a, uint64_t now_ms)
+{
+	uint64_t s = now_ms > a->at_ms ? (now_ms - a->at_ms) / 1000 : 0;
+
+	return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}

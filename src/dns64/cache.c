@@ -1,0 +1,200 @@
+/* cache.c - answers in a chained hash table under a keyed hash, with one list in the order of use.
+ * Bounded in bytes: what came in is paid for by what was used longest ago. */
+#include "sixgate/dns64/cache.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+
+enum {
+	BYTES_PER_BUCKET = 1024, /* a little under the usual answer with its overhead, doubled */
+	BUCKETS_MIN = 1024,
+	BUCKETS_MAX = 1 << 22,
+};
+
+/**
+ * struct dns64_cache
+ * @newest: most recently used; @oldest: goes next
+ * @used:   bytes of the answers linked here and of the index
+ */
+struct dns64_cache {
+	struct hash_key secret;
+	struct dns64_answer **bucket;
+	struct dns64_answer *newest, *oldest;
+	uint64_t mask, limit, used, n;
+};
+
+void dns64_key_of(const struct dns_query *q, struct dns64_key *key)
+{
+	key->question = q->question;
+	dns_name_fold(&key->question.name);
+	key->flags = (q->dnssec_ok ? DNS64_KEY_DO : 0) | (q->flags & DNS_CD ? DNS64_KEY_CD : 0);
+}
+
+bool dns64_key_equal(const struct dns64_key *a, const struct dns64_key *b)
+{
+	const struct dns_question *p = &a->question, *q = &b->question;
+
+	return a->flags == b->flags && p->type == q->type && p->class == q->class &&
+	       p->name.len == q->name.len && memcmp(p->name.octet, q->name.octet, p->name.len) == 0;
+}
+
+uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *key)
+{
+	const struct dns_question *q = &key->question;
+	uint8_t bytes[DNS_NAME_MAX + 5];
+
+	memcpy(bytes, q->name.octet, q->name.len);
+	store16(bytes + q->name.len, q->type);
+	store16(bytes + q->name.len + 2, q->class);
+	bytes[q->name.len + 4] = key->flags;
+	return siphash(secret, bytes, q->name.len + 5u);
+}
+
+static uint64_t bucket_count(uint64_t bytes)
+{
+	uint64_t n = BUCKETS_MIN;
+
+	while (n < BUCKETS_MAX && n < bytes / BYTES_PER_BUCKET)
+		n *= 2;
+	return n;
+}
+
+int dns64_cache_new(struct dns64_cache **out, uint64_t bytes, const struct hash_key *secret,
+		    struct err *e)
+{
+	struct dns64_cache *c = calloc(1, sizeof(*c));
+	uint64_t n = bucket_count(bytes);
+
+	if (c)
+		c->bucket = calloc(n, sizeof(*c->bucket));
+	if (!c || !c->bucket) {
+		free(c);
+		return err_set(e, -ENOMEM, "dns64: no memory for the cache");
+	}
+	c->secret = *secret;
+	c->mask = n - 1;
+	c->limit = bytes;
+	c->used = n * sizeof(*c->bucket);
+	*out = c;
+	return 0;
+}
+
+static uint64_t cost(const struct dns64_answer *a)
+{
+	return a->len + (uint64_t)DNS64_ANSWER_OVERHEAD;
+}
+_Static_assert(sizeof(struct dns64_answer) + 16 <= DNS64_ANSWER_OVERHEAD,
+	       "the accounted overhead covers the record and the allocator's");
+
+static void unlink_use(struct dns64_cache *c, struct dns64_answer *a)
+{
+	*(a->newer ? &a->newer->older : &c->newest) = a->older;
+	*(a->older ? &a->older->newer : &c->oldest) = a->newer;
+}
+
+static void link_newest(struct dns64_cache *c, struct dns64_answer *a)
+{
+	a->newer = NULL;
+	a->older = c->newest;
+	*(c->newest ? &c->newest->newer : &c->oldest) = a;
+	c->newest = a;
+}
+
+static void forget(struct dns64_cache *c, struct dns64_answer *a)
+{
+	struct dns64_answer **at = &c->bucket[a->hash & c->mask];
+
+	while (*at != a)
+		at = &(*at)->next;
+	*at = a->next;
+	unlink_use(c, a);
+	c->used -= cost(a);
+	c->n--;
+	a->linked = false;
+	dns64_answer_put(a);
+}
+
+void dns64_cache_free(struct dns64_cache *c)
+{
+	if (!c)
+		return;
+	while (c->oldest)
+		forget(c, c->oldest);
+	free(c->bucket);
+	free(c);
+}
+
+static bool answers(const struct dns64_answer *a, const struct dns64_key *key)
+{
+	const struct dns_question *q = &key->question;
+	const uint8_t *name = a->wire + DNS_HEADER_LEN;
+
+	return a->flags == key->flags && a->len >= DNS_HEADER_LEN + q->name.len + 4u &&
+	       memcmp(name, q->name.octet, q->name.len) == 0 &&
+	       load16(name + q->name.len) == q->type && load16(name + q->name.len + 2) == q->class;
+}
+
+static struct dns64_answer *lookup(struct dns64_cache *c, const struct dns64_key *key,
+				   uint64_t hash)
+{
+	struct dns64_answer *a = c->bucket[hash & c->mask];
+
+	while (a && (a->hash != hash || !answers(a, key)))
+		a = a->next;
+	return a;
+}
+
+struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
+				      uint64_t now_ms)
+{
+	struct dns64_answer *a = lookup(c, key, dns64_key_hash(&c->secret, key));
+
+	if (!a)
+		return NULL;
+	if (dns64_answer_age(a, now_ms) >= a->ttl_s) {
+		forget(c, a);
+		return NULL;
+	}
+	unlink_use(c, a);
+	link_newest(c, a);
+	return a;
+}
+
+void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a)
+{
+	uint64_t hash = dns64_key_hash(&c->secret, key);
+	struct dns64_answer *old = lookup(c, key, hash);
+
+	must(!a->linked);
+	if (old)
+		forget(c, old);
+	if (!a->ttl_s || cost(a) > c->limit)
+		return;
+	a->hash = hash;
+	a->linked = true;
+	a->next = c->bucket[hash & c->mask];
+	c->bucket[hash & c->mask] = dns64_answer_get(a);
+	link_newest(c, a);
+	c->used += cost(a);
+	c->n++;
+	dns64_cache_limit(c, c->limit);
+}
+
+void dns64_cache_limit(struct dns64_cache *c, uint64_t bytes)
+{
+	c->limit = bytes;
+	while (c->used > c->limit && c->oldest)
+		forget(c, c->oldest);
+}
+
+uint64_t dns64_cache_bytes(const struct dns64_cache *c)
+{
+	return c->used;
+}
+
+uint64_t dns64_cache_entries(const struct dns64_cache *c)
+{
+	return c->n;
+}

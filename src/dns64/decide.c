@@ -1,0 +1,188 @@
+/* decide.c - what the answers of the two legs say, and what follows from them (RFC 6147 5.1). Pure
+ * functions over wire bytes; nothing is built here. */
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "dns64_internal.h"
+
+void dns64__chain_end(const struct dns_view *view, struct dns_name *end)
+{
+	struct dns_question q;
+	bool moved = true;
+
+	must(dns_question_read(view->wire, view->len, &q));
+	*end = q.name;
+	/* Chains come in order, so one pass is the rule; DNS_CHAIN_MAX bounds both disorder and
+	 * loops. */
+	for (unsigned n = 0; moved && n < DNS_CHAIN_MAX; n++) {
+		struct dns_name owner, target;
+		struct dns_walk w;
+		struct dns_rr rr;
+
+		moved = false;
+		dns_walk_start(&w, view->wire, view->len);
+		while (n < DNS_CHAIN_MAX && dns_walk_next(&w, &rr) && rr.section == DNS_ANSWER) {
+			if (rr.type != DNS_TYPE_CNAME || rr.class != DNS_CLASS_IN ||
+			    !dns_name_read(view->wire, view->len, rr.owner_at, &owner) ||
+			    !dns_name_equal(&owner, end) ||
+			    !dns_name_read(view->wire, rr.rdata_at + rr.rdlen, rr.rdata_at, &target))
+				continue;
+			*end = target;
+			moved = true;
+			n++;
+		}
+	}
+}
+
+bool dns64__excluded(const struct dns64_policy *p, const uint8_t octets[16])
+{
+	struct addr a = addr_from_v6(octets);
+
+	for (size_t i = 0; i < p->n_exclude; i++)
+		if (prefix_contains(&p->exclude[i], &a))
+			return true;
+	return false;
+}
+
+bool dns64__may_carry(const struct dns64_policy *p, const struct pool6 *prefix,
+		      const struct addr *v4)
+{
+	return p->allow_private || !pool6_is_well_known(prefix) || addr_is_global_v4(v4);
+}
+
+static bool carried_by_any(const struct dns64_policy *p, const uint8_t octets[4])
+{
+	struct addr v4 = addr_from_v4(octets);
+
+	for (size_t i = 0; i < p->n_prefix; i++)
+		if (dns64__may_carry(p, &p->prefix[i], &v4))
+			return true;
+	return false;
+}
+
+/* RFC 2308 5: the lesser of the SOA's own TTL and its last field, which ends the data. */
+static uint32_t soa_negative_ttl(const uint8_t *wire, const struct dns_rr *soa)
+{
+	uint32_t minimum;
+
+	if (soa->rdlen < 22)
+		return 0;
+	minimum = load32(wire + soa->rdata_at + soa->rdlen - 4);
+	return minimum < soa->ttl ? minimum : soa->ttl;
+}
+
+static void examine_answer(const struct dns64_policy *p, const uint8_t *wire,
+			   const struct dns_rr *rr, struct dns64_facts *f)
+{
+	const uint8_t *data = wire + rr->rdata_at;
+
+	if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16 && dns64__excluded(p, data))
+		f->n_excluded++;
+	else if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16)
+		f->n_usable++;
+	else if (rr->type == DNS_TYPE_A && rr->rdlen == 4 && carried_by_any(p, data))
+		f->n_usable++;
+}
+
+struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_view *view, int ede)
+{
+	struct dns64_facts f = { .rcode = load16(view->wire + 2) & DNS_RCODE,
+				 .negative_ttl = DNS64_NO_SOA_TTL_S };
+	struct dns_question q;
+	struct dns_name end, owner;
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	must(dns_question_read(view->wire, view->len, &q));
+	f.bogus = ede >= DNS_EDE_DNSSEC_FIRST && ede <= DNS_EDE_DNSSEC_LAST;
+	dns64__chain_end(view, &end);
+	dns_walk_start(&w, view->wire, view->len);
+	while (dns_walk_next(&w, &rr)) {
+		uint16_t covered = rr.type == DNS_TYPE_RRSIG && rr.rdlen >= 2 ?
+					   load16(view->wire + rr.rdata_at) :
+					   0;
+
+		if (rr.section == DNS_ANSWER && covered == q.type)
+			f.is_signed = true;
+		if (rr.section == DNS_AUTHORITY && covered)
+			f.is_signed = true;
+		if (rr.section == DNS_AUTHORITY && rr.type == DNS_TYPE_SOA && !f.has_soa) {
+			uint32_t ttl = soa_negative_ttl(view->wire, &rr);
+
+			f.has_soa = true;
+			f.negative_ttl = ttl > view->age_s ? ttl - view->age_s : 0;
+		}
+		if (rr.section == DNS_ANSWER && rr.type == q.type && rr.class == DNS_CLASS_IN &&
+		    dns_name_read(view->wire, view->len, rr.owner_at, &owner) &&
+		    dns_name_equal(&owner, &end))
+			examine_answer(p, view->wire, &rr, &f);
+	}
+	return f;
+}
+
+static bool untouchable(const struct dns64_policy *p, const struct dns64_legs *l,
+			const struct dns64_facts *f)
+{
+	return l->dnssec_ok && f->is_signed && !p->break_dnssec;
+}
+
+/* The AAAA leg gave nothing: what the A leg makes of it (RFC 6147 5.1.6). */
+static enum dns64_next decide_by_a(const struct dns64_policy *p, const struct dns64_legs *l)
+{
+	bool answered = l->aaaa_state == LEG_ANSWERED;
+
+	switch (l->a_state) {
+	case LEG_IDLE:
+		return DNS64_ASK_A;
+	case LEG_WAITING:
+		return DNS64_WAIT;
+	case LEG_FAILED:
+		return DNS64_REPLY_SERVFAIL;
+	case LEG_ANSWERED:
+		break;
+	}
+	/* An error here must not become "no such data": a client would remember that. */
+	if (l->a.rcode != DNS_NOERROR && l->a.rcode != DNS_NXDOMAIN)
+		return DNS64_REPLY_SERVFAIL;
+	if (l->a.rcode == DNS_NOERROR && l->a.n_usable && !untouchable(p, l, &l->a))
+		return DNS64_REPLY_SYNTHESIZED;
+	return answered ? DNS64_REPLY_ORIGINAL : DNS64_REPLY_SERVFAIL;
+}
+
+static enum dns64_next decide_by_aaaa(const struct dns64_policy *p, const struct dns64_legs *l)
+{
+	const struct dns64_facts *f = &l->aaaa;
+
+	if (f->rcode == DNS_NXDOMAIN)
+		return DNS64_REPLY_ORIGINAL; /* 5.1.2 */
+	if (f->rcode == DNS_NOERROR)
+		return f->n_usable || untouchable(p, l, f) ? DNS64_REPLY_ORIGINAL :
+							     decide_by_a(p, l);
+	/* Whoever can break a signature must not be able to turn IPv6 into NAT64. */
+	if (f->bogus || !p->synthesize_on_error)
+		return DNS64_REPLY_ORIGINAL;
+	return decide_by_a(p, l);
+}
+
+enum dns64_next dns64_decide(const struct dns64_policy *p, const struct dns64_legs *l)
+{
+	enum dns64_next next;
+
+	switch (l->aaaa_state) {
+	case LEG_ANSWERED:
+		return decide_by_aaaa(p, l);
+	case LEG_FAILED:
+		return p->synthesize_on_error ? decide_by_a(p, l) : DNS64_REPLY_SERVFAIL;
+	case LEG_IDLE:
+	case LEG_WAITING:
+		break;
+	}
+	if (l->a_state == LEG_IDLE)
+		return p->parallel || (l->impatient && p->synthesize_on_error) ? DNS64_ASK_A :
+										 DNS64_WAIT;
+	if (!l->impatient || !p->synthesize_on_error)
+		return DNS64_WAIT;
+	/* 5.1.3: out of time. Nothing but a good A answer settles it; else the AAAA leg may still
+	 * come. */
+	next = decide_by_a(p, l);
+	return next == DNS64_REPLY_SYNTHESIZED ? next : DNS64_WAIT;
+}

@@ -1,0 +1,152 @@
+/*
+ * io.h - sockets on a libuv loop around the query engine. libuv polls and times; datagrams are
+ * received and sent here, many at a time. All sockets are of family IPv6 and carry IPv4 in
+ * v4-mapped form: one path for both.
+ */
+#pragma once
+#include "resolver.h"
+
+enum {
+	UDP_BATCH = 32,
+	UDP_ROUNDS = 4,	     /* batches read in one go, then others have their turn */
+	UDP_MESSAGE_MAX = 4096, /* longer datagrams are neither queries nor answers of ours */
+	UDP_QUEUE = 64,
+	UPSTREAM_SOCKETS = 32,
+	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) */
+	LOOPBACK_INDEX = 1,  /* Linux: in every network namespace */
+	TICK_MS = 1000,
+};
+
+/** struct via - head of whatever queries come in by. */
+struct via {
+	void (*reply)(struct via *v, const struct client *c, const uint8_t *wire, size_t len);
+};
+
+/**
+ * struct udp_listener
+ * @wildcard: bound to no address: the inside rule is ours to keep
+ * @leaving:  reads no more; closed when its last query is answered
+ * @borrowed: the descriptor goes back to its owner
+ * @n_open:   queries that are not answered yet
+ */
+struct udp_listener {
+	struct via via; /* first */
+	struct udp_listener *next;
+	struct dns64 *d;
+	int fd;
+	uv_poll_t poll;
+	bool wildcard, leaving, borrowed;
+	unsigned n_open, n_queued;
+	struct udp_reply {
+		struct client client;
+		size_t len;
+		uint8_t wire[DNS_UDP_PAYLOAD];
+	} queue[UDP_QUEUE];
+};
+
+/** struct tcp_listener - as above; @resting: descriptors ran out, tried again at the next tick. */
+struct tcp_listener {
+	struct tcp_listener *next;
+	struct dns64 *d;
+	int fd;
+	uv_poll_t poll;
+	bool wildcard, borrowed, resting;
+};
+
+struct tcp_client;
+struct tcp_ask;
+
+/** struct upstream_socket - @n_asks: sent from it so far; @n_open: not over yet. */
+struct upstream_socket {
+	struct dns64 *d;
+	int fd, number;
+	uv_poll_t poll;
+	unsigned n_asks, n_open;
+};
+
+/** struct batch_rx - room for one recvmmsg(); used within one callback only. */
+struct batch_rx {
+	struct mmsghdr header[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_in6 from[UDP_BATCH];
+	uint8_t wire[UDP_BATCH][UDP_MESSAGE_MAX];
+	_Alignas(8) uint8_t control[UDP_BATCH][64];
+};
+
+/** struct dns64 - @n_handles: libuv handles that still have to be closed. */
+struct dns64 {
+	uv_loop_t *loop;
+	struct resolver *resolver;
+	struct resolver_io io;
+	struct dns64_stats stats;
+	struct hash_key secret;
+	uint64_t n_random;
+	unsigned *inside;
+	size_t n_inside;
+	bool allow_outside, closing;
+	struct udp_listener *udp;
+	struct tcp_listener *tcp;
+	struct upstream_socket *upstream[UPSTREAM_SOCKETS];
+	struct tcp_client *clients; /* longest quiet last */
+	struct tcp_client *quietest;
+	struct tcp_ask *tcp_asks;
+	unsigned n_clients, n_tcp_asks;
+	struct batch_rx rx;
+	uv_prepare_t prepare;
+	uv_timer_t timer, tick;
+	uint64_t armed_for_ms;
+	unsigned n_handles;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/** io__tell_time() - before every call into the engine from a libuv callback. */
+static inline void io__tell_time(struct dns64 *d)
+{
+	resolver__time(d->resolver, uv_now(d->loop));
+}
+
+/** io__inside() - may a query be taken that came in by interface @index at a wildcard listener? */
+bool io__inside(const struct dns64 *d, unsigned index);
+
+/** io__is_wildcard() - true if @fd is bound to no particular address. */
+bool io__is_wildcard(int fd);
+
+/** io__handle_gone() - to be called by every close callback, last. */
+void io__handle_gone(struct dns64 *d);
+
+/** io__rx() - one recvmmsg() into d->rx. Return: datagrams, 0 when there are none. */
+unsigned io__rx(struct dns64 *d, int fd, bool with_control);
+
+/** io__poll_again() - libuv stops polling when a socket has a pending error: clear it, go on. */
+void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb);
+
+/** io__socket() - of family IPv6, taking IPv4 too, non-blocking. Return: descriptor or -errno. */
+int io__socket(int type);
+
+/** io__sockaddr() - @at as the kernel wants it. */
+struct sockaddr_in6 io__sockaddr(const struct endpoint_conf *at);
+
+/* Listeners: made inert, then started or taken back. Return of _new: NULL with errno. */
+struct udp_listener *udp__new(struct dns64 *d, int fd);
+void udp__start(struct udp_listener *l);
+void udp__flush(struct udp_listener *l);
+void udp__leave(struct udp_listener *l);
+void udp__close(struct udp_listener *l);
+struct tcp_listener *tcp__new(struct dns64 *d, int fd);
+void tcp__start(struct tcp_listener *l);
+void tcp__close(struct tcp_listener *l);
+
+/** tcp__tick() - closes connections that have been quiet too long, wakes resting listeners. */
+void tcp__tick(struct dns64 *d);
+void tcp__close_clients(struct dns64 *d);
+
+/* The engine's side towards upstreams, see struct resolver_io. */
+int upstream__pick(void *ctx);
+int upstream__send(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
+		   size_t len);
+void upstream__unpick(void *ctx, int socket);
+void upstream__close_all(struct dns64 *d);
+int upstream__tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
+			const uint8_t *wire, size_t len);
+void upstream__tcp_cancel(void *ctx, uint32_t ask);

@@ -1,0 +1,114 @@
+/* reply.c - the last step: an answer in wire form becomes this client's: its id, its spelling of
+ * the name, its flags, its OPT, its size (RFC 1035 4.1.1, 6891 6.2.3 and 7). */
+#include <string.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "dns64_internal.h"
+
+enum { OPTION_EDE = 15, EDE_LEN = 6 };
+
+/* Header and question only; where there was no readable question, the header alone. */
+static size_t put_question(const struct dns_query *q, uint8_t *out)
+{
+	const struct dns_name *name = &q->question.name;
+	size_t at = DNS_HEADER_LEN;
+
+	memset(out, 0, DNS_HEADER_LEN);
+	if (!name->len)
+		return at;
+	store16(out + 4, 1);
+	memcpy(out + at, name->octet, name->len);
+	at += name->len;
+	store16(out + at, q->question.type);
+	store16(out + at + 2, q->question.class);
+	return at + 4;
+}
+
+static size_t put_body(const struct dns_query *q, const struct dns_view *body, uint8_t *out)
+{
+	const struct dns_name *name = &q->question.name;
+
+	must(body->len <= DNS_MESSAGE_MAX && body->len >= DNS_HEADER_LEN + name->len + 4u);
+	memcpy(out, body->wire, body->len);
+	memcpy(out + DNS_HEADER_LEN, name->octet, name->len);
+	if (body->age_s)
+		dns_age(out, body->len, body->age_s);
+	return body->len;
+}
+
+static void put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
+{
+	uint16_t made = load16(out + 2);
+	uint16_t flags = DNS_QR | DNS_RA | (q->flags & (DNS_OPCODE | DNS_RD | DNS_CD));
+
+	/* RFC 6840 5.7: only who shows that he knows AD is told. */
+	if (q->dnssec_ok || q->flags & DNS_AD)
+		flags |= made & DNS_AD;
+	store16(out, q->id);
+	store16(out + 2, (uint16_t)(flags | (made & DNS_AA) | (rcode & DNS_RCODE)));
+}
+
+static size_t put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at)
+{
+	uint8_t *p = out + at;
+
+	memset(p, 0, DNS_OPT_LEN);
+	store16(p + 1, DNS_TYPE_OPT);
+	store16(p + 3, DNS_UDP_PAYLOAD);
+	p[5] = (uint8_t)(rcode >> 4);
+	p[7] = q->dnssec_ok ? 0x80 : 0; /* RFC 3225 3: copied */
+	store16(out + 10, (uint16_t)(load16(out + 10) + 1));
+	if (ede == DNS_EDE_NONE)
+		return at + DNS_OPT_LEN;
+	store16(p + 9, EDE_LEN);
+	store16(p + 11, OPTION_EDE);
+	store16(p + 13, 2);
+	store16(p + 15, (uint16_t)ede);
+	return at + DNS_OPT_LEN + EDE_LEN;
+}
+
+/* RFC 2181 9: what is not needed goes without a word; what is needed and does not fit sets TC.
+ * Return: the length that fits, 0 if not even the answer section does. */
+static size_t fit(const struct dns_query *q, uint8_t *out, size_t len, size_t most)
+{
+	bool positive = (load16(out + 2) & DNS_RCODE) == DNS_NOERROR && load16(out + 6);
+	size_t end[3] = { 0 }; /* where each section ends */
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	if (len <= most)
+		return len;
+	dns_walk_start(&w, out, len);
+	for (int i = 0; i < 3; i++)
+		end[i] = w.at;
+	while (dns_walk_next(&w, &rr))
+		for (unsigned i = rr.section; i < 3; i++)
+			end[i] = w.at;
+	store16(out + 10, 0);
+	if (end[DNS_AUTHORITY] <= most)
+		return end[DNS_AUTHORITY];
+	if (!positive || q->dnssec_ok || end[DNS_ANSWER] > most)
+		return 0; /* a negative answer needs its SOA, a validator its proofs */
+	store16(out + 8, 0);
+	return end[DNS_ANSWER];
+}
+
+size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size_t most,
+			  uint8_t *out, bool *truncated)
+{
+	size_t room = most - (q->has_opt ? DNS_OPT_LEN + EDE_LEN : 0);
+	size_t len = r->body ? put_body(q, r->body, out) : put_question(q, out);
+	unsigned rcode = r->body ? load16(out + 2) & DNS_RCODE : (unsigned)r->rcode;
+
+	put_flags(q, rcode, out);
+	len = fit(q, out, len, room);
+	*truncated = len == 0;
+	if (!len) {
+		uint16_t flags = load16(out + 2);
+
+		len = put_question(q, out);
+		store16(out, q->id);
+		store16(out + 2, flags | DNS_TC);
+	}
+	return q->has_opt ? put_opt(q, rcode, r->ede, out, len) : len;
+}

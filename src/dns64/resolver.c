@@ -1,0 +1,174 @@
+/* resolver.c - the engine's memory, its clockwork, and the door through which queries come in. What
+ * becomes of a query is in task.c, how upstreams are asked in lookup.c, their answers in heard.c. */
+#include "resolver.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "sixgate/base/must.h"
+
+/* Binary heap; every timer knows its place, so that it can be moved or taken out. */
+static void put_at(struct timers *ts, uint32_t i, struct timer *t)
+{
+	ts->heap[i] = t;
+	t->place = i + 1;
+}
+
+static void sift_up(struct timers *ts, uint32_t i, struct timer *t)
+{
+	while (i > 0 && ts->heap[(i - 1) / 2]->at_ms > t->at_ms) {
+		put_at(ts, i, ts->heap[(i - 1) / 2]);
+		i = (i - 1) / 2;
+	}
+	put_at(ts, i, t);
+}
+
+static void sift_down(struct timers *ts, uint32_t i, struct timer *t)
+{
+	for (;;) {
+		uint32_t child = 2 * i + 1;
+
+		if (child + 1 < ts->n && ts->heap[child + 1]->at_ms < ts->heap[child]->at_ms)
+			child++;
+		if (child >= ts->n || ts->heap[child]->at_ms >= t->at_ms)
+			break;
+		put_at(ts, i, ts->heap[child]);
+		i = child;
+	}
+	put_at(ts, i, t);
+}
+
+void timers__stop(struct timers *ts, struct timer *t)
+{
+	uint32_t i = t->place - 1;
+	struct timer *last;
+
+	if (!t->place)
+		return;
+	must(ts->heap[i] == t);
+	t->place = 0;
+	last = ts->heap[--ts->n];
+	if (last == t)
+		return;
+	sift_up(ts, i, last);
+	sift_down(ts, last->place - 1, last);
+}
+
+void timers__set(struct timers *ts, struct timer *t, uint64_t at_ms)
+{
+	timers__stop(ts, t);
+	must(ts->n < ts->most);
+	t->at_ms = at_ms;
+	sift_up(ts, ts->n++, t);
+}
+
+uint64_t resolver__next(const struct resolver *r)
+{
+	uint64_t at;
+
+	if (!r->timers.n)
+		return UINT64_MAX;
+	at = r->timers.heap[0]->at_ms;
+	return at > r->now_ms ? at - r->now_ms : 0;
+}
+
+void resolver__advance(struct resolver *r)
+{
+	while (r->timers.n && r->timers.heap[0]->at_ms <= r->now_ms) {
+		struct timer *t = r->timers.heap[0];
+
+		timers__stop(&r->timers, t);
+		t->fire(r, t);
+	}
+}
+
+uint64_t resolver__random(struct resolver *r)
+{
+	r->n_random++;
+	return siphash(&r->secret, &r->n_random, sizeof(r->n_random));
+}
+
+static bool allocate(struct resolver *r, size_t n_upstream)
+{
+	r->task = calloc(DNS64_TASKS_MAX, sizeof(*r->task));
+	r->lookup = calloc(DNS64_LOOKUPS_MAX, sizeof(*r->lookup));
+	r->timers.most = DNS64_TASKS_MAX + DNS64_LOOKUPS_MAX;
+	r->timers.heap = calloc(r->timers.most, sizeof(struct timer *));
+	r->upstream = calloc(n_upstream + 1, sizeof(*r->upstream));
+	return r->task && r->lookup && r->timers.heap && r->upstream;
+}
+
+static void link_idle(struct resolver *r)
+{
+	for (size_t i = DNS64_TASKS_MAX; i-- > 0;) {
+		r->task[i].older = r->idle_task;
+		r->idle_task = &r->task[i];
+	}
+	for (size_t i = DNS64_LOOKUPS_MAX; i-- > 0;) {
+		r->lookup[i].next = r->idle_lookup;
+		r->idle_lookup = &r->lookup[i];
+	}
+	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
+}
+
+int resolver__new(struct resolver **out, const struct resolver_setup *setup, struct err *e)
+{
+	struct resolver *r = calloc(1, sizeof(*r));
+	struct hash_key cache_key = hash_key_derive(setup->secret, 1);
+
+	if (!r || !allocate(r, setup->policy->n_upstream)) {
+		resolver__free(r);
+		return err_set(e, -ENOMEM, "dns64: out of memory");
+	}
+	if (dns64_cache_new(&r->cache, setup->cache_bytes, &cache_key, e)) {
+		resolver__free(r);
+		return -ENOMEM;
+	}
+	r->secret = hash_key_derive(setup->secret, 2);
+	r->io = setup->io;
+	r->stats = setup->stats;
+	r->policy = setup->policy;
+	link_idle(r);
+	*out = r;
+	return 0;
+}
+
+void resolver__free(struct resolver *r)
+{
+	if (!r)
+		return;
+	if (r->policy) { /* else it never ran */
+		task__drop_all(r);
+		lookup__cancel_all(r);
+	}
+	dns64_policy_free(r->policy);
+	dns64_cache_free(r->cache);
+	free(r->upstream);
+	free(r->timers.heap);
+	free(r->lookup);
+	free(r->task);
+	free(r);
+}
+
+static bool same_endpoint(const struct endpoint_conf *a, const struct endpoint_conf *b)
+{
+	return a->port == b->port && addr_equal(&a->address, &b->address);
+}
+
+int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes)
+{
+	struct upstream_state *fresh = calloc(policy->n_upstream + 1, sizeof(*fresh));
+
+	if (!fresh)
+		return -ENOMEM;
+	for (size_t i = 0; i < policy->n_upstream; i++)
+		for (size_t j = 0; j < r->policy->n_upstream; j++)
+			if (same_endpoint(&policy->upstream[i], &r->policy->upstream[j]))
+				fresh[i] = r->upstream[j];
+	free(r->upstream);
+	dns64_policy_free(r->policy);
+	r->upstream = fresh;
+	r->policy = policy;
+	r->generation++;
+	dns64_cache_limit(r->cache, cache_bytes);
+	return 0;
+}

@@ -1,0 +1,254 @@
+/*
+ * resolver.h - the query engine, without sockets and without a clock: messages go in and out as
+ * bytes, time is a number it is told. So it can be tested and fuzzed whole.
+ *
+ * Tasks (one per client query) wait on legs; a leg is answered from the cache or by a lookup; a
+ * lookup sends asks to upstreams until one answers.
+ */
+#pragma once
+#include <netinet/in.h>
+#include "sixgate/dns64/cache.h"
+#include "sixgate/dns64/dns64.h"
+#include "sixgate/dns64/synth.h"
+
+enum {
+	ASKS_MAX = 6,		 /* of one lookup */
+	ASK_BUCKETS = 8192,
+	LOOKUP_BUCKETS = 4096,
+	CLIENT_SLOTS = 4096,
+	LOOKUP_TIME_MS = 4500,	 /* stub resolvers give up after 5 s: answer before */
+	AAAA_PATIENCE_MS = 2000, /* then a good A answer is taken instead (RFC 6147 5.1.3) */
+	RTO_FIRST_MS = 400,
+	RTO_MIN_MS = 100,
+	RTO_MAX_MS = 1500,
+	TCP_ASK_TIME_MS = 2000,
+	UPSTREAM_FAILS_MAX = 3,	 /* unanswered in a row, then it is passed over for a while */
+	UPSTREAM_REST_MIN_MS = 1000,
+	UPSTREAM_REST_MAX_MS = 30000,
+};
+
+/**
+ * struct client - where an answer goes
+ * @via:        the listener or connection, for the I/O side
+ * @generation: of a connection slot
+ * @most:       bytes that its answer may have; 0: as the query's EDNS says
+ */
+struct client {
+	void *via;
+	uint32_t generation;
+	size_t most;
+	struct sockaddr_in6 peer;
+	struct in6_pktinfo local;
+};
+
+/**
+ * struct resolver_io - what the engine asks of the world. None of these may call the engine.
+ * @reply:  exactly once for every resolver_query(), maybe before it returns; @len 0: no answer
+ * @pick:   a UDP socket to ask from. Return: its number, or negative errno
+ * @send:   one datagram. Return: 0 or negative errno
+ * @unpick: the ask that was sent from @socket is over
+ * @tcp_start:  send @wire over a connection to @to; resolver_tcp_answer() or
+ *              resolver_tcp_failed() follows, never from inside the call. Return: 0 or -errno
+ * @tcp_cancel: forget about it; neither of the two follows
+ */
+struct resolver_io {
+	void *ctx;
+	void (*reply)(void *ctx, const struct client *c, const uint8_t *wire, size_t len);
+	int (*pick)(void *ctx);
+	int (*send)(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
+		    size_t len);
+	void (*unpick)(void *ctx, int socket);
+	int (*tcp_start)(void *ctx, uint32_t ask, const struct endpoint_conf *to,
+			 const uint8_t *wire, size_t len);
+	void (*tcp_cancel)(void *ctx, uint32_t ask);
+};
+
+struct resolver;
+
+/** struct timer - in a heap by deadline. @place: its index there plus one, 0 when not set. */
+struct timer {
+	uint64_t at_ms;
+	uint32_t place;
+	void (*fire)(struct resolver *r, struct timer *t);
+};
+
+struct timers {
+	struct timer **heap;
+	uint32_t n, most;
+};
+
+void timers__set(struct timers *ts, struct timer *t, uint64_t at_ms);
+void timers__stop(struct timers *ts, struct timer *t);
+
+struct task;
+struct lookup;
+
+/** struct leg - one question of a task. @next, @link: in the list of its lookup's waiters. */
+struct leg {
+	struct leg *next, **link;
+	struct task *task;
+	struct lookup *lookup;
+	struct dns64_answer *answer; /* one reference, when LEG_ANSWERED */
+	enum leg_state state;
+};
+
+/**
+ * struct task - one client's query
+ * @kind:   TASK_PLAIN passes an answer on; TASK_AAAA is RFC 6147 5.1, TASK_REVERSE 5.3.1
+ * @target: TASK_REVERSE: the in-addr.arpa name
+ */
+struct task {
+	struct timer timer; /* first: the AAAA leg's patience */
+	struct task *newer, *older;
+	struct client client;
+	struct dns_query query;
+	enum task_kind { TASK_PLAIN, TASK_AAAA, TASK_REVERSE } kind;
+	struct dns_name target;
+	struct leg main, a;
+	bool impatient;
+	uint16_t client_slot;
+};
+
+/** struct ask - one question sent to one upstream, while an answer may still come. */
+struct ask {
+	struct endpoint_conf to;
+	uint64_t sent_ms;
+	uint32_t next;	    /* in its bucket */
+	uint32_t upstream;  /* index, valid while @generation is the resolver's */
+	uint32_t generation;
+	int socket;	    /* -1: over TCP */
+	uint16_t id;
+	bool open;
+};
+
+struct lookup {
+	struct timer timer; /* first: next attempt, or the end */
+	struct lookup *next;
+	struct dns64_key key;
+	uint64_t hash, started_ms;
+	struct leg *waiting;
+	struct dns64_answer *fallback; /* a failure, unless somebody does better */
+	struct ask ask[ASKS_MAX];
+	unsigned n_asks;
+	bool without_edns;
+};
+
+/** struct upstream_state - how one upstream does. @rest_ms: how long it rested last. */
+struct upstream_state {
+	uint64_t resting_until_ms;
+	uint32_t srtt_ms, rttvar_ms, rest_ms;
+	unsigned fails;
+};
+
+struct resolver {
+	const struct resolver_io *io;
+	struct dns64_policy *policy; /* owned */
+	struct dns64_stats *stats;
+	struct dns64_cache *cache; /* owned */
+	struct upstream_state *upstream; /* one for each of the policy's */
+	uint32_t generation;
+	uint64_t now_ms;
+	struct hash_key secret;
+	uint64_t n_random;
+	struct timers timers;
+	struct task *task, *running, *idle_task;
+	struct lookup *lookup, *idle_lookup;
+	struct lookup *lookup_bucket[LOOKUP_BUCKETS];
+	uint32_t ask_bucket[ASK_BUCKETS];
+	uint16_t client_tasks[CLIENT_SLOTS];
+	uint32_t n_tasks;
+	uint8_t made[DNS_MESSAGE_MAX], out[DNS_MESSAGE_MAX];
+};
+
+/** struct resolver_setup - @policy is taken over by a successful resolver__new(). */
+struct resolver_setup {
+	struct dns64_policy *policy;
+	const struct resolver_io *io; /* borrowed, as are the counters */
+	struct dns64_stats *stats;
+	const struct hash_key *secret; /* borrowed for the call */
+	uint64_t cache_bytes;
+};
+
+/** resolver__new() - Return: 0 or -ENOMEM. */
+int resolver__new(struct resolver **out, const struct resolver_setup *setup, struct err *e);
+
+/** resolver__free() - every query that is still open gets its reply call with @len 0. NULL is
+ *  allowed. */
+void resolver__free(struct resolver *r);
+
+/** resolver__reload() - takes @policy. Return: 0, or -ENOMEM: nothing has changed. */
+int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes);
+
+/** resolver__time() - the time is now @now_ms; it never goes back. Tell before telling events. */
+static inline void resolver__time(struct resolver *r, uint64_t now_ms)
+{
+	if (now_ms > r->now_ms)
+		r->now_ms = now_ms;
+}
+
+/** resolver__advance() - do what is due. */
+void resolver__advance(struct resolver *r);
+
+/** resolver__next() - ms until something is due; UINT64_MAX when nothing is. */
+uint64_t resolver__next(const struct resolver *r);
+
+/** resolver__query() - a client's message. */
+void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len);
+
+/** struct datagram - what came to UDP socket @socket from an upstream, or somebody who says so. */
+struct datagram {
+	int socket;
+	const struct sockaddr_in6 *from;
+	const uint8_t *wire;
+	size_t len;
+};
+void resolver__answer(struct resolver *r, const struct datagram *d);
+
+/** resolver__tcp_answer() - one message over the connection that tcp_start() made for @ask; the
+ *  ask is over. */
+void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire, size_t len);
+void resolver__tcp_failed(struct resolver *r, uint32_t ask);
+
+/* Between the engine's own files. */
+
+/** lookup__ask() - have @leg answered for @key. Return: false if there is no room; the leg is
+ *  unchanged then. Answers later, by task__wake(). */
+bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *key);
+
+/** lookup__leave() - @leg waits no longer; the lookup goes on for the cache's sake. */
+void lookup__leave(struct leg *leg);
+
+void lookup__cancel_all(struct resolver *r);
+
+/** lookup__ask_of() - by its number. */
+struct ask *lookup__ask_of(struct resolver *r, uint32_t ask, struct lookup **l);
+
+/** lookup__find_ask() - the open one that was sent from @socket with @id, or NULL. */
+struct ask *lookup__find_ask(struct resolver *r, int socket, uint16_t id, struct lookup **l);
+
+/** lookup__next_upstream() - the next attempt, or the end of the lookup. */
+void lookup__next_upstream(struct resolver *r, struct lookup *l);
+
+/** lookup__close_ask() - no answer to @a is expected any more. */
+void lookup__close_ask(struct resolver *r, struct lookup *l, struct ask *a);
+
+/** lookup__finish() - tells everybody who waits. @answer: borrowed; NULL: nobody answered. */
+void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *answer);
+
+/** lookup__start_tcp() - the same question over TCP to the upstream of @a, which is closed. */
+void lookup__start_tcp(struct resolver *r, struct lookup *l, struct ask *a);
+
+/** lookup__tries_left() - true if some upstream has not been asked yet. */
+bool lookup__tries_left(const struct resolver *r, const struct lookup *l);
+
+/** lookup__heard() - the upstream of @a lives. */
+void lookup__heard(struct resolver *r, const struct ask *a);
+
+/** task__drop_all() - every task ends without an answer. */
+void task__drop_all(struct resolver *r);
+
+/** task__wake() - @leg has got its answer, or has failed. */
+void task__wake(struct resolver *r, struct leg *leg);
+
+/** resolver__random() - unpredictable to whoever does not know the secret. */
+uint64_t resolver__random(struct resolver *r);

@@ -1,0 +1,359 @@
+/* task.c - one client's query from its arrival to its answer. The steps of RFC 6147 5 in order: what
+ * is never asked, what is asked as it is, AAAA, PTR. */
+#include <string.h>
+#include "sixgate/base/must.h"
+#include "dns64_internal.h"
+#include "resolver.h"
+
+/* One client is one IPv4 address or one IPv6 /64. Slots may be shared by unlucky clients: the key
+ * of the hash keeps anybody from choosing with whom. */
+static uint16_t client_slot(const struct resolver *r, const struct sockaddr_in6 *peer)
+{
+	struct addr a = addr_from_v6(peer->sin6_addr.s6_addr);
+	uint64_t hash = addr_is_v4(&a) ? siphash(&r->secret, a.octet + 12, 4) :
+					 siphash(&r->secret, a.octet, 8);
+
+	return hash % CLIENT_SLOTS;
+}
+
+static void send_reply(struct resolver *r, const struct client *c, const struct dns_query *q,
+		       const struct reply *reply)
+{
+	size_t most = c->most ? c->most : q->udp_size, len;
+	bool truncated;
+
+	len = dns64__reply_write(q, reply, most, r->out, &truncated);
+	if (truncated)
+		counter_add(&r->stats->truncated, 1);
+	counter_add(&r->stats->replies, 1);
+	r->io->reply(r->io->ctx, c, r->out, len);
+}
+
+static void reply_rcode(struct resolver *r, const struct client *c, const struct dns_query *q,
+			int rcode)
+{
+	struct reply reply = { .rcode = rcode, .ede = DNS_EDE_NONE };
+
+	switch (rcode) {
+	case DNS_FORMERR:
+		counter_add(&r->stats->formerr, 1);
+		break;
+	case DNS_REFUSED:
+		counter_add(&r->stats->refused, 1);
+		break;
+	default:
+		counter_add(&r->stats->notimp, 1);
+	}
+	send_reply(r, c, q, &reply);
+}
+
+static void no_reply(struct resolver *r, const struct client *c, counter64 *why)
+{
+	counter_add(why, 1);
+	r->io->reply(r->io->ctx, c, NULL, 0);
+}
+
+static void end_task(struct resolver *r, struct task *t)
+{
+	timers__stop(&r->timers, &t->timer);
+	lookup__leave(&t->main);
+	lookup__leave(&t->a);
+	dns64_answer_put(t->main.answer);
+	dns64_answer_put(t->a.answer);
+	r->client_tasks[t->client_slot]--;
+	*(t->newer ? &t->newer->older : &r->running) = t->older;
+	if (t->older)
+		t->older->newer = t->newer;
+	t->older = r->idle_task;
+	r->idle_task = t;
+	counter_set(&r->stats->tasks, --r->n_tasks);
+}
+
+void task__drop_all(struct resolver *r)
+{
+	while (r->running) {
+		r->io->reply(r->io->ctx, &r->running->client, NULL, 0);
+		end_task(r, r->running);
+	}
+}
+
+/* The end of every task but the dropped ones. */
+static void finish(struct resolver *r, struct task *t, const struct dns_view *body, int ede)
+{
+	struct reply reply = { .body = body, .rcode = DNS_SERVFAIL, .ede = ede };
+
+	if (!body || (body->wire[3] & DNS_RCODE) == DNS_SERVFAIL)
+		counter_add(&r->stats->servfail, 1);
+	send_reply(r, &t->client, &t->query, &reply);
+	end_task(r, t);
+}
+
+static void finish_made(struct resolver *r, struct task *t, size_t len, int ede)
+{
+	struct dns_view view = { .wire = r->made, .len = len };
+
+	finish(r, t, len ? &view : NULL, len ? ede : DNS_EDE_NONE);
+}
+
+static struct dns_view view_of(const struct resolver *r, const struct dns64_answer *a)
+{
+	return (struct dns_view){ .wire = a->wire,
+				  .len = a->len,
+				  .age_s = dns64_answer_age(a, r->now_ms) };
+}
+
+static void finish_as_is(struct resolver *r, struct task *t, const struct leg *leg)
+{
+	struct dns_view view;
+
+	if (leg->state != LEG_ANSWERED) {
+		finish(r, t, NULL, DNS_EDE_NO_REACHABLE_AUTHORITY);
+		return;
+	}
+	view = view_of(r, leg->answer);
+	finish(r, t, &view, leg->answer->ede);
+}
+
+/* Have @leg answered, from the cache if that can be. */
+static void ask(struct resolver *r, struct task *t, struct leg *leg, const struct dns_question *q)
+{
+	struct dns_query as = t->query;
+	struct dns64_key key;
+	struct dns64_answer *a;
+
+	as.question = *q;
+	dns64_key_of(&as, &key);
+	leg->task = t;
+	a = dns64_cache_find(r->cache, &key, r->now_ms);
+	if (a) {
+		counter_add(&r->stats->cache_hits, 1);
+		leg->answer = dns64_answer_get(a);
+		leg->state = LEG_ANSWERED;
+		return;
+	}
+	counter_add(&r->stats->cache_misses, 1);
+	if (!lookup__ask(r, leg, &key))
+		leg->state = LEG_FAILED;
+}
+
+static struct dns64_facts facts_of(const struct resolver *r, const struct leg *leg)
+{
+	struct dns_view view;
+
+	if (leg->state != LEG_ANSWERED)
+		return (struct dns64_facts){ .negative_ttl = DNS64_NO_SOA_TTL_S };
+	view = view_of(r, leg->answer);
+	return dns64_examine(r->policy, &view, leg->answer->ede);
+}
+
+static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_max)
+{
+	struct dns_view a = view_of(r, t->a.answer);
+
+	counter_add(&r->stats->synthesized, 1);
+	finish_made(r, t, dns64_synthesize(r->policy, &a, ttl_max, r->made), DNS_EDE_SYNTHESIZED);
+}
+
+static void finish_original(struct resolver *r, struct task *t, const struct dns64_facts *f)
+{
+	struct dns_view view;
+
+	if (!f->n_excluded) {
+		finish_as_is(r, t, &t->main);
+		return;
+	}
+	counter_add(&r->stats->filtered, 1);
+	view = view_of(r, t->main.answer);
+	finish_made(r, t, dns64_filter(r->policy, &view, r->made), t->main.answer->ede);
+}
+
+static struct dns64_legs legs_of(const struct resolver *r, const struct task *t)
+{
+	return (struct dns64_legs){ .aaaa_state = t->main.state,
+				    .a_state = t->a.state,
+				    .aaaa = facts_of(r, &t->main),
+				    .a = facts_of(r, &t->a),
+				    .dnssec_ok = t->query.dnssec_ok,
+				    .impatient = t->impatient };
+}
+
+static void step_aaaa(struct resolver *r, struct task *t)
+{
+	struct dns_question a = t->query.question;
+	struct dns64_legs legs = legs_of(r, t);
+	enum dns64_next next = dns64_decide(r->policy, &legs);
+
+	if (next == DNS64_ASK_A) {
+		a.type = DNS_TYPE_A;
+		ask(r, t, &t->a, &a);
+		legs = legs_of(r, t);
+		next = dns64_decide(r->policy, &legs);
+	}
+	switch (next) {
+	case DNS64_WAIT:
+		return;
+	case DNS64_REPLY_SYNTHESIZED:
+		finish_synthesized(r, t, legs.aaaa.negative_ttl);
+		return;
+	case DNS64_REPLY_ORIGINAL:
+		finish_original(r, t, &legs.aaaa);
+		return;
+	case DNS64_REPLY_SERVFAIL:
+		finish(r, t, NULL, DNS_EDE_NO_REACHABLE_AUTHORITY);
+		return;
+	case DNS64_ASK_A:
+		break;
+	}
+	must(!"a leg that was asked is idle");
+}
+
+static void step_reverse(struct resolver *r, struct task *t)
+{
+	struct dns_view view;
+
+	if (t->main.state == LEG_WAITING)
+		return;
+	if (t->main.state == LEG_ANSWERED) {
+		unsigned rcode = t->main.answer->wire[3] & DNS_RCODE;
+
+		view = view_of(r, t->main.answer);
+		if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) {
+			counter_add(&r->stats->reverse, 1);
+			finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made),
+				    DNS_EDE_NONE);
+			return;
+		}
+	}
+	finish_as_is(r, t, &t->main);
+}
+
+static void step(struct resolver *r, struct task *t)
+{
+	switch (t->kind) {
+	case TASK_AAAA:
+		step_aaaa(r, t);
+		break;
+	case TASK_REVERSE:
+		step_reverse(r, t);
+		break;
+	case TASK_PLAIN:
+		if (t->main.state != LEG_WAITING)
+			finish_as_is(r, t, &t->main);
+	}
+}
+
+void task__wake(struct resolver *r, struct leg *leg)
+{
+	step(r, leg->task);
+}
+
+static void patience_over(struct resolver *r, struct timer *timer)
+{
+	struct task *t = (struct task *)timer;
+
+	t->impatient = true;
+	step(r, t);
+}
+
+static struct task *new_task(struct resolver *r, const struct client *c, const struct dns_query *q)
+{
+	uint16_t slot = client_slot(r, &c->peer);
+	struct task *t = r->idle_task;
+
+	if (!t || r->client_tasks[slot] >= DNS64_CLIENT_TASKS_MAX) {
+		no_reply(r, c, t ? &r->stats->client_full : &r->stats->tasks_full);
+		return NULL;
+	}
+	r->idle_task = t->older;
+	*t = (struct task){ .timer = { .fire = patience_over },
+			    .client = *c,
+			    .query = *q,
+			    .client_slot = slot,
+			    .older = r->running };
+	if (r->running)
+		r->running->newer = t;
+	r->running = t;
+	r->client_tasks[slot]++;
+	counter_set(&r->stats->tasks, ++r->n_tasks);
+	return t;
+}
+
+/* The reverse names of ipv4only.arpa's addresses are local also behind an alias. */
+static void start_reverse(struct resolver *r, struct task *t)
+{
+	struct dns_question q = { .type = DNS_TYPE_PTR, .class = DNS_CLASS_IN, .name = t->target };
+	/* r->out is free until the reply is written. */
+	struct dns_view view = { .wire = r->out, .len = dns64_local(r->policy, &q, r->out) };
+
+	if (view.len) {
+		counter_add(&r->stats->reverse, 1);
+		finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made), DNS_EDE_NONE);
+		return;
+	}
+	ask(r, t, &t->main, &q);
+	step(r, t);
+}
+
+static void start(struct resolver *r, struct task *t)
+{
+	const struct dns_question *q = &t->query.question;
+	bool ours = q->class == DNS_CLASS_IN && !(t->query.flags & DNS_CD);
+
+	if (ours && q->type == DNS_TYPE_PTR &&
+	    dns64_reverse_target(r->policy, &q->name, &t->target)) {
+		t->kind = TASK_REVERSE;
+		start_reverse(r, t);
+		return;
+	}
+	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(r->policy, &q->name)) {
+		t->kind = TASK_AAAA;
+		timers__set(&r->timers, &t->timer, r->now_ms + AAAA_PATIENCE_MS);
+	}
+	ask(r, t, &t->main, q);
+	step(r, t);
+}
+
+static bool not_for_a_forwarder(const struct dns_question *q)
+{
+	return q->type == DNS_TYPE_OPT || (q->type >= DNS_TYPE_TKEY && q->type <= DNS_TYPE_MAILA);
+}
+
+static void answer_locally(struct resolver *r, const struct client *c, const struct dns_query *q,
+			   size_t len)
+{
+	struct dns_view view = { .wire = r->made, .len = len };
+	struct reply reply = { .body = &view, .ede = DNS_EDE_NONE };
+
+	counter_add(&r->stats->local, 1);
+	send_reply(r, c, q, &reply);
+}
+
+void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len)
+{
+	struct dns_query q;
+	int rcode = dns_query_read(wire, len, &q);
+	struct task *t;
+	size_t made;
+
+	if (rcode < 0) {
+		no_reply(r, c, &r->stats->malformed);
+		return;
+	}
+	if (rcode != DNS_NOERROR) {
+		reply_rcode(r, c, &q, rcode);
+		return;
+	}
+	made = dns64_local(r->policy, &q.question, r->made);
+	if (made) {
+		answer_locally(r, c, &q, made);
+		return;
+	}
+	if (!(q.flags & DNS_RD) || not_for_a_forwarder(&q.question)) {
+		reply_rcode(r, c, &q, DNS_REFUSED);
+		return;
+	}
+	t = new_task(r, c, &q);
+	if (t)
+		start(r, t);
+	resolver__advance(r);
+}
