@@ -6,37 +6,62 @@
  */
 #include "dataplane_internal.h"
 
-/* Lifetimes in milliseconds, by what RFC 6146 4 calls them. */
-struct lifetimes {
-	uint64_t est, trans, udp, icmp, other;
-};
+/* What a flow is waiting for; RFC 6146 4 names the times. */
+enum lifetime { LIFE_EST, LIFE_TRANS, LIFE_UDP, LIFE_ICMP, LIFE_OTHER, N_LIFETIMES };
 
-static struct lifetimes lifetimes_of(const struct snapshot *s, const struct flow *f)
+enum { SERVICE_TRANS_S = 60 };
+
+static uint64_t nat64_life_s(const struct nat64_timeouts *t, enum lifetime what)
 {
-	switch ((enum policy_id)f->policy) {
-	case POLICY_NAT64:
-		return (struct lifetimes){ s->nat64_timeouts.tcp_established_s * 1000ull,
-					   s->nat64_timeouts.tcp_transitory_s * 1000ull,
-					   s->nat64_timeouts.udp_s * 1000ull,
-					   s->nat64_timeouts.icmp_s * 1000ull,
-					   s->nat64_timeouts.udp_s * 1000ull };
-	case POLICY_EGRESS6:
-		return (struct lifetimes){ s->egress6.timeouts.tcp_established_s * 1000ull,
-					   s->egress6.timeouts.tcp_transitory_s * 1000ull,
-					   s->egress6.timeouts.udp_s * 1000ull,
-					   s->egress6.timeouts.icmp_s * 1000ull,
-					   s->egress6.timeouts.other_s * 1000ull };
-	case POLICY_SERVICES: {
-		uint64_t idle = services_idle_timeout_ms(s->services, f);
-
-		return (struct lifetimes){ idle, 60000, idle, idle, idle };
-	}
-	case POLICY_NONE:
-	case N_POLICIES:
+	switch (what) {
+	case LIFE_EST:
+		return t->tcp_established_s;
+	case LIFE_TRANS:
+		return t->tcp_transitory_s;
+	case LIFE_ICMP:
+		return t->icmp_s;
+	case LIFE_UDP:
+	case LIFE_OTHER:
+	case N_LIFETIMES:
 		break;
 	}
-	must(!"a flow has a policy");
-	return (struct lifetimes){ 0 };
+	return t->udp_s;
+}
+
+static uint64_t egress6_life_s(const struct egress6_timeouts *t, enum lifetime what)
+{
+	switch (what) {
+	case LIFE_EST:
+		return t->tcp_established_s;
+	case LIFE_TRANS:
+		return t->tcp_transitory_s;
+	case LIFE_UDP:
+		return t->udp_s;
+	case LIFE_ICMP:
+		return t->icmp_s;
+	case LIFE_OTHER:
+	case N_LIFETIMES:
+		break;
+	}
+	return t->other_s;
+}
+
+static uint64_t lifetime_ms(const struct snapshot *s, const struct flow *f, enum lifetime what)
+{
+	if (f->policy == POLICY_NAT64)
+		return nat64_life_s(&s->nat64_timeouts, what) * 1000;
+	if (f->policy == POLICY_EGRESS6)
+		return egress6_life_s(&s->egress6.timeouts, what) * 1000;
+	must(f->policy == POLICY_SERVICES);
+	return what == LIFE_TRANS ? SERVICE_TRANS_S * 1000 :
+				    services_idle_timeout_ms(s->services, f);
+}
+
+static enum lifetime datagram_life(const struct packet *p)
+{
+	if (p->proto == IPPROTO_UDP)
+		return LIFE_UDP;
+	return p->flags & PACKET_ICMP_QUERY ? LIFE_ICMP : LIFE_OTHER;
 }
 
 /* A later deadline is found by the wheel when the old one comes; an earlier one must be moved. */
@@ -87,7 +112,6 @@ static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t inde
 {
 	struct flow *f = &w->flows.flow[index];
 	struct tcp_step step;
-	struct lifetimes l;
 
 	if (!has_tcp_header(p))
 		return;
@@ -97,8 +121,8 @@ static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t inde
 	f->state = step.next;
 	if (step.timer == TIMER_KEEP || f->flags & FLOW_FROM_OUTSIDE)
 		return;
-	l = lifetimes_of(s, f);
-	set_lifetime(w, index, step.timer == TIMER_EST ? l.est : l.trans, now_ms);
+	set_lifetime(w, index,
+		     lifetime_ms(s, f, step.timer == TIMER_EST ? LIFE_EST : LIFE_TRANS), now_ms);
 	if (step.timer == TIMER_EST)
 		f->flags &= (uint8_t)~FLOW_PROBED;
 }
@@ -106,15 +130,12 @@ static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t inde
 static void datagram_packet(struct worker *w, const struct snapshot *s, uint32_t index,
 			    unsigned dir, const struct packet *p, uint64_t now_ms)
 {
-	struct flow *f = &w->flows.flow[index];
-	struct lifetimes l = lifetimes_of(s, f);
+	const struct flow *f = &w->flows.flow[index];
 
 	/* RFC 4787 REQ-6: what comes from outside does not keep a mapping alive. */
 	if (dir == 1 && !(f->flags & FLOW_REFRESH_BOTH))
 		return;
-	set_lifetime(w, index,
-		     p->proto == IPPROTO_UDP ? l.udp :
-		     p->flags & PACKET_ICMP_QUERY ? l.icmp : l.other, now_ms);
+	set_lifetime(w, index, lifetime_ms(s, f, datagram_life(p)), now_ms);
 }
 
 static void unanswered_add(struct worker *w, uint32_t index)
@@ -186,12 +207,9 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
-	struct lifetimes l = lifetimes_of(s, f);
 	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? FROM_OUTSIDE_LIFE_MS :
-			p->proto == IPPROTO_TCP	     ? l.trans :
-			p->proto == IPPROTO_UDP	     ? l.udp :
-			p->flags & PACKET_ICMP_QUERY ? l.icmp :
-						       l.other;
+			p->proto == IPPROTO_TCP ? lifetime_ms(s, f, LIFE_TRANS) :
+						  lifetime_ms(s, f, datagram_life(p));
 
 	f->deadline = wheel_deadline(now_ms, life);
 	if (f->flags & FLOW_FROM_OUTSIDE)
@@ -274,7 +292,7 @@ static bool probe(struct worker *w, const struct snapshot *s, uint32_t index, ui
 		count(w, COUNT_PROBES_SENT, 1);
 	f->state = TCP_TRANS;
 	f->flags |= FLOW_PROBED;
-	f->deadline = wheel_deadline(now_ms, lifetimes_of(s, f).trans);
+	f->deadline = wheel_deadline(now_ms, lifetime_ms(s, f, LIFE_TRANS));
 	wheel_add(&w->wheel, index);
 	return true;
 }
