@@ -158,10 +158,13 @@ static void complain_of_pool4(const struct nat64_conf *c, struct complaints *to)
 			 NAT64_POOL_MAX, (unsigned long long)n);
 }
 
+/* An address of our own is ours with all its ports; of the host's only the range is. */
 static bool entry_serves(const struct pool4_conf *p, const struct static_conf *s)
 {
-	return (!has_address(p) || entry_has(p, &s->outside)) && p->protocols & s->protocol &&
-	       p->port_first <= s->outside_port && s->outside_port <= p->port_last;
+	if (!(p->protocols & s->protocol) || (has_address(p) && !entry_has(p, &s->outside)))
+		return false;
+	return !p->outside ||
+	       (p->port_first <= s->outside_port && s->outside_port <= p->port_last);
 }
 
 static bool pool4_serves(const struct nat64_conf *c, const struct static_conf *s)
@@ -202,7 +205,7 @@ static void complain_of_static(const struct nat64_conf *c, const struct static_c
 		complain(to, &s->outside, "nat64.static", "expected an IPv4 address of pool4");
 	else if (!pool4_serves(c, s))
 		complain(to, &s->outside, "nat64.static",
-			 "no entry of pool4 has %s port %u for this protocol",
+			 "%s port %u is in no entry of nat64.pool4 for this protocol",
 			 addr_format(&s->outside, text), s->outside_port);
 }
 

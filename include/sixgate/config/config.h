@@ -94,6 +94,9 @@ void config_print(const struct config *c, FILE *out);
 /** config_print_example() - a commented file with every key, its default and its meaning. */
 void config_print_example(FILE *out);
 
+/** config_equal() - both say the same, in every section that is on. */
+bool config_equal(const struct config *a, const struct config *b);
+
 /** config_needs_restart() - the first key in which @fresh differs from @running that only a
  *  restart can change (workers, flows, io, device names, user), or NULL. Static text. */
 const char *config_needs_restart(const struct config *running, const struct config *fresh);

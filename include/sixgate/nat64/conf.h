@@ -28,7 +28,8 @@ struct pool4_conf {
 };
 
 /** struct static_conf - one entry of `static:`: what reaches @outside goes to @inside, and back.
- *  For icmp the ports are identifiers. */
+ *  For icmp the ports are identifiers. @outside is an address of pool4; its port need not be one of
+ *  those that pool4 hands out, unless the address is shared with the host. */
 struct static_conf {
 	uint8_t protocol; /* one enum nat64_protocol */
 	struct addr inside;

@@ -1,0 +1,262 @@
+/*
+ * check.c - what cannot work: the rooms' rules for their own sections, and the rules between
+ * sections. Looks at values only, never at the host: that is netlink's.
+ *
+ * A complaint whose cause is a value that was refused already is left out: it would be gone with
+ * that one.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "config_internal.h"
+#include "sixgate/base/must.h"
+
+/* Ports that Linux gives to the host's own connections unless told otherwise
+ * (net.ipv4.ip_local_port_range). */
+enum { EPHEMERAL_FIRST = 32768, EPHEMERAL_LAST = 60999 };
+
+struct checker {
+	struct complaints to; /* first */
+	struct reader *reader;
+};
+
+/* Complaints under a key that may be the consequence of another key's value. */
+static const struct {
+	const char *key, *cause;
+} causes[] = {
+	{ "nat64.prefix", "prefix" },
+	{ "nat64.static", "pool4" },
+	{ "nat64.static", "prefix" },
+	{ "egress6.prefixes", "prefixes" },
+	{ "egress6.allow", "prefixes" },
+	{ "dns64.prefix", "prefix" },
+	{ "dns64.prefix", "nat64.prefix" },
+	{ "dns64.upstream", "listen" },
+	{ "services.addresses", "nat64.prefix" },
+	{ "services.embed-prefix", "nat64.prefix" },
+	{ "services.nodes.address", "addresses" },
+	{ "services.nodes.address", "embed-prefix" },
+	{ "services.nodes.address", "source" },
+	{ "services.nodes.address", "client-address" },
+	{ "services.health.timeout", "interval" },
+	{ "translation.tos", "copy-traffic-class" },
+};
+
+/* The key may stand beside @t, further up, or in the section nat64: "nat64.prefix". */
+static bool cause_is_bad(const struct tree *t, const char *cause)
+{
+	const struct tree *found = NULL;
+	const char *dot = strchr(cause, '.');
+
+	for (const struct tree *up = t; up && !found; up = up->parent) {
+		if (up->kind != TREE_MAP || (dot && up->parent))
+			continue;
+		found = tree__find(up, dot ? "nat64" : cause);
+		if (dot && found)
+			found = found->kind == TREE_MAP ? tree__find(found, dot + 1) : NULL;
+	}
+	return found && found != t && (found->bad || found->bad_below);
+}
+
+static bool is_consequence(const struct tree *t, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_LEN(causes); i++)
+		if (!strcmp(causes[i].key, key) && cause_is_bad(t, causes[i].cause))
+			return true;
+	return false;
+}
+
+/* "services[0].nodes[2]" without its numbers. */
+static void path_of_keys(const struct tree *t, char out[KEY_PATH_MAX])
+{
+	char path[KEY_PATH_MAX];
+	size_t n = 0;
+	bool number = false;
+
+	if (t->parent)
+		tree__path(t, path);
+	else
+		path[0] = '\0';
+	for (const char *p = path; *p; p++) {
+		number = *p == '[' || (number && *p != ']');
+		if (!number && *p != ']')
+			out[n++] = *p;
+	}
+	out[n] = '\0';
+}
+
+/* What of @key the file does not have at @t: "pool4" at `nat64:`; "" if it is there. */
+static const char *absent_part(const struct tree *t, const char *key)
+{
+	char path[KEY_PATH_MAX];
+	size_t n;
+
+	path_of_keys(t, path);
+	n = strlen(path);
+	if (strncmp(key, path, n) != 0 || !key[n])
+		return "";
+	return key + n + (key[n] == '.');
+}
+
+static void say(struct complaints *to, const void *member, const char *key, const struct err *e)
+{
+	struct reader *r = ((struct checker *)to)->reader;
+	struct tree *t = reader__tree_of(r, member);
+	const char *absent = absent_part(t, key);
+
+	if ((t->bad && t->parent) || (t->bad_below && !*absent) || is_consequence(t, key))
+		return;
+	if (*absent)
+		problems__at(r->problems, t, "`%s` %s", absent, e->text);
+	else
+		problems__at(r->problems, t, "%s", e->text);
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	return !strncmp(a, b, INTERFACE_NAME_MAX);
+}
+
+static bool is_among(const char *name, const char (*list)[INTERFACE_NAME_MAX], size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (same_name(name, list[i]))
+			return true;
+	return false;
+}
+
+static void check_names(const char (*list)[INTERFACE_NAME_MAX], size_t n, const char *key,
+			struct complaints *to)
+{
+	for (size_t i = 1; i < n; i++)
+		if (is_among(list[i], list, i))
+			complain(to, list[i], key, "%s stands twice in the list", list[i]);
+}
+
+static void check_tun(const struct interfaces_conf *c, struct complaints *to)
+{
+	char outer[INTERFACE_NAME_MAX];
+
+	snprintf(outer, sizeof(outer), "%so", c->tun);
+	if (is_among(c->tun, c->inside, c->n_inside) ||
+	    is_among(c->tun, c->outside, c->n_outside) ||
+	    is_among(outer, c->inside, c->n_inside) ||
+	    is_among(outer, c->outside, c->n_outside))
+		complain(to, c->tun, "interfaces.tun",
+			 "%s and %s are made by us: neither can be an inside or outside interface",
+			 c->tun, outer);
+}
+
+static void check_interfaces(const struct config *c, struct complaints *to)
+{
+	const struct interfaces_conf *i = &c->interfaces;
+	bool data_plane = c->has_nat64 || c->has_egress6 || c->has_services;
+
+	if (!i->n_inside && (data_plane || (c->has_dns64 && !c->dns64.allow_outside)))
+		complain(to, i->inside, "interfaces.inside",
+			 "is missing: the interfaces of the side we serve");
+	if (!i->n_outside && data_plane)
+		complain(to, i->outside, "interfaces.outside",
+			 "is missing: the interfaces towards the rest of the world");
+	check_names(i->inside, i->n_inside, "interfaces.inside", to);
+	check_names(i->outside, i->n_outside, "interfaces.outside", to);
+	check_tun(i, to);
+	for (size_t k = 0; c->has_egress6 && k < i->n_outside; k++)
+		if (is_among(i->outside[k], i->inside, i->n_inside))
+			complain(to, i->outside[k], "interfaces.outside",
+				 "%s is an inside interface too (one-armed): with egress6 nobody "
+				 "could tell who comes from outside",
+				 i->outside[k]);
+}
+
+static void check_ephemeral(const struct nat64_conf *c, struct complaints *to)
+{
+	uint32_t left = nat64_conf_ephemeral_left(c, EPHEMERAL_FIRST, EPHEMERAL_LAST);
+
+	for (size_t i = 0; left < NAT64_HOST_PORTS_MIN && i < c->n_pool4; i++)
+		if (c->pool4[i].outside) {
+			complain(to, &c->pool4[i].port_first, "nat64.pool4",
+				 "leaves the host itself %u of its ephemeral ports %d-%d; it needs "
+				 "%d",
+				 left, EPHEMERAL_FIRST, EPHEMERAL_LAST, NAT64_HOST_PORTS_MIN);
+			return;
+		}
+}
+
+static bool nat64_has_prefix(const struct nat64_conf *c, const struct prefix *p)
+{
+	for (size_t i = 0; i < c->n_prefix; i++)
+		if (c->prefix[i].len == p->len && addr_equal(&c->prefix[i].addr, &p->addr))
+			return true;
+	return false;
+}
+
+static void check_dns64_prefixes(const struct config *c, struct complaints *to)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < c->dns64.n_prefix; i++)
+		if (!nat64_has_prefix(&c->nat64, &c->dns64.prefix[i]))
+			complain(to, &c->dns64.prefix[i], "dns64.prefix",
+				 "%s is no prefix of nat64: nobody would translate these addresses",
+				 prefix_format(&c->dns64.prefix[i], text));
+}
+
+static void check_service_in_nat64(const struct nat64_conf *n, const struct service_conf *s,
+				   struct complaints *to)
+{
+	for (size_t i = 0; i < s->n_address; i++) {
+		if (addr_is_v4(&s->address[i]) && nat64_conf_pool4_has(n, &s->address[i]))
+			complain(to, &s->address[i], "services.addresses",
+				 "is in nat64.pool4: an address is either shared or a service's");
+		for (size_t j = 0; j < n->n_prefix; j++)
+			if (prefix_contains(&n->prefix[j], &s->address[i]))
+				complain(to, &s->address[i], "services.addresses",
+					 "is under a NAT64 prefix");
+	}
+	if (addr_is_v4(&s->source_v4) && nat64_conf_pool4_has(n, &s->source_v4))
+		complain(to, &s->source_v4, "services.source.v4",
+			 "is in nat64.pool4: nat64 hands out its ports");
+}
+
+static void check_embed_in_nat64(const struct nat64_conf *n, const struct service_conf *s,
+				 struct complaints *to)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; s->embed_prefix.len && i < n->n_prefix; i++)
+		if (prefix_overlaps(&s->embed_prefix, &n->prefix[i]))
+			complain(to, &s->embed_prefix, "services.embed-prefix",
+				 "overlaps the NAT64 prefix %s: answers to clients would be taken "
+				 "for new flows to IPv4",
+				 prefix_format(&n->prefix[i], text));
+}
+
+static void check_between(const struct config *c, struct complaints *to)
+{
+	check_interfaces(c, to);
+	if (c->has_nat64)
+		check_ephemeral(&c->nat64, to);
+	if (c->has_nat64 && c->has_dns64)
+		check_dns64_prefixes(c, to);
+	for (size_t i = 0; c->has_nat64 && c->has_services && i < c->services.n_service; i++) {
+		check_service_in_nat64(&c->nat64, &c->services.service[i], to);
+		check_embed_in_nat64(&c->nat64, &c->services.service[i], to);
+	}
+}
+
+void reader__check(struct reader *r, struct config *c)
+{
+	struct checker checker = { { say }, r };
+
+	translation_conf_complain(&c->translation, &checker.to);
+	if (c->has_nat64)
+		nat64_conf_complain(&c->nat64, &checker.to);
+	if (c->has_dns64)
+		dns64_conf_complain(&c->dns64, &checker.to);
+	if (c->has_egress6)
+		egress6_conf_complain(&c->egress6, &checker.to);
+	if (c->has_services)
+		services_conf_complain(&c->services, &checker.to);
+	check_between(c, &checker.to);
+}

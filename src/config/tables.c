@@ -1,0 +1,677 @@
+/*
+ * tables.c - every key of the file: which member it is, what may stand there, what it means.
+ *
+ * Defaults are not here: each room's x_conf_default() says them, and the example file shows what it
+ * said. Ranges are the rooms' own constants.
+ */
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "fields.h"
+#include "sixgate/base/must.h"
+#include "sixgate/egress6/egress6.h"
+#include "sixgate/nat64/nat64.h"
+
+/* A row says what it needs; the rest is zero. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
+#define AT(type, member)   .at = offsetof(type, member), .size = sizeof(((type *)0)->member)
+#define COUNT(type, member)                                                                        \
+	.count_at = offsetof(type, member), .count_size = sizeof(((type *)0)->member)
+#define FIELDS(table) .field = (table), .n = ARRAY_LEN(table)
+#define WORDS(...) (const struct word[]){ __VA_ARGS__, { 0 } }
+
+/* ---- gateway ---- */
+
+static const struct field metrics_fields[] = {
+	{ "address", FIELD_ADDRESS, 0, AT(struct endpoint_conf, address), .help = "the address" },
+	{ "port", FIELD_NUMBER, 0, AT(struct endpoint_conf, port), 1, 65535, .help = "the port" },
+};
+
+static const struct record metrics_record = {
+	.what = "an address", FIELDS(metrics_fields), .size = sizeof(struct endpoint_conf),
+	.short_key = "address", .flow = true,
+};
+
+static const struct field gateway_fields[] = {
+	{ "name", FIELD_NAME, 0, AT(struct gateway_conf, name), .example = "edge-1",
+	  .help = "in logs and metrics; default: the host's name" },
+	{ "workers", FIELD_NUMBER, 0, AT(struct gateway_conf, workers), 1, STEER_WORKERS_MAX,
+	  .words = WORDS({ "auto", 0 }), .restart = "gateway.workers",
+	  .help = "data-plane threads" },
+	{ "flows", FIELD_SIZE, 0, AT(struct gateway_conf, flows), 1 << 10, 64 << 20,
+	  .restart = "gateway.flows", .help = "flow table capacity, all workers together" },
+	{ "user", FIELD_NAME, 0, AT(struct gateway_conf, user), .restart = "gateway.user",
+	  .help = "who the gateway runs as after start-up" },
+	{ "control", FIELD_PATH, 0, .at = offsetof(struct gateway_conf, control), .size = 108,
+	  .help = "the socket that sixgatectl talks to" },
+	{ "metrics", FIELD_RECORD, 0, AT(struct gateway_conf, metrics_listen),
+	  .record = &metrics_record, .present_at = offsetof(struct gateway_conf, metrics),
+	  .help = "Prometheus metrics over HTTP, if this key is there" },
+};
+
+static const struct record gateway_record = {
+	.what = "the gateway's settings", FIELDS(gateway_fields),
+	.size = sizeof(struct gateway_conf),
+};
+
+/* ---- interfaces ---- */
+
+static const struct field interface_item = { .kind = FIELD_INTERFACE, .size = INTERFACE_NAME_MAX };
+
+static const struct list inside_list = {
+	.item = &interface_item, COUNT(struct interfaces_conf, n_inside), .max = INTERFACES_MAX,
+	.in_place = true,
+};
+
+static const struct list outside_list = {
+	.item = &interface_item, COUNT(struct interfaces_conf, n_outside), .max = INTERFACES_MAX,
+	.in_place = true,
+};
+
+static const struct field interfaces_fields[] = {
+	{ "inside", FIELD_LIST, 0, AT(struct interfaces_conf, inside), .list = &inside_list,
+	  .example = "[lan0]", .help = "the side we serve" },
+	{ "outside", FIELD_LIST, 0, AT(struct interfaces_conf, outside), .list = &outside_list,
+	  .example = "[wan0]",
+	  .help = "the rest of the world (may be the same interface: one-armed)" },
+	{ "io", FIELD_CHOICE, 0, AT(struct interfaces_conf, io),
+	  .words = WORDS({ "auto", IO_AUTO }, { "tun", IO_TUN }, { "xdp", IO_XDP, true }),
+	  .restart = "interfaces.io", .help = "how packets come and go" },
+	{ "tun", FIELD_INTERFACE, 0, AT(struct interfaces_conf, tun), .restart = "interfaces.tun",
+	  .help = "name of the inside device; the outside one has an o behind it" },
+	{ "manage", FIELD_BOOL, 0, AT(struct interfaces_conf, manage),
+	  .help = "set up routes, rules and proxy neighbours ourselves" },
+};
+
+static const struct record interfaces_record = {
+	.what = "interfaces", FIELDS(interfaces_fields), .size = sizeof(struct interfaces_conf),
+};
+
+/* ---- nat64 ---- */
+
+static const struct field prefix6_item = { .kind = FIELD_PREFIX, .flags = FIELD_IPV6_ONLY,
+					   .size = sizeof(struct prefix) };
+
+static const struct list nat64_prefix_list = {
+	.item = &prefix6_item, COUNT(struct nat64_conf, n_prefix), .max = NAT64_PREFIXES_MAX,
+};
+
+#define NAT64_PROTOCOLS WORDS({ "tcp", NAT64_TCP }, { "udp", NAT64_UDP }, { "icmp", NAT64_ICMP })
+
+static const struct field pool4_fields[] = {
+	{ "address", FIELD_POOL4, FIELD_REQUIRED, .at = 0,
+	  .size = offsetof(struct pool4_conf, port_first), .example = "198.51.100.10",
+	  .help = "an address, prefix or range; outside: the outside interface's own, shared" },
+	{ "ports", FIELD_PORTS, 0, .at = offsetof(struct pool4_conf, port_first),
+	  .size = 2 * sizeof(uint16_t), .min = 1, .max = 65535, .example = "1024-65535",
+	  .help = "default 1024-65535, for outside 10000-29999" },
+	{ "protocols", FIELD_SET, 0, AT(struct pool4_conf, protocols), .words = NAT64_PROTOCOLS,
+	  .help = "what the entry is for" },
+};
+_Static_assert(offsetof(struct pool4_conf, port_last) ==
+		       offsetof(struct pool4_conf, port_first) + sizeof(uint16_t),
+	       "FIELD_PORTS is two neighbours");
+
+static void pool4_init(void *base)
+{
+	*(struct pool4_conf *)base =
+		(struct pool4_conf){ .protocols = NAT64_TCP | NAT64_UDP | NAT64_ICMP };
+}
+
+static void pool4_finish(struct reader *r, struct tree *t, void *base)
+{
+	struct pool4_conf *p = base;
+
+	(void)r, (void)t;
+	if (p->port_first)
+		return;
+	p->port_first = p->outside ? 10000 : 1024;
+	p->port_last = p->outside ? 29999 : 65535;
+}
+
+static const struct record pool4_record = {
+	.what = "a part of the pool", FIELDS(pool4_fields), .size = sizeof(struct pool4_conf),
+	.short_key = "address", .flow = true, .init = pool4_init, .finish = pool4_finish,
+};
+static const struct field pool4_item = { .kind = FIELD_RECORD, .record = &pool4_record,
+					 .size = sizeof(struct pool4_conf) };
+static const struct list pool4_list = {
+	.item = &pool4_item, COUNT(struct nat64_conf, n_pool4), .max = NAT64_POOL_MAX,
+};
+
+static const struct field static_inside_fields[] = {
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED | FIELD_IPV6_ONLY,
+	  AT(struct static_conf, inside), .example = "2001:db8:1::80", .help = "the host's address" },
+	{ "port", FIELD_NUMBER, FIELD_REQUIRED, AT(struct static_conf, inside_port), 1, 65535,
+	  .example = "443", .help = "its port; for icmp the identifier" },
+};
+static const struct field static_outside_fields[] = {
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED | FIELD_IPV4_ONLY,
+	  AT(struct static_conf, outside), .example = "198.51.100.10", .help = "an address of pool4" },
+	{ "port", FIELD_NUMBER, FIELD_REQUIRED, AT(struct static_conf, outside_port), 1, 65535,
+	  .example = "443", .help = "its port; for icmp the identifier" },
+};
+static const struct record static_inside_record = {
+	.what = "an address and a port", FIELDS(static_inside_fields), .flow = true,
+};
+static const struct record static_outside_record = {
+	.what = "an address and a port", FIELDS(static_outside_fields), .flow = true,
+};
+
+static const struct field static_fields[] = {
+	{ "protocol", FIELD_CHOICE, FIELD_REQUIRED, AT(struct static_conf, protocol),
+	  .words = NAT64_PROTOCOLS, .example = "tcp", .help = "one protocol" },
+	{ "inside", FIELD_RECORD, FIELD_REQUIRED, .record = &static_inside_record,
+	  .help = "where it goes" },
+	{ "outside", FIELD_RECORD, FIELD_REQUIRED, .record = &static_outside_record,
+	  .help = "what reaches this address and port" },
+};
+static const struct record static_record = {
+	.what = "a static entry", FIELDS(static_fields), .size = sizeof(struct static_conf),
+	.flow = true,
+};
+static const struct field static_item = { .kind = FIELD_RECORD, .record = &static_record,
+					  .size = sizeof(struct static_conf) };
+static const struct list static_list = {
+	.item = &static_item, COUNT(struct nat64_conf, n_static), .max = NAT64_STATIC_MAX,
+};
+
+static const struct field limits_fields[] = {
+	{ "subscriber-prefix", FIELD_UNBUILT, .words = WORDS({ "auto", 0 }) },
+	{ "flows", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "ports", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "new-flows", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+};
+static const struct record limits_record = { .what = "limits", FIELDS(limits_fields) };
+
+#define TIMEOUT(key, type, member, min, max, help_text)                                            \
+	{                                                                                          \
+		key, FIELD_SECONDS, 0, AT(type, member), min, max, .help = help_text               \
+	}
+
+static const struct field nat64_timeouts_fields[] = {
+	TIMEOUT("tcp-established", struct nat64_timeouts, tcp_established_s,
+		NAT64_TCP_ESTABLISHED_MIN_S, NAT64_TIMEOUT_MAX_S, "TCP_EST"),
+	TIMEOUT("tcp-transitory", struct nat64_timeouts, tcp_transitory_s,
+		NAT64_TCP_TRANSITORY_MIN_S, NAT64_TIMEOUT_MAX_S, "TCP_TRANS"),
+	TIMEOUT("tcp-incoming-syn", struct nat64_timeouts, tcp_incoming_syn_s,
+		NAT64_TCP_INCOMING_SYN_MIN_S, NAT64_TIMEOUT_MAX_S, "TCP_INCOMING_SYN"),
+	TIMEOUT("udp", struct nat64_timeouts, udp_s, NAT64_UDP_MIN_S, NAT64_TIMEOUT_MAX_S,
+		"UDP_DEFAULT"),
+	TIMEOUT("icmp", struct nat64_timeouts, icmp_s, NAT64_ICMP_MIN_S, NAT64_TIMEOUT_MAX_S,
+		"ICMP_DEFAULT"),
+	TIMEOUT("fragment", struct nat64_timeouts, fragment_s, NAT64_FRAGMENT_MIN_S,
+		NAT64_FRAGMENT_MAX_S, "FRAGMENT_MIN"),
+};
+static const struct record nat64_timeouts_record = {
+	.what = "timeouts", FIELDS(nat64_timeouts_fields), .size = sizeof(struct nat64_timeouts),
+};
+
+static const struct field nat64_fields[] = {
+	{ "prefix", FIELD_LIST, 0, AT(struct nat64_conf, prefix), .list = &nat64_prefix_list,
+	  .help = "one or more; any RFC 6052 length" },
+	{ "pool4", FIELD_LIST, 0, AT(struct nat64_conf, pool4), .list = &pool4_list,
+	  .help = "IPv4 addresses to share; `outside` is the router's own" },
+	{ "allow-private", FIELD_BOOL, 0, AT(struct nat64_conf, allow_private),
+	  .help = "RFC 6052 3.1: non-global IPv4 under the well-known prefix" },
+	{ "filtering", FIELD_CHOICE, 0, AT(struct nat64_conf, filtering),
+	  .words = WORDS({ "endpoint-independent", NAT64_ENDPOINT_INDEPENDENT },
+			 { "address-dependent", NAT64_ADDRESS_DEPENDENT }),
+	  .help = "who may answer through a mapping (RFC 6146 3)" },
+	{ "static", FIELD_LIST, 0, AT(struct nat64_conf, static_entry), .list = &static_list,
+	  .help = "ways in from outside that are always open" },
+	{ "limits", FIELD_RECORD, 0, .record = &limits_record,
+	  .help = "per subscriber" },
+	{ "timeouts", FIELD_RECORD, 0, AT(struct nat64_conf, timeouts),
+	  .record = &nat64_timeouts_record, .help = "RFC 6146 4" },
+	{ "log", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+};
+static const struct record nat64_record = {
+	.what = "NAT64's settings", FIELDS(nat64_fields), .size = sizeof(struct nat64_conf),
+};
+
+/* ---- translation ---- */
+
+static const struct field translation_fields[] = {
+	{ "lowest-ipv6-mtu", FIELD_NUMBER, 0, AT(struct translation_conf, lowest_ipv6_mtu),
+	  LOWEST_IPV6_MTU_MIN, LOWEST_IPV6_MTU_MAX,
+	  .help = "bytes; what may be fragmented is cut to it" },
+	{ "mss-clamp", FIELD_NUMBER, 0, AT(struct translation_conf, mss_clamp), MSS_CLAMP_MIN,
+	  MSS_CLAMP_MAX, .words = WORDS({ "auto", MSS_CLAMP_AUTO }, { "off", MSS_CLAMP_OFF }),
+	  .help = "bytes; auto: by the MTU of both sides" },
+	{ "copy-traffic-class", FIELD_BOOL, 0, AT(struct translation_conf, copy_traffic_class),
+	  .help = "RFC 7915 4.1; false: `tos` is written instead" },
+	{ "tos", FIELD_NUMBER, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct translation_conf, tos), 0, 255,
+	  .example = "0", .help = "with `copy-traffic-class: false`" },
+	{ "udp-zero-checksum", FIELD_CHOICE, 0,
+	  AT(struct translation_conf, udp_zero_checksum_drop),
+	  .words = WORDS({ "compute", false }, { "drop", true }),
+	  .help = "IPv4 UDP without a checksum (RFC 7915 4.5)" },
+	{ "allow-zero-udp-fragments", FIELD_BOOL, 0,
+	  AT(struct translation_conf, allow_zero_udp_fragments),
+	  .help = "the same in fragments" },
+	{ "icmp-errors", FIELD_RATE, 0, AT(struct translation_conf, icmp_error_rate), 1,
+	  ICMP_ERROR_RATE_MAX, .help = "errors that each worker may send (RFC 4443 2.4)" },
+};
+static const struct record translation_record = {
+	.what = "settings of translation", FIELDS(translation_fields),
+	.size = sizeof(struct translation_conf),
+};
+
+/* ---- dns64 ---- */
+
+static const struct field upstream_fields[] = {
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct endpoint_conf, address),
+	  .example = "2001:db8:ffff::53", .help = "the address" },
+	{ "port", FIELD_NUMBER, 0, AT(struct endpoint_conf, port), 1, 65535, .help = "the port" },
+};
+
+static void dns_endpoint_init(void *base)
+{
+	*(struct endpoint_conf *)base = (struct endpoint_conf){ .port = 53 };
+}
+
+static const struct record upstream_record = {
+	.what = "an address", FIELDS(upstream_fields), .size = sizeof(struct endpoint_conf),
+	.short_key = "address", .flow = true, .init = dns_endpoint_init,
+};
+static const struct field upstream_item = { .kind = FIELD_RECORD,
+						.record = &upstream_record,
+						.size = sizeof(struct endpoint_conf) };
+static const struct field listen_fields[] = {
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct endpoint_conf, address),
+	  .example = "\"::\"", .help = "the address" },
+	{ "port", FIELD_NUMBER, 0, AT(struct endpoint_conf, port), 1, 65535, .help = "the port" },
+};
+static const struct record listen_record = {
+	.what = "an address", FIELDS(listen_fields), .size = sizeof(struct endpoint_conf),
+	.short_key = "address", .flow = true, .init = dns_endpoint_init,
+};
+static const struct field listen_item = { .kind = FIELD_RECORD, .record = &listen_record,
+					  .size = sizeof(struct endpoint_conf) };
+static const struct list listen_list = {
+	.item = &listen_item, COUNT(struct dns64_conf, n_listen), .max = DNS64_LISTEN_MAX,
+};
+static const struct list upstream_list = {
+	.item = &upstream_item, COUNT(struct dns64_conf, n_upstream),
+	.max = DNS64_UPSTREAM_MAX,
+};
+static const struct list dns64_prefix_list = {
+	.item = &prefix6_item, COUNT(struct dns64_conf, n_prefix), .max = DNS64_PREFIXES_MAX,
+};
+static const struct list exclude_list = {
+	.item = &prefix6_item, COUNT(struct dns64_conf, n_exclude), .max = DNS64_EXCLUDE_MAX,
+};
+static const struct field domain_item = { .kind = FIELD_DOMAIN, .size = sizeof(char *) };
+static const struct list never_list = {
+	.item = &domain_item, COUNT(struct dns64_conf, n_never), .max = DNS64_NEVER_MAX,
+};
+
+static const struct field cache_fields[] = {
+	{ "size", FIELD_SIZE, 0, AT(struct dns64_conf, cache_bytes), DNS64_CACHE_MIN_BYTES,
+	  DNS64_CACHE_MAX_BYTES, .help = "bytes of answers" },
+	{ "serve-stale", FIELD_UNBUILT,
+	  .words = WORDS({ "off", 0 }, { "0", 0 }, { "0s", 0 }) },
+};
+static const struct record cache_record = {
+	.what = "a size", FIELDS(cache_fields), .short_key = "size", .flow = true,
+};
+
+static const struct field dns64_fields[] = {
+	{ "lookup", FIELD_CHOICE, 0, AT(struct dns64_conf, parallel),
+	  .words = WORDS({ "parallel", true }, { "serial", false }),
+	  .help = "AAAA and A at once, or one after the other" },
+	{ "listen", FIELD_LIST, 0, AT(struct dns64_conf, listen), .list = &listen_list,
+	  .help = "on the inside interfaces only, unless allow-outside" },
+	{ "allow-outside", FIELD_BOOL, 0, AT(struct dns64_conf, allow_outside),
+	  .help = "answer questions from outside too" },
+	{ "upstream", FIELD_LIST, 0, AT(struct dns64_conf, upstream), .list = &upstream_list,
+	  .help = "resolvers to ask" },
+	{ "prefix", FIELD_LIST, 0, AT(struct dns64_conf, prefix), .list = &dns64_prefix_list,
+	  .example = "[64:ff9b::/96]", .help = "default: nat64's" },
+	{ "exclude", FIELD_LIST, 0, AT(struct dns64_conf, exclude), .list = &exclude_list,
+	  .help = "AAAA records that count as absent (RFC 6147 5.1.4)" },
+	{ "never", FIELD_LIST, 0, AT(struct dns64_conf, never), .list = &never_list,
+	  .example = "[example.internal]", .help = "domains never synthesised" },
+	{ "always", FIELD_UNBUILT },
+	{ "views", FIELD_UNBUILT },
+	{ "zones", FIELD_UNBUILT },
+	{ "break-dnssec", FIELD_BOOL, 0, AT(struct dns64_conf, break_dnssec),
+	  .help = "synthesise for clients that validate, too" },
+	{ "on-error", FIELD_CHOICE, 0, AT(struct dns64_conf, synthesize_on_error),
+	  .words = WORDS({ "synthesize", true }, { "servfail", false }),
+	  .help = "when the AAAA question failed or got no answer" },
+	{ "cache", FIELD_RECORD, 0, .record = &cache_record, .help = "answers kept" },
+	{ "router-advertisement", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+};
+static const struct record dns64_record = {
+	.what = "DNS64's settings", FIELDS(dns64_fields), .size = sizeof(struct dns64_conf),
+};
+
+/* ---- egress6 ---- */
+
+static const struct list egress6_prefix_list = {
+	.item = &prefix6_item, COUNT(struct egress6_conf, n_prefix), .max = EGRESS6_PREFIXES_MAX,
+	.word = "inside", .word_at = offsetof(struct egress6_conf, follow_inside),
+};
+static const struct field port_item = { .kind = FIELD_NUMBER, .size = sizeof(uint16_t),
+					.min = 1, .max = 65535 };
+static const struct list port_list = {
+	.item = &port_item, COUNT(struct pinhole_conf, n_port),
+	.max = ARRAY_LEN(((struct pinhole_conf *)0)->port), .in_place = true,
+};
+static const struct field pinhole_fields[] = {
+	{ "protocol", FIELD_CHOICE, FIELD_REQUIRED, AT(struct pinhole_conf, protocol),
+	  .words = WORDS({ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP },
+			 { "icmpv6", IPPROTO_ICMPV6 }),
+	  .example = "tcp", .help = "one protocol" },
+	{ "destination", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY,
+	  AT(struct pinhole_conf, destination), .example = "2001:db8:100::80",
+	  .help = "a host or prefix inside" },
+	{ "port", FIELD_LIST, 0, AT(struct pinhole_conf, port), .list = &port_list,
+	  .example = "[80, 443]", .help = "ports; none: all" },
+};
+static const struct record pinhole_record = {
+	.what = "a pinhole", FIELDS(pinhole_fields), .size = sizeof(struct pinhole_conf),
+	.flow = true,
+};
+static const struct field pinhole_item = { .kind = FIELD_RECORD, .record = &pinhole_record,
+					   .size = sizeof(struct pinhole_conf) };
+static const struct list pinhole_list = {
+	.item = &pinhole_item, COUNT(struct egress6_conf, n_allow), .max = EGRESS6_PINHOLES_MAX,
+};
+
+static const struct field egress6_timeouts_fields[] = {
+	TIMEOUT("tcp-established", struct egress6_timeouts, tcp_established_s,
+		EGRESS6_TCP_ESTABLISHED_MIN_S, EGRESS6_TIMEOUT_MAX_S, "REC-35"),
+	TIMEOUT("tcp-transitory", struct egress6_timeouts, tcp_transitory_s,
+		EGRESS6_TCP_TRANSITORY_MIN_S, EGRESS6_TIMEOUT_MAX_S, "connections not open"),
+	TIMEOUT("udp", struct egress6_timeouts, udp_s, EGRESS6_UDP_MIN_S, EGRESS6_TIMEOUT_MAX_S,
+		"REC-14"),
+	TIMEOUT("icmp", struct egress6_timeouts, icmp_s, EGRESS6_ICMP_MIN_S,
+		EGRESS6_TIMEOUT_MAX_S, "echo"),
+	TIMEOUT("other", struct egress6_timeouts, other_s, EGRESS6_OTHER_MIN_S,
+		EGRESS6_TIMEOUT_MAX_S, "other protocols"),
+};
+static const struct record egress6_timeouts_record = {
+	.what = "timeouts", FIELDS(egress6_timeouts_fields),
+	.size = sizeof(struct egress6_timeouts),
+};
+
+static const struct field egress6_fields[] = {
+	{ "prefixes", FIELD_LIST, 0, AT(struct egress6_conf, prefix), .list = &egress6_prefix_list,
+	  .example = "inside",
+	  .help = "our networks, or inside: the inside interfaces' prefixes, followed" },
+	{ "unsolicited", FIELD_CHOICE, 0, AT(struct egress6_conf, unsolicited),
+	  .words = WORDS({ "drop", EGRESS6_DROP }, { "reject", EGRESS6_REJECT },
+			 { "reset", EGRESS6_RESET }),
+	  .help = "what meets who knocks from outside" },
+	{ "allow", FIELD_LIST, 0, AT(struct egress6_conf, allow), .list = &pinhole_list,
+	  .help = "pinholes: flows from outside that may start" },
+	{ "ping-inside", FIELD_BOOL, 0, AT(struct egress6_conf, ping_inside),
+	  .help = "echo requests from outside reach hosts inside" },
+	{ "timeouts", FIELD_RECORD, 0, AT(struct egress6_conf, timeouts),
+	  .record = &egress6_timeouts_record, .help = "RFC 6092" },
+	{ "flow-log", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+};
+static const struct record egress6_record = {
+	.what = "egress6's settings", FIELDS(egress6_fields), .size = sizeof(struct egress6_conf),
+};
+
+/* ---- services ---- */
+
+static const struct field address_item = { .kind = FIELD_ADDRESS, .size = sizeof(struct addr) };
+static const struct list address_list = {
+	.item = &address_item, COUNT(struct service_conf, n_address),
+	.max = SERVICE_ADDRESSES_MAX, .in_place = true,
+};
+
+static const struct field node_fields[] = {
+	{ "name", FIELD_NAME, FIELD_REQUIRED, AT(struct node_conf, name), .example = "store1",
+	  .help = "unique in the service" },
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct node_conf, address),
+	  .example = "2001:db8:5::1", .help = "of either family" },
+	{ "port", FIELD_NUMBER, FIELD_OPTIONAL, AT(struct node_conf, port), 1, 65535,
+	  .example = "9000", .help = "default: the service's" },
+	{ "zone", FIELD_NAME, FIELD_OPTIONAL, AT(struct node_conf, zone), .example = "a",
+	  .help = "where it stands" },
+	{ "weight", FIELD_NUMBER, 0, AT(struct node_conf, weight), 0, NODE_WEIGHT_MAX,
+	  .help = "share of new flows; 0: none" },
+};
+
+static void node_init(void *base)
+{
+	node_conf_default(base);
+}
+
+static const struct record node_record = {
+	.what = "a node", FIELDS(node_fields), .size = sizeof(struct node_conf), .flow = true,
+	.init = node_init,
+};
+static const struct field node_item = { .kind = FIELD_RECORD, .record = &node_record,
+					.size = sizeof(struct node_conf) };
+static const struct list node_list = {
+	.item = &node_item, COUNT(struct service_conf, n_node), .max = SERVICE_NODES_MAX,
+};
+
+static const struct field source_fields[] = {
+	{ "v4", FIELD_ADDRESS, FIELD_OPTIONAL | FIELD_IPV4_ONLY,
+	  AT(struct service_conf, source_v4), .example = "198.51.100.21", .help = "towards IPv4 nodes" },
+	{ "v6", FIELD_ADDRESS, FIELD_OPTIONAL | FIELD_IPV6_ONLY,
+	  AT(struct service_conf, source_v6), .example = "\"2001:db8:64:21::\"",
+	  .help = "towards IPv6 nodes" },
+};
+static const struct record source_record = {
+	.what = "addresses v4 and v6", FIELDS(source_fields), .flow = true,
+};
+
+static const struct field http_fields[] = {
+	{ "path", FIELD_TOKEN, 0, AT(struct health_conf, path), .help = "what is asked for" },
+	{ "status", FIELD_PORTS, 0, .at = offsetof(struct health_conf, status_first),
+	  .size = 2 * sizeof(uint16_t), .min = 100, .max = 599,
+	  .help = "codes that mean healthy" },
+	{ "host", FIELD_TOKEN, FIELD_OPTIONAL, AT(struct health_conf, host), .example = "store",
+	  .help = "default: the node's address" },
+};
+_Static_assert(offsetof(struct health_conf, status_last) ==
+		       offsetof(struct health_conf, status_first) + sizeof(uint16_t),
+	       "FIELD_PORTS is two neighbours");
+
+static void http_init(void *base)
+{
+	((struct health_conf *)base)->kind = HEALTH_HTTP;
+}
+
+static const struct record http_record = {
+	.what = "path, status and host", FIELDS(http_fields), .flow = true, .init = http_init,
+};
+
+static bool health_is_off(const void *base)
+{
+	return ((const struct health_conf *)base)->kind == HEALTH_NONE;
+}
+
+static bool health_is_tcp(const void *base)
+{
+	return ((const struct health_conf *)base)->kind == HEALTH_TCP;
+}
+
+static bool health_is_http(const void *base)
+{
+	return ((const struct health_conf *)base)->kind == HEALTH_HTTP;
+}
+
+static const struct field health_fields[] = {
+	{ "preset", FIELD_PRESET, 0, .at = 0, .size = sizeof(struct health_conf),
+	  .shown = health_is_off, .example = "minio",
+	  .help = "how these stores are asked: minio, rgw, garage, seaweedfs, tcp, http; off" },
+	{ "tcp", FIELD_CHOICE, FIELD_ALTERNATIVE, AT(struct health_conf, kind), .shown = health_is_tcp,
+	  .words = WORDS({ "true", HEALTH_TCP }), .help = "a connection is enough" },
+	{ "http", FIELD_RECORD, FIELD_ALTERNATIVE, .record = &http_record, .shown = health_is_http,
+	  .help = "a question over HTTP" },
+	{ "port", FIELD_NUMBER, FIELD_OPTIONAL, AT(struct health_conf, port), 1, 65535,
+	  .example = "9000", .help = "default: the node's" },
+	{ "interval", FIELD_MILLISECONDS, 0, AT(struct health_conf, interval_ms),
+	  HEALTH_INTERVAL_MIN_MS, HEALTH_INTERVAL_MAX_MS, .help = "between two checks" },
+	{ "timeout", FIELD_MILLISECONDS, 0, AT(struct health_conf, timeout_ms),
+	  HEALTH_TIMEOUT_MIN_MS, HEALTH_INTERVAL_MAX_MS, .help = "not more than the interval" },
+	{ "rise", FIELD_NUMBER, 0, AT(struct health_conf, rise), 1, HEALTH_COUNT_MAX,
+	  .help = "good checks in a row that bring a node up" },
+	{ "fall", FIELD_NUMBER, 0, AT(struct health_conf, fall), 1, HEALTH_COUNT_MAX,
+	  .help = "failed ones that take it down" },
+	{ "through-dataplane", FIELD_BOOL, 0, AT(struct health_conf, through_dataplane),
+	  .help = "also as a client would come: the node must answer through us" },
+};
+
+static void health_finish(struct reader *r, struct tree *t, void *base)
+{
+	struct tree *http = t->kind == TREE_MAP ? tree__find(t, "http") : NULL;
+
+	(void)base;
+	if (http && tree__find(t, "tcp"))
+		problems__at(r->problems, http, "expected either tcp or http, found both");
+}
+
+static const struct record health_record = {
+	.what = "a preset, tcp or http", FIELDS(health_fields), .size = sizeof(struct health_conf),
+	.short_key = "preset", .finish = health_finish,
+};
+
+static const struct field service_fields[] = {
+	{ "name", FIELD_NAME, FIELD_REQUIRED, AT(struct service_conf, name), .example = "s3",
+	  .help = "in logs and metrics" },
+	{ "addresses", FIELD_LIST, FIELD_REQUIRED, AT(struct service_conf, address),
+	  .list = &address_list, .example = "[198.51.100.20, 2001:db8::20]",
+	  .help = "the VIPs, of either family or both" },
+	{ "protocol", FIELD_CHOICE, 0, AT(struct service_conf, protocol),
+	  .words = WORDS({ "tcp", IPPROTO_TCP }, { "udp", IPPROTO_UDP }), .help = "of the service" },
+	{ "port", FIELD_NUMBER, FIELD_REQUIRED, AT(struct service_conf, port), 1, 65535,
+	  .example = "9000", .help = "what clients connect to" },
+	{ "nodes", FIELD_LIST, FIELD_REQUIRED, AT(struct service_conf, node), .list = &node_list,
+	  .help = "who serves it" },
+	{ "scheduler", FIELD_CHOICE, 0, AT(struct service_conf, scheduler),
+	  .words = WORDS({ "p2c", SCHEDULER_P2C }, { "maglev", SCHEDULER_MAGLEV },
+			 { "round-robin", SCHEDULER_ROUND_ROBIN },
+			 { "least-flows", SCHEDULER_LEAST_FLOWS }),
+	  .help = "which node gets a new flow" },
+	{ "client-address", FIELD_CHOICE, 0, AT(struct service_conf, client_address),
+	  .words = WORDS({ "embed", CLIENT_EMBED }, { "keep", CLIENT_KEEP },
+			 { "hide", CLIENT_HIDE }, { "proxy-v2", 0, true }),
+	  .help = "what nodes see of clients" },
+	{ "source", FIELD_RECORD, 0, .record = &source_record,
+	  .help = "where translated clients come from" },
+	{ "embed-prefix", FIELD_PREFIX, FIELD_OPTIONAL | FIELD_IPV6_ONLY,
+	  AT(struct service_conf, embed_prefix), .example = "2001:db8:64:20::/96",
+	  .help = "IPv6 nodes see the IPv4 client a.b.c.d as <prefix>a.b.c.d" },
+	{ "health", FIELD_RECORD, 0, AT(struct service_conf, health), .record = &health_record,
+	  .help = "how nodes are checked; default tcp, for udp off" },
+	{ "zones", FIELD_UNBUILT },
+	{ "drain", FIELD_MILLISECONDS, 0, AT(struct service_conf, drain_ms), 0, DRAIN_MAX_MS,
+	  .help = "how long flows of a node that was taken out may go on" },
+	{ "slow-start", FIELD_UNBUILT, .words = WORDS({ "off", 0 }, { "0", 0 }, { "0s", 0 }) },
+	{ "idle-timeout", FIELD_MILLISECONDS, 0, AT(struct service_conf, idle_timeout_ms),
+	  IDLE_TIMEOUT_MIN_MS, IDLE_TIMEOUT_MAX_MS, .help = "of a flow" },
+};
+
+static void service_init(void *base)
+{
+	service_conf_default(base);
+}
+
+/* A TCP connection says nothing of a UDP service: without `health:` it is not checked. */
+static void service_finish(struct reader *r, struct tree *t, void *base)
+{
+	struct service_conf *s = base;
+
+	(void)r;
+	if (s->protocol == IPPROTO_UDP && !tree__find(t, "health"))
+		s->health.kind = HEALTH_NONE;
+}
+
+static const struct record service_record = {
+	.what = "a service", FIELDS(service_fields), .size = sizeof(struct service_conf),
+	.init = service_init, .finish = service_finish,
+};
+static const struct field service_item = { .kind = FIELD_RECORD, .record = &service_record,
+					   .size = sizeof(struct service_conf) };
+static const struct list service_list = {
+	.item = &service_item, .count_at = offsetof(struct config, services.n_service),
+	.count_size = sizeof(size_t), .max = SERVICES_MAX,
+};
+
+/* ---- the file ---- */
+
+static const struct field config_fields[] = {
+	{ "include", FIELD_INCLUDE },
+	{ "gateway", FIELD_RECORD, 0, AT(struct config, gateway), .record = &gateway_record,
+	  .help = "the process itself" },
+	{ "interfaces", FIELD_RECORD, 0, AT(struct config, interfaces),
+	  .record = &interfaces_record, .help = "where packets come from" },
+	{ "nat64", FIELD_RECORD, 0, AT(struct config, nat64), .record = &nat64_record,
+	  .present_at = offsetof(struct config, has_nat64),
+	  .help = "IPv6-only hosts reach IPv4 servers (RFC 6146)" },
+	{ "siit", FIELD_UNBUILT },
+	{ "translation", FIELD_RECORD, 0, AT(struct config, translation),
+	  .record = &translation_record, .help = "shared by nat64 and services (RFC 7915)" },
+	{ "dns64", FIELD_RECORD, 0, AT(struct config, dns64), .record = &dns64_record,
+	  .present_at = offsetof(struct config, has_dns64),
+	  .help = "names with only A records get AAAA (RFC 6147)" },
+	{ "egress6", FIELD_RECORD, 0, AT(struct config, egress6), .record = &egress6_record,
+	  .present_at = offsetof(struct config, has_egress6),
+	  .help = "IPv6 hosts open flows, nobody opens one to them (RFC 6092)" },
+	{ "services", FIELD_LIST, 0, AT(struct config, services.service), .list = &service_list,
+	  .present_at = offsetof(struct config, has_services),
+	  .help = "one address in front of many nodes" },
+};
+
+static void config_finish(struct reader *r, struct tree *t, void *base)
+{
+	struct config *c = base;
+
+	(void)r, (void)t;
+	if (c->has_dns64 && !c->dns64.n_prefix && c->has_nat64) {
+		c->dns64.prefix = c->nat64.prefix;
+		c->dns64.n_prefix = c->nat64.n_prefix;
+	}
+	c->dns64.allow_private = c->has_nat64 && c->nat64.allow_private;
+}
+
+const struct record config__record = {
+	.what = "sections", FIELDS(config_fields), .size = sizeof(struct config),
+	.finish = config_finish,
+};
+
+/* ---- defaults of the sections that are this room's own ---- */
+
+static void host_name(char *out, size_t size)
+{
+	memset(out, 0, size);
+	if (gethostname(out, size - 1) || !*out)
+		snprintf(out, size, "sixgate");
+	for (; *out; out++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+			    *out))
+			*out = '-';
+}
+
+void config__default(struct config *c)
+{
+	static const struct addr loopback = { .octet = { [15] = 1 } };
+
+	*c = (struct config){
+		.gateway = {
+			.flows = 1 << 20,
+			.user = "sixgate",
+			.control = "/run/sixgate/control.sock",
+			.metrics_listen = { loopback, 9664 },
+		},
+		.interfaces = { .io = IO_AUTO, .tun = "sixgate0", .manage = true },
+	};
+	host_name(c->gateway.name, sizeof(c->gateway.name));
+	translation_conf_default(&c->translation);
+	nat64_conf_default(&c->nat64);
+	dns64_conf_default(&c->dns64);
+	egress6_conf_default(&c->egress6);
+}
