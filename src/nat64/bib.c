@@ -121,5 +121,6 @@ void bib__settle(struct nat64 *n, uint32_t index)
 
 bool bib__valid(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m)
 {
-	return !(m->flags & MAPPING_GONE) && ports__owned(n, t, m);
+	return !(m->flags & MAPPING_GONE) && ports__owned(n, t, m) &&
+	       table__worker_of(t, &m->inside) == n->worker;
 }

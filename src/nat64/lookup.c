@@ -32,6 +32,13 @@ int table__prefix_of(const struct nat64_table *t, const struct addr *a)
 	return best;
 }
 
+unsigned table__worker_of(const struct nat64_table *t, const struct addr *inside)
+{
+	struct tuple from = { .src = *inside };
+
+	return owner_of_tuple(&t->steer, &from, SIDE_INSIDE);
+}
+
 uint64_t table__ports_of(const struct pool_slot *s, enum protocol_index proto, unsigned block)
 {
 	unsigned from = block * BLOCK_BITS, to = from + BLOCK_BITS - 1;

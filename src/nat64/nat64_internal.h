@@ -57,6 +57,7 @@ struct static_entry {
  * @usable: slots that have ports at all, by protocol and class
  * @entry:  by slot, protocol, outside port
  * @block:  owner of each port block; the steering borrows it
+ * @steer:  copy of the steering as far as it was built, to tell whose an inside host is
  */
 struct nat64_table {
 	struct pool6 prefix[NAT64_PREFIXES_MAX];
@@ -71,6 +72,7 @@ struct nat64_table {
 	uint64_t usable[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	struct static_entry entry[NAT64_STATIC_MAX];
 	uint8_t (*block)[STEER_BLOCKS];
+	struct steering steer;
 };
 
 /* lookup.c */
@@ -79,6 +81,8 @@ uint32_t table__slot_of(const struct nat64_table *t, const struct addr *a); /* o
 int table__prefix_of(const struct nat64_table *t, const struct addr *a);    /* or -1 */
 /* Ports of @block that the configuration gives to @proto, as bits. */
 uint64_t table__ports_of(const struct pool_slot *s, enum protocol_index proto, unsigned block);
+/* The worker to which packets of an inside host go. */
+unsigned table__worker_of(const struct nat64_table *t, const struct addr *inside);
 /* By slot, protocol, outside port. */
 int table__entry_compare(const struct static_entry *x, const struct static_entry *y);
 /* The entry for the outside transport address of @like, or NULL. */
@@ -217,7 +221,7 @@ uint32_t bib__add(struct nat64 *n, const struct mapping *like);
 void bib__detach(struct nat64 *n, uint32_t index);
 /* Free @index if nothing holds it any more. */
 void bib__settle(struct nat64 *n, uint32_t index);
-/* Usable under @t: in the indexes, its address and port still ours. */
+/* Usable under @t: in the indexes, its address and port still ours, and so is its host. */
 bool bib__valid(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
 
 /* permit.c */

@@ -288,6 +288,7 @@ static int build(struct nat64_table *t, const struct nat64_conf *conf,
 		return rc;
 	t->allow_private = conf->allow_private;
 	t->address_dependent = conf->filtering == NAT64_ADDRESS_DEPENDENT;
+	t->steer = *s;
 	note_usable(t);
 	fill_ring(t, s);
 	return 0;

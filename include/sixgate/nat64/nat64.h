@@ -33,7 +33,7 @@ struct nat64_table;
 /**
  * nat64_table_new() - compile @conf (checked, `outside` entries already filled in)
  * @prev: the running table, whose slots are kept, or NULL
- * @s:    steering under construction: pool addresses, pinned subscribers and the port blocks
+ * @s:    steering under construction, with its inside prefixes: pool addresses, pinned subscribers and the port blocks
  *        of static entries are added to it; its block table belongs to the new nat64_table
  * Return: 0 with @out owned by the caller (nat64_table_free()); -ENOSPC, -ENOMEM. Control thread.
  */
