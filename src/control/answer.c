@@ -1,0 +1,85 @@
+/* answer.c - from a request of sixgatectl to its answer. */
+#include "sixgate/control/protocol.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "control.h"
+
+static void send_one(struct client *cl, json_t *v)
+{
+	if (v)
+		json_object_set_new(v, "ok", json_true());
+	client__send(cl, v);
+	client__finish(cl);
+}
+
+static void answer_config(struct control *c, struct client *cl)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	if (!f) {
+		client__fail(cl, "out of memory");
+		return;
+	}
+	config_print(c->config, f);
+	fclose(f);
+	send_one(cl, json_pack("{s:o}", "config", text__json(text)));
+	free(text);
+}
+
+static json_t *lines_json(char *lines)
+{
+	json_t *list = json_array();
+	char *line;
+
+	while (lines && (line = strsep(&lines, "\n")))
+		if (*line)
+			json_array_append_new(list, text__json(line));
+	return list;
+}
+
+static void answer_reload(struct control *c, struct client *cl)
+{
+	struct err e = { "" };
+	char *lines = NULL;
+
+	if (control__reload(c, &lines, &e) == 0) {
+		send_one(cl, json_object());
+	} else {
+		client__send(cl, json_pack("{s:b,s:o,s:o}", "ok", 0, "error", text__json(e.text),
+					   "errors", lines_json(lines)));
+		client__finish(cl);
+	}
+	free(lines);
+}
+
+void answer__request(void *owner, struct client *cl, const struct ctl_request *r)
+{
+	struct control *c = owner;
+
+	switch (r->command) {
+	case CTL_STATUS:
+		send_one(cl, status__json(c));
+		break;
+	case CTL_FLOWS:
+	case CTL_BIB:
+		dump__start(c, cl, r);
+		break;
+	case CTL_NODES:
+		send_one(cl, nodes__json(c));
+		break;
+	case CTL_COUNTERS:
+		send_one(cl, counters__json(c, r->all));
+		break;
+	case CTL_CONFIG:
+		answer_config(c, cl);
+		break;
+	case CTL_RELOAD:
+		answer_reload(c, cl);
+		break;
+	case N_CTL_COMMANDS:
+		break;
+	}
+}

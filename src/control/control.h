@@ -1,0 +1,124 @@
+/*
+ * control.h - the control thread: what its files share.
+ *
+ * One uv loop in the child. It owns the configuration, builds and publishes snapshots, answers
+ * sixgatectl and the metrics, checks the nodes, and reports counters that move. It never blocks on
+ * a worker.
+ */
+#pragma once
+#include <jansson.h>
+#include <uv.h>
+#include "dns_thread.h"
+#include "link.h"
+#include "server.h"
+#include "sixgate/config/config.h"
+#include "sixgate/control/snapshot_build.h"
+#include "watch.h"
+#include "workers.h"
+
+enum { SNAPSHOTS_RETIRED_MAX = 64 };
+
+/** struct dns_socket - a listener that the parent opened for us; fd -1: it could not (yet). */
+struct dns_socket {
+	struct endpoint_conf at;
+	uint8_t transport; /* enum request_transport */
+	int fd;
+};
+
+struct dns_sockets {
+	struct dns_socket at[2 * DNS64_LISTENERS_MAX];
+	size_t n;
+};
+
+/**
+ * struct control
+ * @facts:   of @config, as the parent last saw the kernel; @fresh_facts: of the file that is being
+ *           loaded, set by the notice that comes before the answer to RELOAD
+ * @retired: snapshots that a worker may still be reading
+ * @settle:  runs what notices have asked for, once the stack is empty
+ * @dumps:   answers that wait for a worker
+ */
+struct control {
+	uv_loop_t loop;
+	struct link link;
+	uv_poll_t link_poll;
+	uv_timer_t tick, settle;
+	uv_async_t worker_ended, dump_done;
+
+	struct config *config;
+	struct netlink_facts facts, fresh_facts;
+	struct hash_key key;
+	struct workers workers;
+	unsigned offload[N_SIDES];
+	struct snapshot *retired[SNAPSHOTS_RETIRED_MAX];
+	size_t n_retired;
+	struct dns_thread dns;
+	struct dns_sockets dns_sockets;
+	struct server *server;
+	struct metrics *metrics;
+	struct health *health; /* see nodes.h */
+	struct watch watch;
+	struct dump *dumps;
+
+	uint64_t started_ms;
+	uint64_t n_reloads, n_reloads_failed;
+	bool want_reload, want_snapshot, want_stop, broken;
+};
+
+/** control__open_loop() - the loop, its timers, and the line to the parent. */
+int control__open_loop(struct control *c, int channel, struct err *e);
+
+/** control__settle_soon() - look at the want_ members before the loop sleeps again. */
+void control__settle_soon(struct control *c);
+
+/** control__publish() - @fresh becomes what the workers read; the old one is retired. */
+void control__publish(struct control *c, struct snapshot *fresh);
+
+/** control__build() - a snapshot of @conf and @facts beside the running one. */
+int control__build(struct control *c, const struct config *conf, const struct netlink_facts *facts,
+		   const struct node_status *nodes, struct snapshot **out, struct err *e);
+
+/** control__running() - the snapshot that is published. */
+const struct snapshot *control__running(const struct control *c);
+
+/**
+ * control__reload() - read, check, build, publish: all or nothing
+ * @lines: the errors of the file, one a line, allocated for the caller; NULL if there are none
+ *
+ * Return: 0, or negative errno with the reason; then nothing has changed.
+ */
+int control__reload(struct control *c, char **lines, struct err *e);
+
+/** dns__start() - open the listeners in the file and start serving; what cannot be opened is
+ *  logged, and tried again by dns__retry(). */
+void dns__start(struct control *c);
+void dns__retry(struct control *c);
+/** dns__prepare() - sockets for @conf: those that run are kept, the others opened. On failure none
+ *  is left open. dns__switch() - serve @conf with them; cannot fail for a reason that lies in the
+ *  file. dns__forget() - close those that @sockets has and the running set has not. */
+int dns__prepare(struct control *c, const struct config *conf, struct dns_sockets *out,
+		 struct err *e);
+void dns__switch(struct control *c, const struct config *conf, const struct dns_sockets *sockets);
+void dns__forget(const struct control *c, const struct dns_sockets *sockets);
+/** dns__set_inside() - tell the server which interfaces are inside now. */
+void dns__set_inside(struct control *c);
+
+/** answer__request() - a server_answer(): from a request to its lines. */
+void answer__request(void *owner, struct client *cl, const struct ctl_request *r);
+
+/** dump__start() - flows or bib, streamed from the workers. dump__wake(): a worker has answered. */
+void dump__start(struct control *c, struct client *cl, const struct ctl_request *r);
+void dump__wake(struct control *c);
+
+/** status__json() and so on - the answers; owned by the caller, NULL when out of memory. */
+json_t *status__json(struct control *c);
+json_t *counters__json(const struct control *c, bool all);
+json_t *nodes__json(const struct control *c);
+
+/** text__json() - a string, whatever bytes it holds. */
+json_t *text__json(const char *text);
+
+/** metrics__start() - @fd: listening, owned from here on. Return: NULL if it cannot. */
+struct metrics *metrics__start(struct control *c, int fd, struct err *e);
+/** metrics__stop() - NULL is allowed. */
+void metrics__stop(struct metrics *m);

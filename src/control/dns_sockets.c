@@ -1,0 +1,176 @@
+/* dns_sockets.c - which DNS listeners are open, and how they follow the file. The parent opens
+ * them: ports below 1024 are not for us. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "control.h"
+#include "sixgate/log/log.h"
+
+enum { INSIDE_MAX = INTERFACES_MAX };
+
+static bool same_endpoint(const struct endpoint_conf *a, const struct endpoint_conf *b)
+{
+	return addr_equal(&a->address, &b->address) && a->port == b->port;
+}
+
+static int fd_of(const struct dns_sockets *s, const struct endpoint_conf *at, unsigned transport)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].transport == transport && same_endpoint(&s->at[i].at, at))
+			return s->at[i].fd;
+	return -1;
+}
+
+static int ask_for(struct control *c, enum request_which which, size_t index, unsigned transport,
+		   struct err *e)
+{
+	struct request r = { .kind = REQUEST_LISTENER, .which = (uint8_t)which,
+			     .index = (uint16_t)index, .transport = (uint8_t)transport };
+	int fd;
+	int rc = link__call(&c->link, r, &fd, e);
+
+	if (rc && fd >= 0)
+		close(fd);
+	return rc ? rc : fd;
+}
+
+static void list_wanted(const struct config *conf, const struct dns_sockets *have,
+			struct dns_sockets *out)
+{
+	out->n = 0;
+	for (size_t i = 0; conf->has_dns64 && i < conf->dns64.n_listen; i++)
+		for (unsigned t = 0; t < N_REQUEST_TRANSPORTS; t++) {
+			if (out->n == 2 * DNS64_LISTENERS_MAX)
+				return;
+			out->at[out->n++] = (struct dns_socket){
+				.at = conf->dns64.listen[i],
+				.transport = (uint8_t)t,
+				.fd = fd_of(have, &conf->dns64.listen[i], t),
+			};
+		}
+}
+
+int dns__prepare(struct control *c, const struct config *conf, struct dns_sockets *out,
+		 struct err *e)
+{
+	list_wanted(conf, &c->dns_sockets, out);
+	for (size_t i = 0; i < out->n; i++) {
+		int fd;
+
+		if (out->at[i].fd >= 0)
+			continue;
+		fd = ask_for(c, REQUEST_PENDING, i / N_REQUEST_TRANSPORTS, out->at[i].transport, e);
+		if (fd < 0) {
+			dns__forget(c, out);
+			return fd;
+		}
+		out->at[i].fd = fd;
+	}
+	return 0;
+}
+
+void dns__forget(const struct control *c, const struct dns_sockets *sockets)
+{
+	for (size_t i = 0; i < sockets->n; i++) {
+		const struct dns_socket *s = &sockets->at[i];
+
+		if (s->fd >= 0 && fd_of(&c->dns_sockets, &s->at, s->transport) != s->fd)
+			close(s->fd);
+	}
+}
+
+static size_t list_inside(const struct netlink_facts *f, unsigned inside[INSIDE_MAX])
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_interface && n < INSIDE_MAX; i++)
+		if (f->interface[i].inside && f->interface[i].present)
+			inside[n++] = (unsigned)f->interface[i].ifindex;
+	if (n == 0)
+		inside[n++] = UINT32_MAX; /* none there now: an empty list would mean "any" */
+	return n;
+}
+
+static int serve_with(struct control *c, const struct config *conf, const struct dns_sockets *s,
+		      struct err *e)
+{
+	int udp[DNS64_LISTENERS_MAX], tcp[DNS64_LISTENERS_MAX];
+	unsigned inside[INSIDE_MAX];
+	struct dns64_sockets sockets = { .udp = udp, .tcp = tcp, .inside = inside };
+
+	if (!conf->has_dns64)
+		return dns_thread__apply(&c->dns, NULL, NULL, e);
+	for (size_t i = 0; i < s->n; i++) {
+		if (s->at[i].fd < 0)
+			continue;
+		if (s->at[i].transport == REQUEST_UDP)
+			udp[sockets.n_udp++] = s->at[i].fd;
+		else
+			tcp[sockets.n_tcp++] = s->at[i].fd;
+	}
+	sockets.n_inside = list_inside(&c->facts, inside);
+	return dns_thread__apply(&c->dns, &conf->dns64, &sockets, e);
+}
+
+void dns__switch(struct control *c, const struct config *conf, const struct dns_sockets *sockets)
+{
+	struct err e = { "" };
+
+	if (serve_with(c, conf, sockets, &e) != 0) {
+		log_error("dns64 goes on with its old configuration: %s", e.text);
+		dns__forget(c, sockets);
+		return;
+	}
+	c->dns_sockets = *sockets;
+	if (!conf->has_dns64)
+		c->dns_sockets.n = 0; /* the server has closed them */
+}
+
+static size_t open_missing(struct control *c, struct dns_sockets *s, bool say)
+{
+	size_t n_opened = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		struct err e = { "" };
+
+		if (s->at[i].fd >= 0)
+			continue;
+		s->at[i].fd = ask_for(c, REQUEST_RUNNING, i / N_REQUEST_TRANSPORTS, s->at[i].transport,
+				      &e);
+		if (s->at[i].fd >= 0)
+			n_opened++;
+		else if (say)
+			log_error("%s; trying again every ten seconds", e.text);
+	}
+	return n_opened;
+}
+
+void dns__start(struct control *c)
+{
+	struct dns_sockets s;
+
+	if (!c->config->has_dns64)
+		return;
+	list_wanted(c->config, &c->dns_sockets, &s);
+	open_missing(c, &s, true);
+	dns__switch(c, c->config, &s);
+}
+
+void dns__retry(struct control *c)
+{
+	struct dns_sockets s = c->dns_sockets;
+
+	if (c->config->has_dns64 && open_missing(c, &s, false) > 0) {
+		log_notice("dns64: a listener that could not be opened is open now");
+		dns__switch(c, c->config, &s);
+	}
+}
+
+void dns__set_inside(struct control *c)
+{
+	unsigned inside[INSIDE_MAX];
+	size_t n = list_inside(&c->facts, inside);
+
+	dns_thread__set_inside(&c->dns, inside, n);
+}

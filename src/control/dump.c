@@ -1,0 +1,132 @@
+/*
+ * dump.c - flows and mappings, asked from the workers piece by piece.
+ *
+ * A worker fills a small buffer between two of its batches; the client gets it as lines before the
+ * next piece is asked for. Nothing is locked, so what changes meanwhile may be missed or seen twice.
+ */
+#include <stdlib.h>
+#include "control.h"
+#include "record.h"
+
+enum { RECORDS = 256 };
+
+struct dump {
+	struct worker_request request; /* first: on_done is given this */
+	struct control *control;
+	struct client *client; /* NULL once it has left */
+	struct dump *next;
+	unsigned worker;
+	bool asked, waiting;
+	uint64_t n, max;
+	union {
+		struct flow_record flows[RECORDS];
+		struct bib_record bib[RECORDS];
+	};
+};
+
+/* In the worker's thread. */
+static void on_done(struct worker_request *r)
+{
+	struct dump *d = (struct dump *)r;
+
+	uv_async_send(&d->control->dump_done);
+}
+
+static bool is_full(const struct dump *d)
+{
+	return d->max && d->n >= d->max;
+}
+
+static void emit(struct dump *d, struct client *cl)
+{
+	bool flows = d->request.kind == WORKER_DUMP_FLOWS;
+
+	for (uint32_t i = 0; i < d->request.n && !is_full(d); i++, d->n++)
+		client__send(cl, flows ? record__flow_json(&d->flows[i]) :
+					 record__bib_json(&d->bib[i]));
+	d->asked = false;
+	if (d->request.cursor == UINT32_MAX) {
+		d->worker++;
+		d->request.cursor = 0;
+	}
+}
+
+static enum stream_step more(void *job, struct client *cl)
+{
+	struct dump *d = job;
+
+	d->waiting = false;
+	if (d->asked) {
+		if (!atomic_load(&d->request.done)) {
+			d->waiting = true;
+			return STREAM_WAIT;
+		}
+		emit(d, cl);
+		return STREAM_MORE;
+	}
+	if (is_full(d) || d->worker >= d->control->workers.n) {
+		client__send(cl, json_pack("{s:b,s:I}", "ok", 1, "n", (json_int_t)d->n));
+		client__finish(cl);
+		return STREAM_END;
+	}
+	atomic_store(&d->request.done, false);
+	d->asked = worker_loop_ask(&d->control->workers.t[d->worker].loop, &d->request);
+	d->waiting = true;
+	return STREAM_WAIT; /* for the answer; or another dump is under way, and the tick comes back */
+}
+
+static void unlink_dump(struct dump *d)
+{
+	for (struct dump **at = &d->control->dumps; *at; at = &(*at)->next)
+		if (*at == d) {
+			*at = d->next;
+			break;
+		}
+	free(d);
+}
+
+static void gone(void *job)
+{
+	struct dump *d = job;
+
+	if (d->asked && !atomic_load(&d->request.done))
+		d->client = NULL; /* the worker still has the request: freed when it is done */
+	else
+		unlink_dump(d);
+}
+
+void dump__wake(struct control *c)
+{
+	struct dump *next;
+
+	for (struct dump *d = c->dumps; d; d = next) {
+		next = d->next;
+		if (d->client && d->waiting)
+			client__wake(d->client);
+		else if (!d->client && atomic_load(&d->request.done))
+			unlink_dump(d);
+	}
+}
+
+void dump__start(struct control *c, struct client *cl, const struct ctl_request *r)
+{
+	struct dump *d = calloc(1, sizeof(*d));
+
+	if (!d) {
+		client__fail(cl, "out of memory");
+		return;
+	}
+	d->request.kind = r->command == CTL_FLOWS ? WORKER_DUMP_FLOWS : WORKER_DUMP_BIB;
+	d->request.max = RECORDS;
+	d->request.on_done = on_done;
+	if (r->command == CTL_FLOWS)
+		d->request.flows = d->flows;
+	else
+		d->request.bib = d->bib;
+	d->control = c;
+	d->client = cl;
+	d->max = r->max;
+	d->next = c->dumps;
+	c->dumps = d;
+	client__stream(cl, d, more, gone);
+}

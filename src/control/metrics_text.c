@@ -1,0 +1,157 @@
+/* metrics_text.c - counters, summed when somebody asks, as Prometheus text. Workers share nothing:
+ * each counter has one writer. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "metrics.h"
+
+static void head(FILE *f, const char *name, const char *type, const char *help)
+{
+	fprintf(f, "# HELP sixgate_%s %s\n# TYPE sixgate_%s %s\n", name, help, name, type);
+}
+
+/* Label values: backslash, quote and newline are escaped. */
+static void label(FILE *f, const char *key, const char *value)
+{
+	fprintf(f, "%s=\"", key);
+	for (; *value; value++) {
+		if (*value == '\\' || *value == '"')
+			fputc('\\', f);
+		if (*value == '\n')
+			fputs("\\n", f);
+		else
+			fputc(*value, f);
+	}
+	fputc('"', f);
+}
+
+static void write_drops(FILE *f, const struct control *c)
+{
+	head(f, "dropped_packets_total", "counter", "Packets dropped, by reason");
+	for (int why = DROP_NONE + 1; why < DROP_N_REASONS; why++)
+		fprintf(f, "sixgate_dropped_packets_total{reason=\"%s\"} %llu\n",
+			drop_reason_name((enum drop_reason)why),
+			(unsigned long long)workers__drops(&c->workers, (enum drop_reason)why));
+}
+
+static void write_worker_counters(FILE *f, const struct control *c)
+{
+	for (int i = 0; i < N_WORKER_COUNTERS; i++) {
+		char name[96];
+
+		snprintf(name, sizeof(name), "%s_total", worker_counter_name((enum worker_counter)i));
+		head(f, name, "counter", worker_counter_help((enum worker_counter)i));
+		for (unsigned w = 0; w < c->workers.n; w++)
+			fprintf(f, "sixgate_%s{worker=\"%u\"} %llu\n", name, w,
+				(unsigned long long)counter_read(&c->workers.t[w].worker->count[i]));
+	}
+}
+
+static void write_gauges(FILE *f, const struct control *c)
+{
+	head(f, "flows", "gauge", "Flows in the table");
+	for (unsigned w = 0; w < c->workers.n; w++)
+		fprintf(f, "sixgate_flows{worker=\"%u\"} %llu\n", w,
+			(unsigned long long)counter_read(&c->workers.t[w].worker->flows_used));
+	head(f, "flows_capacity", "gauge", "Flows that the table has room for");
+	for (unsigned w = 0; w < c->workers.n; w++)
+		fprintf(f, "sixgate_flows_capacity{worker=\"%u\"} %u\n", w,
+			c->workers.t[w].worker->flows.pool.n);
+	head(f, "mappings", "gauge", "NAT64 mappings (BIB entries)");
+	for (unsigned w = 0; w < c->workers.n; w++)
+		fprintf(f, "sixgate_mappings{worker=\"%u\"} %llu\n", w,
+			(unsigned long long)counter_read(&c->workers.t[w].worker->mappings_used));
+}
+
+static void node_sample(FILE *f, const char *name, const struct node_record *r, uint64_t value)
+{
+	fprintf(f, "sixgate_%s{", name);
+	label(f, "service", r->service);
+	fputc(',', f);
+	label(f, "node", r->name);
+	fprintf(f, "} %llu\n", (unsigned long long)value);
+}
+
+static uint64_t sum_nodes(const struct control *c, uint32_t slot,
+			  uint64_t (*read)(const struct services *, uint32_t))
+{
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; w < c->workers.n; w++)
+		if (c->workers.t[w].worker->services)
+			sum += read(c->workers.t[w].worker->services, slot);
+	return sum;
+}
+
+static void write_nodes(FILE *f, const struct control *c)
+{
+	const struct services_table *t = control__running(c)->services;
+	struct node_record *r = t ? calloc(SERVICES_NODE_SLOTS, sizeof(*r)) : NULL;
+	uint32_t n = r ? services_node_records(t, r, SERVICES_NODE_SLOTS) : 0;
+
+	if (n == 0) {
+		free(r);
+		return;
+	}
+	head(f, "node_up", "gauge", "1 if the node takes new flows");
+	for (uint32_t i = 0; i < n; i++)
+		node_sample(f, "node_up", &r[i], r[i].state == NODE_UP);
+	head(f, "node_flows", "gauge", "Flows on the node now");
+	for (uint32_t i = 0; i < n; i++)
+		node_sample(f, "node_flows", &r[i], sum_nodes(c, r[i].slot, services_node_flows));
+	head(f, "node_flows_total", "counter", "Flows ever given to the node");
+	for (uint32_t i = 0; i < n; i++)
+		node_sample(f, "node_flows_total", &r[i], sum_nodes(c, r[i].slot, services_node_total));
+	free(r);
+}
+
+static void write_dns(void *ctx, const char *name, const char *help, uint64_t value)
+{
+	bool gauge = strncmp(help, "gauge: ", 7) == 0;
+	char metric[96];
+
+	snprintf(metric, sizeof(metric), "dns64_%s%s", name, gauge ? "" : "_total");
+	for (char *p = metric; *p; p++)
+		if (*p == '-')
+			*p = '_';
+	head(ctx, metric, gauge ? "gauge" : "counter", gauge ? help + 7 : help);
+	fprintf(ctx, "sixgate_%s %llu\n", metric, (unsigned long long)value);
+}
+
+static void write_info(FILE *f, const struct control *c)
+{
+	head(f, "info", "gauge", "Always 1; who this is");
+	fprintf(f, "sixgate_info{version=\"%s\",", SIXGATE_VERSION);
+	label(f, "name", c->config->gateway.name);
+	fprintf(f, "} 1\n");
+	head(f, "uptime_seconds", "gauge", "Seconds since the start");
+	fprintf(f, "sixgate_uptime_seconds %llu\n",
+		(unsigned long long)((uv_now(&c->loop) - c->started_ms) / 1000));
+	head(f, "config_reloads_total", "counter", "Configurations taken over since the start");
+	fprintf(f, "sixgate_config_reloads_total %llu\n", (unsigned long long)c->n_reloads);
+	head(f, "config_reload_failures_total", "counter", "Configurations refused since the start");
+	fprintf(f, "sixgate_config_reload_failures_total %llu\n",
+		(unsigned long long)c->n_reloads_failed);
+}
+
+char *metrics__text(const struct control *c, size_t *len)
+{
+	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
+	char *text = NULL;
+	FILE *f = open_memstream(&text, len);
+
+	if (!f)
+		return NULL;
+	write_info(f, c);
+	write_gauges(f, c);
+	write_worker_counters(f, c);
+	write_drops(f, c);
+	write_nodes(f, c);
+	if (dns)
+		dns64_stats_each(dns, write_dns, f);
+	if (fclose(f) != 0) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,88 @@
+/*
+ * parent.h - the privileged half: what its files share.
+ *
+ * It holds what only root may hold (devices, routes, rules, the guard, low ports, the file), serves
+ * the closed list of request.h, and touches no byte that came from the network.
+ */
+#pragma once
+#include <stdbool.h>
+#include <sys/types.h>
+#include "privileges.h"
+#include "sixgate/config/config.h"
+#include "sixgate/control/daemon.h"
+#include "sixgate/control/request.h"
+#include "sixgate/io/tun.h"
+#include "sixgate/log/log.h"
+#include "sixgate/netlink/netlink.h"
+
+/**
+ * struct parent
+ * @pending:  what the last RELOAD read and no COMMIT or ABORT has ended; or NULL
+ * @child:    0 once it has been waited for
+ * @routed:   the kernel sends us packets: the child has said that it is ready
+ * @exit_code: decided when @ending is set
+ */
+struct parent {
+	const struct daemon_options *options;
+	char config_path[PATH_TEXT_MAX]; /* absolute: the working directory is / */
+	struct config *config, *pending;
+	struct identity who;
+	pid_t child;
+	int channel, signals;
+	struct tun_queues tun[2];
+	unsigned n_workers;
+	struct netlink *nl;
+	struct netlink_facts facts;
+	bool facts_known, facts_unsent, routed;
+	bool ready, ending, owns_control;
+	int exit_code;
+	uint64_t next_sync_ms;
+	struct log_limit sync_limit;
+};
+
+/** parent__kernel_begin() - state directory, devices, netlink, first facts. The kernel sends us
+ *  nothing yet. Return: 0 or negative errno. */
+int parent__kernel_begin(struct parent *p, struct err *e);
+
+/** parent__kernel_sync() - make the kernel follow the running file; tell the child what it looks
+ *  like. Return: 0; -EADDRINUSE: it must not be done; another negative errno: part of it failed. */
+int parent__kernel_sync(struct parent *p, struct err *e);
+
+/** parent__kernel_watch() - the watcher is readable: repair what changed. */
+void parent__kernel_watch(struct parent *p);
+
+/** parent__kernel_end() - undo all but the guard. */
+void parent__kernel_end(struct parent *p);
+
+/** parent__kernel_findings() - Return: descriptor of text, a finding a line, or negative errno. */
+int parent__kernel_findings(struct parent *p);
+
+/** parent__kernel_check() - could @conf be applied, without doing it? And its facts.
+ *  Return: 0, facts to be freed by the caller; -EADDRINUSE with the reason. */
+int parent__kernel_check(const struct config *conf, struct netlink_facts *facts, struct err *e);
+
+/** parent__tell() - a notice without answer; @pass: a descriptor, closed after sending, or -1.
+ *  Return: false if the child does not take it. */
+bool parent__tell(struct parent *p, enum notice_kind kind, int pass);
+
+/** parent__send_facts() - @flags: REQUEST_RUNNING or REQUEST_PENDING. */
+bool parent__send_facts(struct parent *p, const struct netlink_facts *f, uint8_t flags);
+
+/** parent__serve() - one request; @r has been decoded. */
+void parent__serve(struct parent *p, const struct request *r);
+
+/** parent__end() - leave the loop soon with @code; only the first call counts. */
+void parent__end(struct parent *p, int code);
+
+/** parent__runtime_dir() - where the control socket is; sysctl values are remembered there, too. */
+void parent__runtime_dir(const struct config *c, char out[PATH_TEXT_MAX]);
+
+/* Sockets (those of DNS are opened by dns64's own functions); each returns a descriptor of the caller's, or negative errno. */
+int listener__open_control(const char *path, struct err *e);
+int listener__open_metrics(const struct endpoint_conf *at, struct err *e);
+
+/** notify__send() - @state to the service manager (sd_notify(3)), if there is one. */
+void notify__send(const char *state);
+
+/** now__ms() - CLOCK_MONOTONIC. */
+uint64_t now__ms(void);

@@ -1,0 +1,217 @@
+/*
+ * parent_kernel.c - devices, routes and rules: what the parent does to the kernel, and when.
+ *
+ * netlink_sync() does the work and may be called at any time; here is only the order of things at
+ * start, on a change, and at the end.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "handover.h"
+#include "parent.h"
+#include "sixgate/control/snapshot_build.h"
+#include "sixgate/netlink/finding.h"
+
+enum { SYNC_INTERVAL_MS = 10000 }; /* for what the kernel does not report */
+
+void parent__runtime_dir(const struct config *c, char out[PATH_TEXT_MAX])
+{
+	char *slash;
+
+	snprintf(out, PATH_TEXT_MAX, "%s", c->gateway.control);
+	slash = strrchr(out, '/');
+	if (slash && slash != out)
+		*slash = 0;
+}
+
+/* The health checks that go through the data plane: their addresses, and the host's own end. */
+struct probe_addresses {
+	struct prefix prefix;
+	struct addr client;
+};
+
+static struct netlink_input input_of(const struct config *c, const struct netlink_facts *f,
+				     struct probe_addresses *probe)
+{
+	probe->prefix = services_probe_prefix();
+	probe->client = services_probe_client();
+	return (struct netlink_input){
+		.conf = c,
+		.facts = f,
+		.probe = c->has_services ? &probe->prefix : NULL,
+		.probe_client = c->has_services ? &probe->client : NULL,
+	};
+}
+
+static int open_devices(struct parent *p, struct err *e)
+{
+	char outside[TUN_NAME_MAX];
+	int rc;
+
+	snprintf(outside, sizeof(outside), "%so", p->config->interfaces.tun);
+	rc = tun_open(&p->tun[SIDE_INSIDE], p->config->interfaces.tun, p->n_workers, TUN_OFFLOAD_USO,
+		      e);
+	if (rc)
+		return rc;
+	rc = tun_open(&p->tun[SIDE_OUTSIDE], outside, p->n_workers, TUN_OFFLOAD_USO, e);
+	if (rc)
+		return rc;
+	for (int side = 0; side < N_SIDES; side++)
+		log_info("%s: %u queues; the kernel leaves to us: %s", p->tun[side].name, p->tun[side].n,
+			 tun_offload_text(p->tun[side].offload));
+	return 0;
+}
+
+int parent__kernel_begin(struct parent *p, struct err *e)
+{
+	char dir[PATH_TEXT_MAX], state[PATH_TEXT_MAX + 16];
+	int rc;
+
+	parent__runtime_dir(p->config, dir);
+	if (mkdir(dir, 0755) < 0 && errno != EEXIST)
+		return err_set(e, -errno, "%s: %s", dir, strerror(errno));
+	rc = open_devices(p, e);
+	if (rc)
+		return rc;
+	snprintf(state, sizeof(state), "%s/kernel.state", dir);
+	rc = netlink_new(&p->nl, state, e);
+	if (rc)
+		return rc;
+	rc = netlink_facts_read(p->config, &p->facts, e);
+	if (rc)
+		return rc;
+	p->facts_known = true;
+	return 0;
+}
+
+static void report_interfaces(const struct netlink_facts *old, const struct netlink_facts *now)
+{
+	for (size_t i = 0; i < now->n_interface; i++) {
+		const struct netlink_interface *n = &now->interface[i], *o = NULL;
+
+		for (size_t k = 0; k < old->n_interface; k++)
+			if (strcmp(old->interface[k].name, n->name) == 0)
+				o = &old->interface[k];
+		if (o && o->present && !n->present)
+			log_warning("interface %s is gone; waiting for it to come back", n->name);
+		else if (o && !o->present && n->present)
+			log_notice("interface %s is here", n->name);
+		else if (!o && !n->present)
+			log_warning("interface %s does not exist yet; waiting for it", n->name);
+		else if (o && o->up != n->up)
+			log_notice("interface %s is %s", n->name, n->up ? "up" : "down");
+	}
+}
+
+static void take_facts(struct parent *p, struct netlink_facts *fresh)
+{
+	bool tell = !p->facts_known || snapshot_changes(&p->facts, fresh);
+
+	report_interfaces(&p->facts, fresh);
+	for (size_t i = 0; i < fresh->n_interface && !tell; i++)
+		tell = memcmp(&p->facts.interface[i], &fresh->interface[i],
+			      sizeof(fresh->interface[i])) != 0;
+	netlink_facts_free(&p->facts);
+	p->facts = *fresh;
+	p->facts_known = true;
+	if (tell || p->facts_unsent)
+		p->facts_unsent = !parent__send_facts(p, &p->facts, REQUEST_RUNNING);
+}
+
+int parent__kernel_sync(struct parent *p, struct err *e)
+{
+	struct netlink_facts fresh = { .n_local = 0 };
+	struct probe_addresses probe;
+	struct netlink_input in = input_of(p->config, NULL, &probe);
+	int rc = netlink_sync(p->nl, &in, &fresh, e);
+
+	p->next_sync_ms = now__ms() + SYNC_INTERVAL_MS;
+	if (fresh.n_interface)
+		take_facts(p, &fresh);
+	else
+		netlink_facts_free(&fresh);
+	return rc;
+}
+
+void parent__kernel_watch(struct parent *p)
+{
+	struct err e = { "" };
+	uint64_t skipped;
+	int rc;
+
+	if (!p->routed)
+		return;
+	rc = parent__kernel_sync(p, &e);
+	if (rc && log_allowed(&p->sync_limit, now__ms(), &skipped))
+		log_error("%s", e.text);
+}
+
+void parent__kernel_end(struct parent *p)
+{
+	struct err e = { "" };
+
+	if (p->nl && netlink_undo(p->nl, &e) != 0)
+		log_error("undoing routes and rules: %s", e.text);
+	netlink_free(p->nl);
+	p->nl = NULL;
+	tun_queues_close(&p->tun[SIDE_INSIDE]);
+	tun_queues_close(&p->tun[SIDE_OUTSIDE]);
+	netlink_facts_free(&p->facts);
+}
+
+int parent__kernel_check(const struct config *conf, struct netlink_facts *facts, struct err *e)
+{
+	struct netlink_plan plan;
+	struct probe_addresses probe;
+	struct netlink_input in = input_of(conf, facts, &probe);
+	int rc = netlink_facts_read(conf, facts, e);
+
+	if (rc)
+		return rc;
+	rc = netlink_plan_build(&in, &plan, e);
+	if (rc == 0) {
+		if (plan.conflict[0])
+			rc = err_set(e, -EADDRINUSE, "%s", plan.conflict);
+		netlink_plan_free(&plan);
+	}
+	if (rc)
+		netlink_facts_free(facts);
+	return rc;
+}
+
+static int write_findings(const struct netlink_finding *found, size_t n)
+{
+	static const char *const severity[] = { "notice", "warning", "error" };
+	char *text = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&text, &len);
+	int fd;
+
+	if (!f)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		fprintf(f, "%s: %s\n", severity[found[i].severity], found[i].text);
+	fd = fclose(f) == 0 ? handover__write(text, len) : -ENOMEM;
+	free(text);
+	return fd;
+}
+
+int parent__kernel_findings(struct parent *p)
+{
+	struct netlink_finding found[NETLINK_FINDINGS_MAX];
+	struct netlink_plan plan;
+	struct probe_addresses probe;
+	struct netlink_input in = input_of(p->config, &p->facts, &probe);
+	struct err e;
+	size_t n;
+	int rc = netlink_plan_build(&in, &plan, &e);
+
+	if (rc)
+		return rc;
+	n = netlink_findings(&in, &plan, found, NETLINK_FINDINGS_MAX);
+	netlink_plan_free(&plan);
+	return write_findings(found, n);
+}

@@ -1,0 +1,231 @@
+/*
+ * parent_serve.c - one function per request that the child may make.
+ *
+ * The child names things by their place in the file that the parent has read, so each answer is
+ * decided here. Nothing in a request is trusted: it has been decoded by request_decode(), and
+ * places in the file are checked against the file.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include "channel.h"
+#include "handover.h"
+#include "parent.h"
+#include "sixgate/dns64/dns64.h"
+#include "sixgate/netlink/guard.h"
+
+/* @pass: closed after sending, or -1. */
+static void answer(struct parent *p, const struct request *r, int code, const char *text, int pass)
+{
+	struct notice n = { .magic = REQUEST_MAGIC, .kind = NOTICE_REPLY, .serial = r->serial,
+			    .code = code };
+
+	snprintf(n.text, sizeof(n.text), "%s", text);
+	if (channel__send(p->channel, &n, sizeof(n), pass, MSG_DONTWAIT) != 0) {
+		log_error("the child does not take the answer to its request \"%s\"",
+			  request_kind_name(r->kind));
+		parent__end(p, DAEMON_FAILED);
+	}
+	if (pass >= 0)
+		close(pass);
+}
+
+/* @fd: what to pass, or negative errno. */
+static void answer_with(struct parent *p, const struct request *r, int fd, const struct err *e)
+{
+	if (fd < 0)
+		answer(p, r, fd, e->text, -1);
+	else
+		answer(p, r, 0, "", fd);
+}
+
+static void log_findings(struct parent *p)
+{
+	int fd = parent__kernel_findings(p);
+	char *text, *line, *rest;
+	size_t len;
+
+	if (fd < 0 || handover__read(fd, &text, &len) != 0)
+		return;
+	rest = text;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			log_warning("host: %s", line);
+	free(text);
+}
+
+static void serve_ready(struct parent *p, const struct request *r)
+{
+	struct err e = { "" };
+	int rc;
+
+	answer(p, r, 0, "", -1);
+	if (p->ready)
+		return;
+	p->ready = true;
+	rc = parent__kernel_sync(p, &e);
+	if (rc)
+		log_error("%s", e.text);
+	if (rc == -EADDRINUSE) { /* the local table would take our packets: it cannot work */
+		parent__end(p, DAEMON_FAILED);
+		return;
+	}
+	p->routed = true;
+	log_findings(p);
+	log_notice("ready");
+	notify__send("READY=1");
+}
+
+static void drop_pending(struct parent *p)
+{
+	config_free(p->pending);
+	p->pending = NULL;
+}
+
+static int check_restart(const struct config *running, const struct config *fresh, struct err *e)
+{
+	const char *key = config_needs_restart(running, fresh);
+
+	if (!key && strcmp(running->gateway.control, fresh->gateway.control) != 0)
+		key = "gateway.control";
+	if (key)
+		return err_set(e, -EPERM, "%s has changed, which needs a restart", key);
+	return 0;
+}
+
+static int read_file_again(struct parent *p, struct config **fresh, int *errors_fd, struct err *e)
+{
+	struct config_errors *errors = calloc(1, sizeof(*errors));
+	int rc;
+
+	if (!errors)
+		return err_set(e, -ENOMEM, "out of memory");
+	rc = config_load(p->config_path, fresh, errors);
+	if (rc) {
+		err_set(e, rc, "the file is wrong");
+		*errors_fd = handover__write_errors(errors);
+	}
+	free(errors);
+	return rc;
+}
+
+static void serve_reload(struct parent *p, const struct request *r)
+{
+	struct netlink_facts facts = { .n_local = 0 };
+	struct err e = { "" };
+	int errors_fd = -1;
+	int rc;
+
+	drop_pending(p);
+	if (p->options->log_path)
+		log_info("reading %s again", p->config_path);
+	rc = read_file_again(p, &p->pending, &errors_fd, &e);
+	if (rc == 0)
+		rc = check_restart(p->config, p->pending, &e);
+	if (rc == 0)
+		rc = parent__kernel_check(p->pending, &facts, &e);
+	if (rc) {
+		drop_pending(p);
+		answer(p, r, rc, e.text, errors_fd);
+		return;
+	}
+	parent__send_facts(p, &facts, REQUEST_PENDING);
+	netlink_facts_free(&facts);
+	answer_with(p, r, handover__write_config(p->pending), &e);
+}
+
+static int follow(struct parent *p, struct config *conf, struct err *e)
+{
+	int rc;
+
+	p->config = conf;
+	rc = guard_install(conf, e);
+	if (rc == 0)
+		rc = parent__kernel_sync(p, e);
+	return rc;
+}
+
+static void serve_commit(struct parent *p, const struct request *r)
+{
+	struct config *old = p->config;
+	struct err e = { "" }, back = { "" };
+	int rc;
+
+	if (!p->pending) {
+		answer(p, r, -EINVAL, "there is nothing to commit", -1);
+		return;
+	}
+	rc = follow(p, p->pending, &e);
+	if (rc) {
+		if (follow(p, old, &back) != 0)
+			log_error("going back to the running configuration: %s", back.text);
+		drop_pending(p);
+		answer(p, r, rc, e.text, -1);
+		return;
+	}
+	p->pending = NULL;
+	config_free(old);
+	answer(p, r, 0, "", -1);
+	log_findings(p);
+}
+
+static const struct config *config_named(const struct parent *p, const struct request *r)
+{
+	return r->which == REQUEST_PENDING ? p->pending : p->config;
+}
+
+static void serve_listener(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+	const struct endpoint_conf *at;
+
+	if (!c || !c->has_dns64 || r->index >= c->dns64.n_listen) {
+		answer(p, r, -EINVAL, "there is no such listener in the file", -1);
+		return;
+	}
+	at = &c->dns64.listen[r->index];
+	answer_with(p, r, r->transport == REQUEST_TCP ? dns64_open_tcp(at, &e) : dns64_open_udp(at, &e),
+		    &e);
+}
+
+static void serve_metrics(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+
+	if (!c || !c->gateway.metrics) {
+		answer(p, r, -EINVAL, "there is no metrics listener in the file", -1);
+		return;
+	}
+	answer_with(p, r, listener__open_metrics(&c->gateway.metrics_listen, &e), &e);
+}
+
+static void serve_findings(struct parent *p, const struct request *r)
+{
+	struct err e;
+
+	err_set(&e, 0, "the host could not be looked at");
+	answer_with(p, r, parent__kernel_findings(p), &e);
+}
+
+static void serve_abort(struct parent *p, const struct request *r)
+{
+	drop_pending(p);
+	answer(p, r, 0, "", -1);
+}
+
+void parent__serve(struct parent *p, const struct request *r)
+{
+	static void (*const serve[N_REQUEST_KINDS])(struct parent *, const struct request *) = {
+		[REQUEST_READY] = serve_ready,       [REQUEST_RELOAD] = serve_reload,
+		[REQUEST_COMMIT] = serve_commit,     [REQUEST_ABORT] = serve_abort,
+		[REQUEST_LISTENER] = serve_listener, [REQUEST_METRICS] = serve_metrics,
+		[REQUEST_FINDINGS] = serve_findings,
+	};
+
+	serve[r->kind](p, r);
+}

@@ -1,0 +1,54 @@
+/* record.c - one flow or mapping as JSON. */
+#include "record.h"
+#include "sixgate/flow/tcp.h"
+
+static json_t *endpoint_json(const struct addr *a, uint16_t port)
+{
+	char text[ADDR_TEXT_MAX];
+
+	return json_pack("{s:s,s:i}", "address", addr_format(a, text), "port", port);
+}
+
+static const char *protocol_name(uint8_t proto)
+{
+	switch (proto) {
+	case 1:
+		return "icmp";
+	case 6:
+		return "tcp";
+	case 17:
+		return "udp";
+	case 58:
+		return "icmpv6";
+	default:
+		return "other";
+	}
+}
+
+json_t *record__flow_json(const struct flow_record *r)
+{
+	static const char *const policy[N_POLICIES] = { "none", "nat64", "egress6", "services" };
+	const struct tuple *in = &r->key[0], *back = &r->key[1];
+
+	/* what leaves in direction 0 is the other key reversed */
+	return json_pack("{s:{s:s,s:s,s:i,s:s,s:b,s:i,s:o,s:o,s:o,s:o}}", "flow", "policy",
+			 policy[r->policy < N_POLICIES ? r->policy : 0], "protocol",
+			 protocol_name(in->proto), "protocol_number", in->proto, "state",
+			 in->proto == 6 ? tcp_state_name((enum tcp_state)r->state) : "",
+			 "from_outside", (r->flags & FLOW_FROM_OUTSIDE) != 0, "expires_s",
+			 (int)r->expires_s, "source", endpoint_json(&in->src, be16_to(in->sport)),
+			 "destination", endpoint_json(&in->dst, be16_to(in->dport)), "new_source",
+			 endpoint_json(&back->dst, be16_to(back->dport)), "new_destination",
+			 endpoint_json(&back->src, be16_to(back->sport)));
+}
+
+json_t *record__bib_json(const struct bib_record *r)
+{
+	const char *protocol = r->protocol == NAT64_TCP ? "tcp" :
+			       r->protocol == NAT64_UDP ? "udp" : "icmp";
+
+	return json_pack("{s:{s:s,s:b,s:i,s:o,s:o}}", "mapping", "protocol", protocol, "static",
+			 r->is_static, "sessions", (int)r->n_sessions, "inside",
+			 endpoint_json(&r->inside, r->inside_port), "outside",
+			 endpoint_json(&r->outside, r->outside_port));
+}

@@ -1,0 +1,9 @@
+/* record.h - flows and mappings as sixgatectl gets them. */
+#pragma once
+#include <jansson.h>
+#include "sixgate/dataplane/worker.h"
+
+/** record__flow_json(), record__bib_json() - {"flow": ...}, {"mapping": ...}; owned by the caller,
+ *  NULL when out of memory. */
+json_t *record__flow_json(const struct flow_record *r);
+json_t *record__bib_json(const struct bib_record *r);

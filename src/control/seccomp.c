@@ -1,0 +1,124 @@
+/*
+ * seccomp.c - one list of system calls for each kind of thread (design 8).
+ *
+ * What a thread is allowed is what it needs once it runs: everything is opened, mapped and started
+ * before. None of the child's threads may open a file or start a program.
+ */
+#include <errno.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include "privileges.h"
+#include "sixgate/base/must.h"
+#include "sixgate/log/log.h"
+
+#ifndef __has_feature
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||                               \
+	__has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+static _Thread_local const char *thread_name = "main";
+
+/* What the C library does in any thread: memory, locks, time, and how a thread or process ends. */
+static const int basic_calls[] = {
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(futex), SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time),
+	SCMP_SYS(sched_yield), SCMP_SYS(getrandom), SCMP_SYS(mmap), SCMP_SYS(munmap),
+	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mprotect),
+	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
+	SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(gettid), SCMP_SYS(getpid),
+	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(set_robust_list),
+	SCMP_SYS(rseq), SCMP_SYS(membarrier),
+};
+
+/* An event loop with sockets. */
+static const int socket_calls[] = {
+	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
+	SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(socket),
+	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
+	SCMP_SYS(shutdown), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
+	SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(getsockopt),
+	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(fcntl),
+	SCMP_SYS(ioctl),
+};
+
+/* The control loop besides: descriptors from the parent, the log's new file, statistics. */
+static const int control_calls[] = {
+	SCMP_SYS(pread64), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(dup2),
+	SCMP_SYS(dup3), SCMP_SYS(getrusage), SCMP_SYS(sysinfo), SCMP_SYS(sendfile),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_getaffinity),
+};
+
+struct call_list {
+	const int *call;
+	size_t n;
+};
+
+#define LIST(a) { a, ARRAY_LEN(a) }
+
+static const struct {
+	const char *name;
+	struct call_list list[3];
+} roles[N_THREAD_ROLES] = {
+	[ROLE_WORKER] = { "worker", { LIST(basic_calls) } },
+	[ROLE_DNS64] = { "dns64", { LIST(basic_calls), LIST(socket_calls) } },
+	[ROLE_CONTROL] = { "control",
+			   { LIST(basic_calls), LIST(socket_calls), LIST(control_calls) } },
+};
+
+/* Runs in the thread that made the call; the call itself was not done. */
+static void name_the_call(int sig, siginfo_t *info, void *context)
+{
+	char line[160];
+	int n = snprintf(line, sizeof(line),
+			 "<3>sixgated: the %s thread made system call %d, which is not on its list\n",
+			 thread_name, info->si_syscall);
+
+	(void)context;
+	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
+		_exit(128 + sig);
+	raise(sig); /* SA_RESETHAND: this time for good */
+}
+
+static int load_rules(scmp_filter_ctx ctx, enum thread_role role)
+{
+	for (size_t l = 0; l < ARRAY_LEN(roles[role].list); l++)
+		for (size_t i = 0; i < roles[role].list[l].n; i++) {
+			int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, roles[role].list[l].call[i], 0);
+
+			if (rc)
+				return rc;
+		}
+	return seccomp_load(ctx);
+}
+
+int seccomp__enter(enum thread_role role, struct err *e)
+{
+	struct sigaction act = { .sa_sigaction = name_the_call,
+				 .sa_flags = SA_SIGINFO | (int)SA_RESETHAND };
+	scmp_filter_ctx ctx;
+	int rc;
+
+	thread_name = roles[role].name;
+	if (SANITIZED) {
+		log_warning("%s thread: no seccomp list in a sanitizer build", thread_name);
+		return 0;
+	}
+	sigaction(SIGSYS, &act, NULL);
+	ctx = seccomp_init(SCMP_ACT_TRAP);
+	if (!ctx)
+		return err_set(e, -ENOMEM, "seccomp list of the %s thread", thread_name);
+	rc = load_rules(ctx, role);
+	seccomp_release(ctx);
+	if (rc)
+		return err_set(e, rc, "seccomp list of the %s thread: %s", thread_name, strerror(-rc));
+	return 0;
+}

@@ -1,0 +1,263 @@
+/* status.c - what runs, how full it is, what is wrong: the answers to status, counters and nodes. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "control.h"
+#include "handover.h"
+#include "nodes.h"
+#include "sixgate/io/tun.h"
+
+enum { NODE_RECORDS = SERVICES_NODE_SLOTS };
+
+json_t *text__json(const char *text)
+{
+	json_t *v = json_string(text);
+	char *copy;
+
+	if (v)
+		return v;
+	copy = strdup(text); /* not UTF-8 */
+	for (char *p = copy; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	v = copy ? json_string(copy) : NULL;
+	free(copy);
+	return v;
+}
+
+static json_t *interface_json(const struct netlink_interface *i)
+{
+	json_t *v = json_pack("{s:s,s:s,s:b,s:b}", "name", i->name, "side",
+			      i->inside && i->outside ? "both" :
+			      i->inside		      ? "inside" :
+							"outside",
+			      "present", i->present, "up", i->present && i->up);
+
+	if (v && i->present)
+		json_object_set_new(v, "mtu", json_integer(i->mtu));
+	return v;
+}
+
+static json_t *interfaces_json(const struct control *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->facts.n_interface; i++)
+		json_array_append_new(list, interface_json(&c->facts.interface[i]));
+	return list;
+}
+
+static json_t *devices_json(const struct control *c)
+{
+	json_t *list = json_array();
+
+	for (int side = 0; side < N_SIDES; side++) {
+		const struct netlink_interface *d = &c->facts.device[side];
+
+		json_array_append_new(
+			list, json_pack("{s:s+,s:s,s:i,s:s}", "name", c->config->interfaces.tun,
+					side == SIDE_INSIDE ? "" : "o", "side",
+					side == SIDE_INSIDE ? "inside" : "outside", "mtu", (int)d->mtu,
+					"offloads",
+					tun_offload_text((enum tun_offload)c->offload[side])));
+	}
+	return list;
+}
+
+static json_t *jobs_json(const struct config *c)
+{
+	return json_pack("{s:b,s:b,s:b,s:b}", "nat64", c->has_nat64, "egress6", c->has_egress6,
+			 "services", c->has_services, "dns64", c->has_dns64);
+}
+
+static json_t *flows_json(const struct control *c)
+{
+	uint64_t flows = 0, mappings = 0, capacity = 0;
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		const struct worker *w = c->workers.t[i].worker;
+
+		flows += counter_read(&w->flows_used);
+		mappings += counter_read(&w->mappings_used);
+		capacity += w->flows.pool.n;
+	}
+	return json_pack("{s:I,s:I,s:I}", "used", (json_int_t)flows, "capacity",
+			 (json_int_t)capacity, "mappings", (json_int_t)mappings);
+}
+
+/* Ports of pool4 over all addresses, of one protocol: what mappings are taken from. */
+static json_t *pool_json(const struct config *c)
+{
+	uint64_t ports = 0, addresses = 0;
+
+	for (size_t i = 0; c->has_nat64 && i < c->nat64.n_pool4; i++) {
+		const struct pool4_conf *p = &c->nat64.pool4[i];
+		uint64_t n = p->outside ? 1 : (uint64_t)addr_ip4_host(&p->last) -
+						      addr_ip4_host(&p->first) + 1;
+
+		addresses += n;
+		ports += n * (uint64_t)(p->port_last - p->port_first + 1);
+	}
+	return json_pack("{s:I,s:I}", "addresses", (json_int_t)addresses, "ports",
+			 (json_int_t)ports);
+}
+
+static json_t *node_counts_json(const struct control *c)
+{
+	int n[N_NODE_STATES] = { 0 };
+	size_t n_nodes;
+	const struct node_status *nodes = nodes__now(c, &n_nodes);
+
+	for (size_t i = 0; i < n_nodes; i++)
+		n[nodes[i].state]++;
+	return json_pack("{s:i,s:i,s:i}", "up", n[NODE_UP], "down", n[NODE_DOWN], "draining",
+			 n[NODE_DRAINING]);
+}
+
+static json_t *dns_json(const struct control *c)
+{
+	json_t *list = json_array();
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < c->dns_sockets.n; i++) {
+		const struct dns_socket *s = &c->dns_sockets.at[i];
+
+		json_array_append_new(list,
+				      json_pack("{s:s,s:i,s:s,s:b}", "address",
+						addr_format(&s->at.address, text), "port", s->at.port,
+						"transport",
+						s->transport == REQUEST_TCP ? "tcp" : "udp", "open",
+						s->fd >= 0));
+	}
+	return list;
+}
+
+/* The parent looks at the host each time: it is asked for by people, not by the packet path. */
+static json_t *findings_json(struct control *c)
+{
+	struct request r = { .kind = REQUEST_FINDINGS };
+	json_t *list = json_array();
+	char *text = NULL, *rest, *line;
+	struct err e = { "" };
+	size_t len;
+	int fd;
+	int rc = link__call(&c->link, r, &fd, &e);
+
+	if (rc || handover__read(fd, &text, &len) != 0) {
+		if (rc && fd >= 0)
+			close(fd);
+		json_array_append_new(list, json_pack("{s:s,s:o}", "severity", "warning", "text",
+						      text__json(e.text)));
+		return list;
+	}
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) {
+		char *colon = strstr(line, ": ");
+
+		if (!colon)
+			continue;
+		*colon = 0;
+		json_array_append_new(list, json_pack("{s:s,s:o}", "severity", line, "text",
+						      text__json(colon + 2)));
+	}
+	free(text);
+	return list;
+}
+
+json_t *status__json(struct control *c)
+{
+	json_t *v = json_pack(
+		"{s:o,s:s,s:I,s:i,s:I,s:I,s:I}", "name", text__json(c->config->gateway.name),
+		"version", SIXGATE_VERSION, "uptime_s",
+		(json_int_t)((uv_now(&c->loop) - c->started_ms) / 1000), "workers",
+		(int)c->workers.n, "generation", (json_int_t)control__running(c)->generation,
+		"reloads", (json_int_t)c->n_reloads, "reloads_failed",
+		(json_int_t)c->n_reloads_failed);
+
+	if (!v)
+		return NULL;
+	json_object_set_new(v, "jobs", jobs_json(c->config));
+	json_object_set_new(v, "interfaces", interfaces_json(c));
+	json_object_set_new(v, "devices", devices_json(c));
+	json_object_set_new(v, "flows", flows_json(c));
+	if (c->config->has_nat64)
+		json_object_set_new(v, "pool4", pool_json(c->config));
+	if (c->config->has_services)
+		json_object_set_new(v, "nodes", node_counts_json(c));
+	if (c->config->has_dns64)
+		json_object_set_new(v, "dns64", dns_json(c));
+	json_object_set_new(v, "findings", findings_json(c));
+	return v;
+}
+
+static void add_counter(json_t *list, const char *name, const char *help, uint64_t value, bool all)
+{
+	if (value || all)
+		json_array_append_new(list, json_pack("{s:s,s:I,s:s}", "name", name, "value",
+						      (json_int_t)value, "help", help));
+}
+
+struct dns_list {
+	json_t *list;
+	bool all;
+};
+
+static void add_dns_counter(void *ctx, const char *name, const char *help, uint64_t value)
+{
+	struct dns_list *d = ctx;
+
+	add_counter(d->list, name, help, value, d->all);
+}
+
+json_t *counters__json(const struct control *c, bool all)
+{
+	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
+	json_t *drops = json_array(), *workers = json_array();
+	struct dns_list d = { json_array(), all };
+
+	for (int why = DROP_NONE + 1; why < DROP_N_REASONS; why++)
+		add_counter(drops, drop_reason_name((enum drop_reason)why),
+			    drop_reason_help((enum drop_reason)why),
+			    workers__drops(&c->workers, (enum drop_reason)why), all);
+	for (int i = 0; i < N_WORKER_COUNTERS; i++)
+		add_counter(workers, worker_counter_name((enum worker_counter)i),
+			    worker_counter_help((enum worker_counter)i),
+			    workers__count(&c->workers, (enum worker_counter)i), all);
+	if (dns)
+		dns64_stats_each(dns, add_dns_counter, &d);
+	return json_pack("{s:o,s:o,s:o}", "drops", drops, "workers", workers, "dns64", d.list);
+}
+
+static json_t *node_json(const struct control *c, const struct node_record *r)
+{
+	static const char *const state[N_NODE_STATES] = { "up", "down", "draining" };
+	uint64_t flows = 0, total = 0;
+	char text[ADDR_TEXT_MAX];
+
+	for (unsigned i = 0; i < c->workers.n; i++) {
+		const struct services *v = c->workers.t[i].worker->services;
+
+		flows += v ? services_node_flows(v, r->slot) : 0;
+		total += v ? services_node_total(v, r->slot) : 0;
+	}
+	return json_pack("{s:s,s:s,s:s,s:s,s:i,s:s,s:o,s:i,s:I,s:I}", "service", r->service, "node",
+			 r->name, "zone", r->zone ? r->zone : "", "address",
+			 addr_format(&r->address, text), "port", r->port, "state", state[r->state],
+			 "why", text__json(r->why), "weight", (int)r->weight, "flows",
+			 (json_int_t)flows, "flows_total", (json_int_t)total);
+}
+
+json_t *nodes__json(const struct control *c)
+{
+	const struct services_table *t = control__running(c)->services;
+	struct node_record *r = calloc(NODE_RECORDS, sizeof(*r));
+	json_t *list = json_array();
+	uint32_t n = 0;
+
+	if (r && t)
+		n = services_node_records(t, r, NODE_RECORDS);
+	for (uint32_t i = 0; i < n; i++)
+		json_array_append_new(list, node_json(c, &r[i]));
+	free(r);
+	return json_pack("{s:o}", "nodes", list);
+}

@@ -1,0 +1,28 @@
+/* ctl.h - what the files of sixgatectl share. */
+#pragma once
+#include <jansson.h>
+#include <stdbool.h>
+#include "sixgate/base/err.h"
+#include "sixgate/control/protocol.h"
+
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+
+/**
+ * ctl_ask() - one request, and @each for every line of the answer
+ * @each: @last is true for the line that has "ok"; borrows @line
+ *
+ * Return: 0; -ECONNREFUSED or -ENOENT when no daemon is there; another negative errno. That the
+ * daemon refused is not an error here: the last line says so.
+ */
+typedef void ctl_each(void *ctx, const json_t *line, bool last);
+int ctl_ask(const char *socket_path, const struct ctl_request *r, ctl_each *each, void *ctx,
+	    struct err *e);
+
+/** ctl_daemon() - process id of the daemon that listens on @socket_path, or negative errno. */
+int ctl_daemon(const char *socket_path);
+
+/** ctl_show() - one line of an answer, for people, to standard output. */
+void ctl_show(enum ctl_command command, const json_t *line, bool last);
+
+/** ctl_teardown() - end the daemon if it runs, and remove all that is left of it, the guard too. */
+int ctl_teardown(const char *socket_path);

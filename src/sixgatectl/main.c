@@ -1,0 +1,152 @@
+/* main.c - sixgatectl: asks the daemon over its control socket, and shows the answer. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ctl.h"
+#include "sixgate/config/config.h"
+
+#define DEFAULT_SOCKET "/run/sixgate/control.sock"
+
+struct arguments {
+	const char *socket_path;
+	char from_file[PATH_TEXT_MAX];
+	bool json, teardown;
+	struct ctl_request request;
+};
+
+static const struct option long_options[] = {
+	{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
+	{ "json", no_argument, NULL, 'j' },	    { "all", no_argument, NULL, 'a' },
+	{ "max", required_argument, NULL, 'n' },    { "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+};
+
+static const char help_text[] =
+	"usage: sixgatectl [-s SOCKET | -c FILE] [--json] COMMAND\n"
+	"\n"
+	"  status            what runs, how full it is, and what is wrong with the host\n"
+	"  flows [--max N]   flows, from all workers\n"
+	"  bib [--max N]     NAT64 mappings\n"
+	"  nodes             the services' nodes and their health\n"
+	"  counters [--all]  what was counted and dropped, with the reasons (--all: zeros, too)\n"
+	"  config show       the running configuration, with defaults\n"
+	"  reload            read the configuration file again; a wrong file changes nothing\n"
+	"  teardown          stop the daemon and remove everything of it, the guard too\n"
+	"\n"
+	"  -s, --socket PATH  control socket (default " DEFAULT_SOCKET ")\n"
+	"  -c, --config FILE  take the path of the socket from this configuration file\n"
+	"  -j, --json         lines of JSON, as the daemon sends them\n"
+	"\n"
+	"Exit codes: 0 done, 1 failed or refused, 2 wrong arguments.\n";
+
+static int take_config(struct arguments *a, const char *path)
+{
+	struct config_errors *errors = calloc(1, sizeof(*errors));
+	struct config *c = NULL;
+	int rc = errors ? config_load(path, &c, errors) : -1;
+
+	if (rc) {
+		fprintf(stderr, "sixgatectl: %s: %s\n", path,
+			errors && errors->n ? errors->error[0].text : "cannot be read");
+	} else {
+		snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
+		a->socket_path = a->from_file;
+		config_free(c);
+	}
+	free(errors);
+	return rc ? CTL_FAILED : CTL_OK;
+}
+
+static int take_number(const char *text, uint64_t *out)
+{
+	char *end;
+
+	*out = strtoull(text, &end, 10);
+	return *end || end == text || *text == '-' ? CTL_USAGE : CTL_OK;
+}
+
+/* Return: CTL_OK to go on, or the exit code. */
+static int take_option(struct arguments *a, int opt)
+{
+	switch (opt) {
+	case 's': a->socket_path = optarg; return CTL_OK;
+	case 'c': return take_config(a, optarg);
+	case 'j': a->json = true; return CTL_OK;
+	case 'a': a->request.all = true; return CTL_OK;
+	case 'n': return take_number(optarg, &a->request.max);
+	case 'V': puts("sixgatectl " SIXGATE_VERSION); exit(CTL_OK);
+	case 'h': fputs(help_text, stdout); exit(CTL_OK);
+	default: return CTL_USAGE;
+	}
+}
+
+static int take_command(struct arguments *a, int n, char **word)
+{
+	if (n == 1 && strcmp(word[0], "teardown") == 0) {
+		a->teardown = true;
+		return CTL_OK;
+	}
+	if (n == 2 && strcmp(word[0], "config") == 0 && strcmp(word[1], "show") == 0)
+		n = 1;
+	else if (n == 1 && strcmp(word[0], "config") == 0)
+		return CTL_USAGE;
+	for (int c = 0; n == 1 && c < N_CTL_COMMANDS; c++)
+		if (strcmp(word[0], ctl_command_name((enum ctl_command)c)) == 0) {
+			a->request.command = (enum ctl_command)c;
+			return CTL_OK;
+		}
+	return CTL_USAGE;
+}
+
+static int parse_arguments(struct arguments *a, int argc, char **argv)
+{
+	int opt, rc;
+
+	while ((opt = getopt_long(argc, argv, "s:c:jan:Vh", long_options, NULL)) != -1) {
+		rc = take_option(a, opt);
+		if (rc)
+			return rc;
+	}
+	rc = take_command(a, argc - optind, argv + optind);
+	if (rc)
+		fputs(help_text, stderr);
+	return rc;
+}
+
+struct shown {
+	const struct arguments *arguments;
+	bool ok;
+};
+
+static void show_line(void *ctx, const json_t *line, bool last)
+{
+	struct shown *s = ctx;
+
+	if (last)
+		s->ok = json_is_true(json_object_get(line, "ok"));
+	if (s->arguments->json) {
+		json_dumpf(line, stdout, JSON_COMPACT);
+		putchar('\n');
+	} else {
+		ctl_show(s->arguments->request.command, line, last);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .socket_path = DEFAULT_SOCKET };
+	struct shown s = { .arguments = &a };
+	struct err e = { "" };
+	int rc = parse_arguments(&a, argc, argv);
+
+	if (rc)
+		return rc;
+	if (a.teardown)
+		return ctl_teardown(a.socket_path);
+	if (ctl_ask(a.socket_path, &a.request, show_line, &s, &e) != 0) {
+		fprintf(stderr, "sixgatectl: %s\n", e.text);
+		return CTL_FAILED;
+	}
+	return s.ok ? CTL_OK : CTL_FAILED;
+}

@@ -1,0 +1,133 @@
+/*
+ * main.c - sixgated: the gateway. Arguments only; see daemon.h for what each does.
+ *
+ * From here: daemon_run() (src/control/parent.c) forks child__run() (src/control/child.c), whose
+ * workers live in worker_loop_run() (src/io/loop.c), which calls pipeline_run()
+ * (src/dataplane/pipeline.c) for every batch of packets.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include "sixgate/config/config.h"
+#include "sixgate/control/daemon.h"
+#include "sixgate/log/log.h"
+
+#define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
+
+enum action {
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_PRINT,
+	ACTION_EXAMPLE,
+	ACTION_GUARD,
+	ACTION_REPLAY,
+	ACTION_VERSION,
+	ACTION_HELP
+};
+
+struct arguments {
+	enum action action;
+	struct daemon_options run;
+	struct pcap_paths replay;
+	enum log_level level;
+};
+
+enum { OPT_CHECK = 256, OPT_PRINT, OPT_EXAMPLE, OPT_GUARD, OPT_REPLAY, OPT_OUTSIDE, OPT_WRITE,
+       OPT_LOG, OPT_FOREGROUND };
+
+static const struct option long_options[] = {
+	{ "config", required_argument, NULL, 'c' },
+	{ "check-config", no_argument, NULL, OPT_CHECK },
+	{ "print-config", no_argument, NULL, OPT_PRINT },
+	{ "example-config", no_argument, NULL, OPT_EXAMPLE },
+	{ "guard", no_argument, NULL, OPT_GUARD },
+	{ "replay", required_argument, NULL, OPT_REPLAY },
+	{ "replay-outside", required_argument, NULL, OPT_OUTSIDE },
+	{ "write", required_argument, NULL, OPT_WRITE },
+	{ "log", required_argument, NULL, OPT_LOG },
+	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
+	{ "verbose", no_argument, NULL, 'v' },
+	{ "version", no_argument, NULL, 'V' },
+	{ "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
+};
+
+static const char help_text[] =
+	"usage: sixgated [-c FILE] [-v] [--log FILE]\n"
+	"       sixgated [-c FILE] --check-config | --print-config | --guard\n"
+	"       sixgated [-c FILE] --replay IN.pcap [--replay-outside IN2.pcap] [--write OUT.pcap]\n"
+	"       sixgated --example-config | --version | --help\n"
+	"\n"
+	"  -c, --config FILE      configuration (default " DEFAULT_CONFIG ")\n"
+	"      --check-config     print all errors, exit with 78 if there are any\n"
+	"      --print-config     the whole configuration, defaults included\n"
+	"      --example-config   a commented file with every key\n"
+	"      --guard            install the guard only: the network fails closed from then on\n"
+	"      --replay FILE      packets that came in on the inside, through one worker\n"
+	"      --replay-outside FILE  the same for the outside\n"
+	"      --write FILE       where a replay writes what leaves\n"
+	"      --log FILE         log there instead of standard error; opened again on SIGHUP\n"
+	"      --foreground       accepted for clarity: sixgated never goes into the background\n"
+	"  -v, --verbose          log more\n"
+	"\n"
+	"Exit codes: 0 done, 1 failed, 64 wrong arguments, 77 not root, 78 configuration wrong.\n";
+
+static int take_option(struct arguments *a, int opt)
+{
+	switch (opt) {
+	case 'c': a->run.config_path = optarg; break;
+	case 'v': a->level = LOG_LEVEL_DEBUG; break;
+	case 'V': a->action = ACTION_VERSION; break;
+	case 'h': a->action = ACTION_HELP; break;
+	case OPT_CHECK: a->action = ACTION_CHECK; break;
+	case OPT_PRINT: a->action = ACTION_PRINT; break;
+	case OPT_EXAMPLE: a->action = ACTION_EXAMPLE; break;
+	case OPT_GUARD: a->action = ACTION_GUARD; break;
+	case OPT_REPLAY: a->action = ACTION_REPLAY; a->replay.inside = optarg; break;
+	case OPT_OUTSIDE: a->action = ACTION_REPLAY; a->replay.outside = optarg; break;
+	case OPT_WRITE: a->replay.write = optarg; break;
+	case OPT_LOG: a->run.log_path = optarg; break;
+	case OPT_FOREGROUND: break;
+	default: return DAEMON_USAGE; /* getopt_long() has said why */
+	}
+	return DAEMON_OK;
+}
+
+static int parse_arguments(struct arguments *a, int argc, char **argv)
+{
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "c:vVh", long_options, NULL)) != -1)
+		if (take_option(a, opt) != DAEMON_OK)
+			return DAEMON_USAGE;
+	if (optind < argc) {
+		fprintf(stderr, "sixgated: unexpected argument \"%s\"; see --help\n", argv[optind]);
+		return DAEMON_USAGE;
+	}
+	if (a->replay.write && a->action != ACTION_REPLAY) {
+		fprintf(stderr, "sixgated: --write goes with --replay\n");
+		return DAEMON_USAGE;
+	}
+	return DAEMON_OK;
+}
+
+int main(int argc, char **argv)
+{
+	struct arguments a = { .run = { .config_path = DEFAULT_CONFIG }, .level = LOG_LEVEL_INFO };
+	int rc = parse_arguments(&a, argc, argv);
+
+	if (rc)
+		return rc;
+	log_open("sixgated", a.level);
+	switch (a.action) {
+	case ACTION_RUN: return daemon_run(&a.run);
+	case ACTION_CHECK: return daemon_check_config(a.run.config_path);
+	case ACTION_PRINT: return daemon_print_config(a.run.config_path);
+	case ACTION_GUARD: return daemon_install_guard(a.run.config_path);
+	case ACTION_REPLAY: return daemon_replay(a.run.config_path, &a.replay);
+	case ACTION_EXAMPLE: config_print_example(stdout); return DAEMON_OK;
+	case ACTION_VERSION: puts("sixgated " SIXGATE_VERSION); return DAEMON_OK;
+	case ACTION_HELP: fputs(help_text, stdout); return DAEMON_OK;
+	}
+	return DAEMON_USAGE;
+}
