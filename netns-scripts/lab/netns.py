@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 
 
@@ -138,12 +137,12 @@ class Lab:
     def __init__(self, prefix=None, keep=False):
         self.prefix = prefix or f"sg{os.getpid()}"
         self.keep = keep
-        self.hosts, self.programs, self.dir = {}, [], None
+        self.hosts, self.programs = {}, []
+        self.dir = f"/run/{self.prefix}-lab"  # for files of its programs
 
     def __enter__(self):
         self.sweep()
-        self.dir = tempfile.mkdtemp(prefix=f"{self.prefix}-")
-        os.chmod(self.dir, 0o755)
+        os.makedirs(self.dir, 0o755)
         return self
 
     def __exit__(self, *exc):
@@ -193,6 +192,7 @@ class Lab:
                     pass
             run("ip", "netns", "del", ns, check=False)
             shutil.rmtree(f"/etc/netns/{ns}", ignore_errors=True)
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def close(self):
         for p in reversed(self.programs):
@@ -208,8 +208,6 @@ class Lab:
         self.programs = []
         self.sweep()  # daemons that have left their parents, too
         self.hosts = {}
-        if self.dir:
-            shutil.rmtree(self.dir, ignore_errors=True)
 
 
 class NotifySocket:

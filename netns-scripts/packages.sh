@@ -1,0 +1,41 @@
+# packages.sh - what Debian 12 must have for each purpose; sourced by the scripts that need it.
+
+PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1-dev libldns-dev
+ libnl-3-dev libnl-route-3-dev libmnl-dev libnftables-dev libjansson-dev libmicrohttpd-dev
+ libseccomp-dev libcap-ng-dev libcmocka-dev"
+PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils
+ curl traceroute openssh-server openssh-client procps"
+PACKAGES_TEST="clang llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd
+ ethtool conntrack tayga"
+
+# need_packages PACKAGE... - install those that are missing; their services are not started.
+need_packages() {
+	missing=""
+	for p in "$@"; do
+		dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null | grep -qx installed ||
+			missing="$missing $p"
+	done
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing"
+	if [ "$(id -u)" != 0 ]; then
+		echo "not root: install them first" >&2
+		return 1
+	fi
+	policy=/usr/sbin/policy-rc.d
+	ours=no
+	if [ ! -e "$policy" ]; then
+		ours=yes
+		printf '#!/bin/sh\nexit 101\n' >"$policy"
+		chmod 755 "$policy"
+	fi
+	status=0
+	if ! apt_install $missing; then
+		apt-get -qq update && apt_install $missing || status=1
+	fi
+	[ "$ours" = no ] || rm -f "$policy"
+	return "$status"
+}
+
+apt_install() {
+	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null
+}
