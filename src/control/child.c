@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "control.h"
 #include "handover.h"
@@ -163,7 +164,8 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 	int rc = privileges__drop(who, e);
 
 	memset(g.queue, -1, sizeof(g.queue));
-	json_object_seed(0); /* opens /dev/urandom: later it may not */
+	json_object_seed(0); /* opens /dev/urandom; */
+	tzset();	     /* reads /etc/localtime: later this thread may not */
 	if (rc == 0 && getrandom(&c->key, sizeof(c->key), 0) != sizeof(c->key))
 		rc = err_set(e, -EIO, "no random numbers");
 	if (rc == 0)

@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "handover.h"
 #include "nodes.h"
+#include "privileges.h"
 #include "sixgate/log/log.h"
 
 const struct snapshot *control__running(const struct control *c)
@@ -210,6 +211,7 @@ int control__open_loop(struct control *c, int channel, struct err *e)
 
 	if (rc)
 		return err_set(e, rc, "event loop: %s", uv_strerror(rc));
+	loop__warm(&c->loop);
 	uv_update_time(&c->loop);
 	c->started_ms = uv_now(&c->loop);
 	c->link = (struct link){ .fd = channel, .owner = c, .on_notice = on_notice,

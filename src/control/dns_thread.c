@@ -90,8 +90,10 @@ int dns_thread__start(struct dns_thread *t, const struct hash_key *key, struct e
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->done, NULL);
 	rc = uv_loop_init(&t->loop);
-	if (rc == 0)
+	if (rc == 0) {
+		loop__warm(&t->loop);
 		rc = uv_async_init(&t->loop, &t->wake, obey);
+	}
 	if (rc)
 		return err_set(e, rc, "dns64 thread: %s", uv_strerror(rc));
 	t->wake.data = t;

@@ -330,10 +330,11 @@ static int prepare(struct parent *p, const struct daemon_options *o)
 {
 	struct config_errors *errors = calloc(1, sizeof(*errors));
 	char line[CONFIG_ERROR_LINE_MAX];
-	int rc = errors && realpath(o->config_path, p->config_path) ? 0 : -errno;
+	int rc;
 
-	if (rc) {
-		log_error("%s: %s", o->config_path, strerror(-rc));
+	p->config_path = realpath(o->config_path, NULL);
+	if (!errors || !p->config_path) {
+		log_error("%s: %s", o->config_path, strerror(errno));
 		free(errors);
 		return DAEMON_BAD_CONFIG;
 	}
@@ -376,5 +377,6 @@ int daemon_run(const struct daemon_options *o)
 	}
 	config_free(p.pending);
 	config_free(p.config);
+	free(p.config_path);
 	return rc ? DAEMON_FAILED : p.exit_code;
 }

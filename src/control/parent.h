@@ -24,7 +24,7 @@
  */
 struct parent {
 	const struct daemon_options *options;
-	char config_path[PATH_TEXT_MAX]; /* absolute: the working directory is / */
+	char *config_path; /* absolute, owned */
 	struct config *config, *pending;
 	struct identity who;
 	pid_t child;

@@ -1,6 +1,7 @@
 /* privileges.h - who the child is, and what each of its threads may ask of the kernel. */
 #pragma once
 #include <sys/types.h>
+#include <uv.h>
 #include "sixgate/base/err.h"
 
 /** struct identity - the account that everything but the parent runs as. */
@@ -23,6 +24,10 @@ int identity__find(struct identity *out, const char *user, struct err *e);
 int privileges__drop(const struct identity *id, struct err *e);
 
 enum thread_role { ROLE_WORKER, ROLE_DNS64, ROLE_CONTROL, ROLE_PARENT, N_THREAD_ROLES };
+
+/** loop__warm() - have @loop open now what it opens with its first stream (/dev/null): later, under a
+ *  list of system calls, it may not. */
+void loop__warm(uv_loop_t *loop);
 
 /**
  * seccomp__enter() - this thread's list of system calls, from here on and for threads it starts

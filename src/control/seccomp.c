@@ -54,7 +54,7 @@ static const int socket_calls[] = {
 static const int control_calls[] = {
 	SCMP_SYS(pread64), SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(lseek), SCMP_SYS(dup2),
 	SCMP_SYS(dup3), SCMP_SYS(getrusage), SCMP_SYS(sysinfo), SCMP_SYS(sendfile),
-	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname),
 };
 
 struct call_list {
@@ -86,6 +86,15 @@ static void name_the_call(int sig, siginfo_t *info, void *context)
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)
 		_exit(128 + sig);
 	raise(sig); /* SA_RESETHAND: this time for good */
+}
+
+void loop__warm(uv_loop_t *loop)
+{
+	uv_pipe_t stream;
+
+	uv_pipe_init(loop, &stream, 0);
+	uv_close((uv_handle_t *)&stream, NULL);
+	uv_run(loop, UV_RUN_NOWAIT);
 }
 
 static int load_rules(scmp_filter_ctx ctx, enum thread_role role)
