@@ -349,6 +349,11 @@ static void error_source_is_under_the_prefix_or_the_pool_address(void **state)
 	bed_up(b, 100);
 	plan = bed_must_open(b, &t);
 	f = flow_of(&plan);
+	f.key[0].dst = addr_of("64:ff9b:1::203.0.113.9");
+	got = nat64_error_source(b->t, &f, 1, &router4);
+	want = addr_of("64:ff9b:1::198.51.100.1");
+	assert_true(addr_equal(&got, &want));
+	f = flow_of(&plan);
 	got = nat64_error_source(b->t, &f, 1, &router4);
 	want = addr_of("2001:db8:64::198.51.100.1");
 	assert_true(addr_equal(&got, &want));
@@ -356,6 +361,52 @@ static void error_source_is_under_the_prefix_or_the_pool_address(void **state)
 	want = addr_of("192.0.2.1");
 	assert_true(addr_equal(&got, &want));
 	bed_free(b);
+}
+
+static void addresses_that_look_like_bad_ones_in_part_pass(void **state)
+{
+	static const char *const good[] = { "169.253.1.1", "10.254.1.1", "126.255.0.1", "128.0.0.1",
+					    "1.0.0.0", "223.255.255.255" };
+	struct bed *b = bed_usual();
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		struct flow_plan plan;
+		struct tuple t, from;
+		char text[64];
+
+		print_message("%s\n", good[i]);
+		snprintf(text, sizeof(text), "64:ff9b:1::%s", good[i]);
+		t = tuple_of(host, text, 5000, 53, 17);
+		plan = bed_must_open(b, &t);
+		from = tuple_of(good[i], "192.0.2.1", 54, mapped_port(&plan), 17);
+		bed_must_open(b, &from);
+	}
+	bed_free(b);
+}
+
+/* The longest prefix is the one that an address is under, in whatever order they are listed. */
+static void nested_prefixes_are_told_apart_by_length(void **state)
+{
+	(void)state;
+	for (unsigned order = 0; order < 2; order++) {
+		struct bed *b = bed_new(1);
+		struct tuple t = tuple_of(host, "2001:db8:64::203.0.113.9", 5000, 53, 17);
+		struct tuple wide = tuple_of(host, "2001:db8:cb00:7109::", 5000, 53, 17);
+		struct addr want = addr_of("203.0.113.9");
+		struct flow_plan plan;
+
+		bed_prefix(b, order ? "2001:db8::/32" : "2001:db8:64::/96");
+		bed_prefix(b, order ? "2001:db8:64::/96" : "2001:db8::/32");
+		bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+		bed_up(b, 100);
+		t.src = wide.src = addr_of("2001:db9::1");
+		plan = bed_must_open(b, &t);
+		assert_true(addr_equal(&plan.key[1].src, &want));
+		plan = bed_must_open(b, &wide);
+		assert_true(addr_equal(&plan.key[1].src, &want));
+		bed_free(b);
+	}
 }
 
 static void session_from_outside_uses_the_prefix_the_host_used(void **state)
@@ -430,6 +481,8 @@ int main(void)
 		cmocka_unit_test(hairpin_joins_two_inside_hosts_by_their_mappings),
 		cmocka_unit_test(full_pool_and_full_bib_are_refused_with_address_unreachable),
 		cmocka_unit_test(error_source_is_under_the_prefix_or_the_pool_address),
+		cmocka_unit_test(addresses_that_look_like_bad_ones_in_part_pass),
+		cmocka_unit_test(nested_prefixes_are_told_apart_by_length),
 		cmocka_unit_test(session_from_outside_uses_the_prefix_the_host_used),
 		cmocka_unit_test(address_dependent_filtering_wants_a_session_with_that_address),
 	};

@@ -63,9 +63,15 @@ static void too_much_or_wrong_is_refused_and_says_so(void **state)
 	free(b->steer);
 	b->conf.n_static = 0;
 
-	for (unsigned i = 0; i < 9; i++)
+	for (unsigned i = 0; i < 8; i++) /* with the first one nine, one too many */
 		bed_pool(b, "192.0.2.1", "192.0.2.1", (uint16_t)(100 * i + 100),
 			 (uint16_t)(100 * i + 150));
+	b->conf.n_pool4--;
+	assert_int_equal(bed_compile(b), 0);
+	nat64_table_free(b->t);
+	b->t = NULL;
+	free(b->steer);
+	b->conf.n_pool4++;
 	assert_int_equal(bed_compile(b), -ENOSPC);
 	assert_non_null(strstr(b->err.text, "ranges on 192.0.2.1"));
 	free(b->steer);
