@@ -332,16 +332,29 @@ static void claim_services(struct building *b)
 		claim(b, ROLE_PROBE, b->in->probe);
 }
 
-static void add_probe_client(struct building *b)
+static void add_device_address(struct building *b, enum netlink_device device, const struct addr *a)
 {
 	struct netlink_object o = { .kind = NETLINK_KIND_ADDRESS };
 
-	if (!b->in->probe_client || !b->p->device[NETLINK_DEVICE_INSIDE].ifindex)
-		return;
-	o.prefix = host_prefix(b->in->probe_client);
+	o.ifindex = b->p->device[device].ifindex;
+	o.prefix = host_prefix(a);
 	o.family = family_of(&o.prefix);
-	o.ifindex = b->p->device[NETLINK_DEVICE_INSIDE].ifindex;
-	object__add(&b->p->objects, &o);
+	if (o.ifindex)
+		object__add(&b->p->objects, &o);
+}
+
+/*
+ * The loose reverse path check is a strict one on a device that has no IPv4 address at all. Ours get
+ * the dummy address of RFC 7600, with a scope that keeps it from being chosen as a source.
+ */
+static void add_device_addresses(struct building *b)
+{
+	const struct addr dummy = addr_from_ip4_host(0xc0000008);
+
+	add_device_address(b, NETLINK_DEVICE_INSIDE, &dummy);
+	add_device_address(b, NETLINK_DEVICE_OUTSIDE, &dummy);
+	if (b->in->probe_client)
+		add_device_address(b, NETLINK_DEVICE_INSIDE, b->in->probe_client);
 }
 
 /* ---- egress6 ---- */
@@ -460,7 +473,7 @@ int netlink_plan_build(const struct netlink_input *in, struct netlink_plan *out,
 		claim_services(&b);
 	if (in->conf->has_egress6)
 		lead_egress6(&b);
-	add_probe_client(&b);
+	add_device_addresses(&b);
 	settle_routes(&p.objects);
 	if (!p.manage)
 		p.objects.n = 0;

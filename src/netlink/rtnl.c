@@ -168,7 +168,7 @@ static int put_address(struct nl_msg *m, const struct netlink_object *o)
 		.ifa_family = o->family,
 		.ifa_prefixlen = own_len(o),
 		.ifa_index = (uint32_t)o->ifindex,
-		.ifa_scope = RT_SCOPE_UNIVERSE,
+		.ifa_scope = o->family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE,
 	};
 	int rc = nlmsg_append(m, &h, sizeof(h), NLMSG_ALIGNTO);
 
