@@ -18,7 +18,6 @@ class Gateway:
     def __init__(self, host, build=None):
         self.host, self.build, self.program, self.config = host, build or default_build(), None, None
         self.control = host.lab.path(f"{host.name}-control.sock")
-        self.n_starts = 0
 
     def binary(self, name):
         return os.path.join(self.build, "src", name, name)
@@ -30,12 +29,14 @@ class Gateway:
     def start(self, config=None, timeout=30.0):
         if config:
             self.write(config)
-        self.n_starts += 1
-        notify = NotifySocket(self.host.lab.path(f"{self.host.name}-notify-{self.n_starts}"))
+        notify = NotifySocket(self.host.lab.path(f"{self.host.name}-notify.sock"))
         self.program = self.host.start(self.binary("sixgated"), "-c", self.config,
                                        log=f"{self.host.name}-sixgated.log",
                                        env={"NOTIFY_SOCKET": notify.path})
-        notify.wait_ready(self.program, timeout)
+        try:
+            notify.wait_ready(self.program, timeout)
+        finally:
+            notify.close()
         return self
 
     def stop(self, how=signal.SIGTERM, timeout=15.0):

@@ -219,6 +219,10 @@ class NotifySocket:
         self.socket.bind(path)
         os.chmod(path, 0o777)
 
+    def close(self):
+        self.socket.close()
+        os.unlink(self.path)
+
     def wait_ready(self, program, timeout=20.0):
         end = time.monotonic() + timeout
         self.socket.settimeout(0.1)
