@@ -316,7 +316,7 @@ static const struct field cache_fields[] = {
 	  .words = WORDS({ "off", 0 }, { "0", 0 }, { "0s", 0 }) },
 };
 static const struct record cache_record = {
-	.what = "a size", FIELDS(cache_fields), .short_key = "size", .flow = true,
+	.what = "a size", FIELDS(cache_fields), .short_key = "size",
 };
 
 static const struct field dns64_fields[] = {

@@ -1,0 +1,307 @@
+/* test_checks.c - a configuration that cannot work is refused with the reason; what is not built
+ * yet is refused by name. Each row has a twin that is accepted: the rule is where it says it is. */
+#include "fixture.h"
+
+#define LINKS "interfaces: {inside: lan0, outside: wan0}\n"
+
+/* @good: NULL where the built rows of other tests show the other side. */
+struct row {
+	const char *what, *bad, *key, *part, *good;
+};
+
+static void assert_rows(const struct row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct config_errors *e;
+
+		print_message("row %zu: %s\n", i, rows[i].what);
+		e = parse_bad(rows[i].bad);
+		assert_true(has_error(e, 0, 0, rows[i].key));
+		assert_true(has_error(e, 0, 0, rows[i].part));
+		if (e->n != 1)
+			print_errors(e);
+		assert_int_equal(e->n, 1);
+		assert_true(e->error[0].line > 0 && e->error[0].column > 0);
+		if (rows[i].good)
+			config_free(parse_good(rows[i].good));
+	}
+}
+
+#define ASSERT_ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof((rows)[0]))
+
+static void unbuilt_features_are_refused_by_name(void **state)
+{
+#define NAT64(text) LINKS "nat64: {pool4: outside, " text "}\n"
+#define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, " text "}\n"
+#define SERVICE(text)                                                                              \
+	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
+	      "{name: n, address: 192.0.2.2}, " text "}]\n"
+	static const struct row rows[] = {
+		{ "siit", "siit: {prefix: 2001:db8:100::/40}\n", "siit:", "not built yet", NULL },
+		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
+		{ "limits", NAT64("limits: {flows: 100}"), "nat64.limits.flows", "not built yet",
+		  NAT64("limits: {flows: off}") },
+		{ "limits", NAT64("limits: {ports: 100}"), "nat64.limits.ports", "not built yet",
+		  NAT64("limits: {ports: off}") },
+		{ "limits", NAT64("limits: {new-flows: 500/s}"), "nat64.limits.new-flows",
+		  "not built yet", NAT64("limits: {new-flows: off}") },
+		{ "limits", NAT64("limits: {subscriber-prefix: 64}"),
+		  "nat64.limits.subscriber-prefix", "not built yet",
+		  NAT64("limits: {subscriber-prefix: auto}") },
+		{ "log", NAT64("log: {sink: journal, what: [port-blocks]}"), "nat64.log",
+		  "not built yet", NAT64("log: off") },
+		{ "views", DNS64("views: [{clients: 2001:db8::/48, prefix: 2001:db8:64::/96}]"),
+		  "dns64.views", "not built yet", DNS64("views: []") },
+		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
+		  "not built yet", DNS64("zones: []") },
+		{ "always", DNS64("always: [a.example]"), "dns64.always", "not built yet",
+		  DNS64("always: []") },
+		{ "serve-stale", DNS64("cache: {serve-stale: 1d}"), "dns64.cache.serve-stale",
+		  "not built yet", DNS64("cache: {serve-stale: off}") },
+		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
+		  "dns64.router-advertisement", "not built yet", NULL },
+		{ "flow-log", LINKS "egress6: {prefixes: inside, flow-log: {interval: 1m}}\n",
+		  "egress6.flow-log", "not built yet", NULL },
+		{ "zones of services", SERVICE("zones: {prefer: a, spill: 80%}"),
+		  "services[0].zones", "not built yet", NULL },
+		{ "slow-start", SERVICE("slow-start: 30s"), "services[0].slow-start",
+		  "not built yet", SERVICE("slow-start: off") },
+		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",
+		  "proxy-v2 is not built yet", SERVICE("client-address: keep") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef NAT64
+#undef DNS64
+#undef SERVICE
+}
+
+static void nat64_that_cannot_work_is_refused(void **state)
+{
+#define STATIC(pool, outside_address, outside_port)                                                \
+	LINKS "nat64: {pool4: " pool ", static: [{protocol: tcp, inside: {address: 2001:db8::1, "  \
+	      "port: 80}, outside: {address: " outside_address ", port: " outside_port "}}]}\n"
+	static const struct row rows[] = {
+		{ "static entry outside the pool", STATIC("192.0.2.1", "192.0.2.2", "80"),
+		  "nat64.static[0].outside.address", "192.0.2.2 port 80 is in no entry of nat64.pool4",
+		  STATIC("192.0.2.1", "192.0.2.1", "80") },
+		{ "static entry on the host's own ports", STATIC("outside", "192.0.2.2", "80"),
+		  "nat64.static[0]", "in no entry of nat64.pool4",
+		  STATIC("outside", "192.0.2.2", "10000") },
+		{ "static entry of a protocol the pool has not",
+		  STATIC("{address: 192.0.2.1, protocols: udp}", "192.0.2.1", "80"),
+		  "nat64.static[0]", "for this protocol",
+		  STATIC("{address: 192.0.2.1, protocols: [udp, tcp]}", "192.0.2.1", "80") },
+		{ "static entry under the NAT64 prefix (RFC 6146 3.5)",
+		  LINKS "nat64: {pool4: 192.0.2.1, static: [{protocol: tcp, inside: {address: "
+			"64:ff9b::1, port: 80}, outside: {address: 192.0.2.1, port: 80}}]}\n",
+		  "nat64.static[0].inside.address", "NAT64 prefix", NULL },
+		{ "two static entries on one port",
+		  LINKS "nat64: {pool4: 192.0.2.1, static: [{protocol: tcp, inside: {address: "
+			"2001:db8::1, port: 80}, outside: {address: 192.0.2.1, port: 80}}, "
+			"{protocol: tcp, inside: {address: 2001:db8::2, port: 80}, outside: "
+			"{address: 192.0.2.1, port: 80}}]}\n",
+		  "nat64.static[1].outside.address", "entry 1 has the same outside address and port",
+		  NULL },
+		{ "4,095 ephemeral ports left to the host",
+		  LINKS "nat64: {pool4: {address: outside, ports: 10000-56904}}\n",
+		  "nat64.pool4", "leaves the host itself 4095 of its ephemeral ports 32768-60999",
+		  LINKS "nat64: {pool4: {address: outside, ports: 10000-56903}}\n" },
+		{ "pool entries that overlap",
+		  LINKS "nat64: {pool4: [192.0.2.0/24, {address: 192.0.2.9, ports: 2000}]}\n",
+		  "nat64.pool4[1]", "that entry 1 has too",
+		  LINKS "nat64: {pool4: [{address: 192.0.2.0/24, ports: 1024-1999}, {address: "
+			"192.0.2.9, ports: 2000}]}\n" },
+		{ "more than 1,024 addresses", LINKS "nat64: {pool4: [198.18.0.0/22, 192.0.2.1]}\n",
+		  "nat64.pool4", "at most 1024 addresses, found 1025",
+		  LINKS "nat64: {pool4: 198.18.0.0/22}\n" },
+		{ "multicast in the pool", LINKS "nat64: {pool4: 224.0.0.1}\n", "nat64.pool4",
+		  "that a host can have", NULL },
+		{ "prefixes that overlap",
+		  LINKS "nat64: {pool4: outside, prefix: ['2001:db8::/32', '2001:db8:64::/96']}\n",
+		  "nat64.prefix[1]", "overlaps the prefix number 1",
+		  LINKS "nat64: {pool4: outside, prefix: ['2001:db8::/32', '2001:db9:64::/96']}\n" },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef STATIC
+}
+
+static void services_that_cannot_work_are_refused(void **state)
+{
+#define SERVICE(vips, node, more)                                                                  \
+	LINKS "services: [{name: a, addresses: [" vips "], port: 80, nodes: [{name: n, address: "  \
+	      node "}]" more "}]\n"
+	static const struct row rows[] = {
+		{ "v4 clients, v6 node, nothing to embed in", SERVICE("192.0.2.1", "2001:db8::2", ""),
+		  "services[0].nodes[0].address", "embed-prefix is missing",
+		  SERVICE("192.0.2.1", "2001:db8::2", ", embed-prefix: 2001:db8:1::/96") },
+		{ "v6 clients, v4 node, no source", SERVICE("2001:db8::1", "192.0.2.2", ""),
+		  "services[0].nodes[0].address", "source.v4 is missing",
+		  SERVICE("2001:db8::1", "192.0.2.2", ", source: {v4: 192.0.2.3}") },
+		{ "hide without a source", SERVICE("192.0.2.1", "192.0.2.2", ", client-address: hide"),
+		  "services[0].nodes[0].address", "needs source.v4",
+		  SERVICE("192.0.2.1", "192.0.2.2", ", client-address: hide, source: {v4: 192.0.2.3}") },
+		{ "hide across families",
+		  SERVICE("192.0.2.1", "2001:db8::2", ", client-address: hide, source: {v4: 192.0.2.3}"),
+		  "services[0].nodes[0].address", "needs source.v6",
+		  SERVICE("192.0.2.1", "2001:db8::2",
+			  ", client-address: hide, source: {v6: 2001:db8::3}") },
+		{ "keep, v4 clients of a v6 node",
+		  SERVICE("192.0.2.1", "2001:db8::2",
+			  ", client-address: keep, embed-prefix: 2001:db8:1::/96"),
+		  "services[0].nodes[0].address", "cannot keep their address",
+		  SERVICE("2001:db8::1", "2001:db8::2", ", client-address: keep") },
+		{ "keep, v6 clients of a v4 node",
+		  SERVICE("2001:db8::1", "192.0.2.2", ", client-address: keep, source: {v4: 192.0.2.3}"),
+		  "services[0].nodes[0].address", "cannot keep their address", NULL },
+		{ "one of two VIPs", SERVICE("192.0.2.1, 2001:db8::1", "2001:db8::2", ""),
+		  "services[0].nodes[0].address", "IPv4 clients", NULL },
+		{ "a node that is a VIP", SERVICE("192.0.2.1", "192.0.2.1", ""),
+		  "services[0].nodes[0].address", "cannot be behind itself", NULL },
+		{ "embed-prefix of another length",
+		  SERVICE("192.0.2.1", "2001:db8::2", ", embed-prefix: 2001:db8:1::/64"),
+		  "services[0].embed-prefix", "96 bits", NULL },
+		{ "embed-prefix with a VIP in it",
+		  SERVICE("192.0.2.1, 2001:db8::1", "2001:db8:1::2", ", embed-prefix: '2001:db8::/96'"),
+		  "services[0].embed-prefix", "contains an address of service a", NULL },
+		{ "the same VIP twice", SERVICE("192.0.2.1, 192.0.2.1", "192.0.2.2", ""),
+		  "services[0].addresses[1]", "stands twice", NULL },
+		{ "health timeout above the interval",
+		  SERVICE("192.0.2.1", "192.0.2.2", ", health: {interval: 500ms, timeout: 501ms}"),
+		  "services[0].health.timeout", "the interval, which is 500 ms",
+		  SERVICE("192.0.2.1", "192.0.2.2", ", health: {interval: 500ms, timeout: 500ms}") },
+		{ "tcp and http",
+		  SERVICE("192.0.2.1", "192.0.2.2", ", health: {tcp: true, http: {path: /}}"),
+		  "services[0].health.http", "either tcp or http", NULL },
+		{ "health path", SERVICE("192.0.2.1", "192.0.2.2", ", health: {http: {path: x}}"),
+		  "services[0].health.http.path", "a path from / on", NULL },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef SERVICE
+}
+
+static void services_that_meet_are_refused(void **state)
+{
+#define TWO(first, second)                                                                         \
+	LINKS "services:\n"                                                                        \
+	      "  - {" first ", nodes: {name: n, address: 192.0.2.8}}\n"                             \
+	      "  - {" second ", nodes: {name: n, address: 192.0.2.9}}\n"
+#define NODES(text) LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: [" text "]}]\n"
+	static const struct row rows[] = {
+		{ "overlapping services",
+		  TWO("name: a, addresses: 192.0.2.1, port: 80",
+		      "name: b, addresses: [192.0.2.2, 192.0.2.1], port: 80"),
+		  "services[1].addresses[1]", "service a has this address, protocol and port too",
+		  TWO("name: a, addresses: 192.0.2.1, port: 80",
+		      "name: b, addresses: [192.0.2.2, 192.0.2.1], port: 81") },
+		{ "the same name",
+		  TWO("name: a, addresses: 192.0.2.1, port: 80",
+		      "name: a, addresses: 192.0.2.1, port: 81"),
+		  "services[1].name", "another service has the name a",
+		  TWO("name: a, addresses: 192.0.2.1, port: 80",
+		      "name: b, addresses: 192.0.2.1, port: 80, protocol: udp") },
+		{ "two nodes of one name",
+		  NODES("{name: n, address: 192.0.2.2}, {name: n, address: 192.0.2.3}"),
+		  "services[0].nodes[1].name", "node 1 has the name n too",
+		  NODES("{name: n, address: 192.0.2.2}, {name: m, address: 192.0.2.3}") },
+		{ "two nodes on one address and port",
+		  NODES("{name: n, address: 192.0.2.2}, {name: m, address: 192.0.2.2, port: 80}"),
+		  "services[0].nodes[1].address", "node 1 has the same address and port",
+		  NODES("{name: n, address: 192.0.2.2}, {name: m, address: 192.0.2.2, port: 81}") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef TWO
+#undef NODES
+}
+
+static void sections_that_contradict_each_other_are_refused(void **state)
+{
+#define BOTH(nat64, service)                                                                       \
+	LINKS "nat64: {" nat64 "}\nservices: [{name: a, port: 80, " service "}]\n"
+	static const struct row rows[] = {
+		{ "dns64 prefix unlike nat64's",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, prefix: "
+			"2001:db8:64::/96}\n",
+		  "dns64.prefix", "2001:db8:64::/96 is no prefix of nat64",
+		  LINKS "nat64: {pool4: outside, prefix: 2001:db8:64::/96}\ndns64: {upstream: "
+			"192.0.2.53, prefix: 2001:db8:64::/96}\n" },
+		{ "embed-prefix equal to a NAT64 prefix",
+		  BOTH("pool4: outside", "addresses: 192.0.2.1, embed-prefix: 64:ff9b::/96, nodes: "
+					 "{name: n, address: 2001:db8::2}"),
+		  "services[0].embed-prefix", "overlaps the NAT64 prefix 64:ff9b::/96",
+		  BOTH("pool4: outside", "addresses: 192.0.2.1, embed-prefix: 2001:db8:1::/96, "
+					 "nodes: {name: n, address: 2001:db8::2}") },
+		{ "embed-prefix inside a NAT64 prefix",
+		  BOTH("pool4: outside, prefix: '2001:db8::/32'",
+		       "addresses: 192.0.2.1, embed-prefix: 2001:db8:1::/96, nodes: {name: n, "
+		       "address: 2001:db9::2}"),
+		  "services[0].embed-prefix", "overlaps the NAT64 prefix 2001:db8::/32", NULL },
+		{ "VIP in pool4",
+		  BOTH("pool4: 192.0.2.0/24", "addresses: 192.0.2.1, nodes: {name: n, address: "
+					      "198.51.100.2}"),
+		  "services[0].addresses", "is in nat64.pool4",
+		  BOTH("pool4: 192.0.2.2", "addresses: 192.0.2.1, nodes: {name: n, address: "
+					   "198.51.100.2}") },
+		{ "VIP under a NAT64 prefix",
+		  BOTH("pool4: outside", "addresses: 64:ff9b::1, nodes: {name: n, address: 2001:db8::2}"),
+		  "services[0].addresses", "is under a NAT64 prefix", NULL },
+		{ "source in pool4",
+		  BOTH("pool4: 192.0.2.0/24", "addresses: 2001:db8::1, source: {v4: 192.0.2.1}, "
+					      "nodes: {name: n, address: 198.51.100.2}"),
+		  "services[0].source.v4", "is in nat64.pool4", NULL },
+		{ "one-armed with egress6",
+		  "interfaces: {inside: eth0, outside: eth0}\negress6: {prefixes: inside}\n",
+		  "interfaces.outside", "one-armed",
+		  "interfaces: {inside: eth0, outside: eth0}\nnat64: {pool4: outside}\n" },
+		{ "an interface twice", "interfaces: {inside: [a, b, a], outside: c}\n",
+		  "interfaces.inside[2]", "a stands twice",
+		  "interfaces: {inside: [a, b], outside: c}\n" },
+		{ "our device as an inside interface",
+		  "interfaces: {inside: sixgate0o, outside: c}\ngateway: {}\n", "interfaces",
+		  "sixgate0o are made by us", NULL },
+		{ "device name with no room for the o",
+		  "interfaces: {inside: a, outside: c, tun: abcdefghijklmno}\n", "interfaces.tun",
+		  "at most 14 letters", "interfaces: {inside: a, outside: c, tun: abcdefghijklmn}\n" },
+		{ "tos with a copied traffic class", "translation: {tos: 3}\n", "translation.tos",
+		  "copy-traffic-class: false",
+		  "translation: {copy-traffic-class: false, tos: 3}\n" },
+		{ "dns64 that asks itself",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: 192.0.2.53}\n",
+		  "dns64.upstream", "it would ask itself",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: {address: 192.0.2.53, port: "
+			"54}, listen: 192.0.2.53}\n" },
+		{ "pinhole to nobody's address",
+		  LINKS "egress6: {prefixes: '2001:db8:1::/48', allow: {protocol: tcp, destination: "
+			"2001:db8:2::1}}\n",
+		  "egress6.allow", "is in none of egress6.prefixes",
+		  LINKS "egress6: {prefixes: '2001:db8:1::/48', allow: {protocol: tcp, destination: "
+			"2001:db8:1::1}}\n" },
+		{ "pinhole with ports of icmpv6",
+		  LINKS "egress6: {prefixes: inside, allow: {protocol: icmpv6, destination: "
+			"2001:db8:2::1, port: 80}}\n",
+		  "egress6.allow", "icmpv6 has no ports", NULL },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef BOTH
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(unbuilt_features_are_refused_by_name),
+		cmocka_unit_test(nat64_that_cannot_work_is_refused),
+		cmocka_unit_test(services_that_cannot_work_are_refused),
+		cmocka_unit_test(services_that_meet_are_refused),
+		cmocka_unit_test(sections_that_contradict_each_other_are_refused),
+	};
+	return cmocka_run_group_tests_name("config/checks", tests, NULL, NULL);
+}
