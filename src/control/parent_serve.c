@@ -62,11 +62,14 @@ static void serve_ready(struct parent *p, const struct request *r)
 	struct err e = { "" };
 	int rc;
 
-	answer(p, r, 0, "", -1);
-	if (p->ready)
+	if (p->ready) {
+		answer(p, r, 0, "", -1);
 		return;
+	}
 	p->ready = true;
 	rc = parent__kernel_sync(p, &e);
+	/* only now: the checks of the nodes, which the child begins next, need the routes */
+	answer(p, r, 0, "", -1);
 	if (rc)
 		log_error("%s", e.text);
 	if (rc == -EADDRINUSE) { /* the local table would take our packets: it cannot work */

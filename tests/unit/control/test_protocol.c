@@ -1,0 +1,106 @@
+/* test_protocol.c - requests of the control socket, lawful and not. */
+#include "sixgate/control/protocol.h"
+#include "sixgate/base/must.h"
+#include "test.h"
+#include <errno.h>
+#include <string.h>
+
+static const struct {
+	const char *line;
+	int rc;
+	struct ctl_request want;
+} rows[] = {
+	{ "{\"command\":\"status\"}", 0, { CTL_STATUS, false, 0 } },
+	{ " { \"command\" : \"flows\", \"max\": 10 } ", 0, { CTL_FLOWS, false, 10 } },
+	{ "{\"all\":true,\"command\":\"counters\"}", 0, { CTL_COUNTERS, true, 0 } },
+	{ "{\"command\":\"bib\",\"max\":0}", 0, { CTL_BIB, false, 0 } },
+	{ "{\"command\":\"reload\"}\r", 0, { CTL_RELOAD, false, 0 } },
+	{ "", -EINVAL, { 0 } },
+	{ "status", -EINVAL, { 0 } },
+	{ "[\"status\"]", -EINVAL, { 0 } },
+	{ "{}", -EINVAL, { 0 } },
+	{ "{\"command\":7}", -EINVAL, { 0 } },
+	{ "{\"command\":\"teardown\"}", -EINVAL, { 0 } }, /* the tool's own work */
+	{ "{\"command\":\"STATUS\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\",\"command\":\"flows\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\",\"al\":true}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\",\"all\":1}", -EINVAL, { 0 } },
+	{ "{\"command\":\"flows\",\"max\":-1}", -EINVAL, { 0 } },
+	{ "{\"command\":\"flows\",\"max\":1.5}", -EINVAL, { 0 } },
+	{ "{\"command\":\"flows\",\"max\":99999999999999999999}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\"} {\"command\":\"status\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\"", -EINVAL, { 0 } },
+	{ "{\"command\":\"\xff\"}", -EINVAL, { 0 } },
+};
+
+static void lines_are_decoded_or_refused_with_a_reason(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct ctl_request r = { .command = N_CTL_COMMANDS };
+		struct err e = { "" };
+		int rc = ctl_request_decode(rows[i].line, strlen(rows[i].line), &r, &e);
+
+		print_message("%s\n", rows[i].line);
+		assert_int_equal(rc, rows[i].rc);
+		if (rc) {
+			assert_int_equal(r.command, N_CTL_COMMANDS);
+			assert_true(e.text[0] != 0);
+			continue;
+		}
+		assert_int_equal(r.command, rows[i].want.command);
+		assert_int_equal(r.all, rows[i].want.all);
+		assert_int_equal(r.max, rows[i].want.max);
+	}
+}
+
+static void a_request_survives_the_way_there(void **state)
+{
+	(void)state;
+	for (int c = 0; c < N_CTL_COMMANDS; c++) {
+		const struct ctl_request r = { .command = (enum ctl_command)c, .all = c % 2, .max = 42 };
+		struct ctl_request back;
+		char line[CTL_LINE_MAX];
+		size_t len = ctl_request_encode(&r, line, sizeof(line));
+
+		assert_int_equal(line[len - 1], '\n');
+		assert_int_equal(ctl_request_decode(line, len - 1, &back, NULL), 0);
+		assert_int_equal(back.command, r.command);
+		assert_int_equal(back.all, r.all);
+		assert_int_equal(back.max, r.max);
+	}
+}
+
+static void a_line_is_bounded(void **state)
+{
+	char line[CTL_LINE_MAX + 1];
+	struct ctl_request r;
+	int n = snprintf(line, sizeof(line), "{\"command\":\"status\"}");
+
+	(void)state;
+	memset(line + n, ' ', sizeof(line) - (size_t)n);
+	assert_int_equal(ctl_request_decode(line, CTL_LINE_MAX, &r, NULL), 0);
+	assert_int_equal(ctl_request_decode(line, CTL_LINE_MAX + 1, &r, NULL), -EINVAL);
+}
+
+static void deep_nesting_is_refused_and_does_no_harm(void **state)
+{
+	char line[CTL_LINE_MAX];
+	struct ctl_request r;
+
+	(void)state;
+	memset(line, '[', sizeof(line));
+	assert_int_equal(ctl_request_decode(line, sizeof(line), &r, NULL), -EINVAL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lines_are_decoded_or_refused_with_a_reason),
+		cmocka_unit_test(a_request_survives_the_way_there),
+		cmocka_unit_test(a_line_is_bounded),
+		cmocka_unit_test(deep_nesting_is_refused_and_does_no_harm),
+	};
+
+	return cmocka_run_group_tests_name("control/protocol", tests, NULL, NULL);
+}
