@@ -22,21 +22,21 @@ static uint16_t checksum_at(uint8_t proto)
 	return proto == IPPROTO_TCP ? 16 : 6;
 }
 
-struct verdict packet__settle_checksum(struct packet *p)
+enum drop_reason packet__settle_checksum(struct packet *p)
 {
 	const struct offload *off = &p->off;
 	bool has_ports = p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP;
 
 	if (p->flags & PACKET_FRAGMENT)
-		return verdict_drop(DROP_BAD_OFFLOAD);
+		return DROP_BAD_OFFLOAD;
 	if (has_ports && off->csum_start == p->l4_at && off->csum_offset == checksum_at(p->proto))
-		return verdict_continue();
+		return DROP_NONE;
 	/* ICMP, or the inside of a tunnel */
 	if (off->gso || off->csum_start < p->l4_at ||
 	    (uint32_t)off->csum_start + off->csum_offset + 2 > p->len)
-		return verdict_drop(DROP_BAD_OFFLOAD);
+		return DROP_BAD_OFFLOAD;
 	packet_finish_checksum(p);
-	return verdict_continue();
+	return DROP_NONE;
 }
 
 static bool gso_kind_fits(const struct packet *p)
@@ -54,20 +54,20 @@ static bool gso_kind_fits(const struct packet *p)
 	return false;
 }
 
-struct verdict packet__check_gso(struct packet *p)
+enum drop_reason packet__check_gso(struct packet *p)
 {
 	uint32_t head;
 
 	if (!gso_kind_fits(p) || p->flags & PACKET_FRAGMENT || !p->off.csum_partial ||
 	    p->off.gso_size == 0)
-		return verdict_drop(DROP_BAD_OFFLOAD);
+		return DROP_BAD_OFFLOAD;
 	head = packet_headers_len(p);
 	if (head > GSO_HEADERS_MAX)
-		return verdict_drop(DROP_BAD_OFFLOAD);
+		return DROP_BAD_OFFLOAD;
 	if (p->len - head <= p->off.gso_size) {
 		p->off.gso = GSO_NONE;
 		p->off.gso_size = 0;
 		p->off.gso_ecn = false;
 	}
-	return verdict_continue();
+	return DROP_NONE;
 }

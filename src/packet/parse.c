@@ -2,7 +2,8 @@
  * parse.c - from hostile bytes to facts: IPv4, IPv6, TCP, UDP.
  *
  * The common packets (no extension headers, no options, whole) take the straight line; everything
- * odd branches off early. ICMP is in parse_icmp.c, extension headers in walk6.c.
+ * odd branches off early. ICMP is in parse_icmp.c, extension headers in walk6.c. Inside, a function
+ * returns why it would drop, DROP_NONE for going on: the verdict is made in one place.
  */
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -49,7 +50,7 @@ static inline enum drop_reason as_source(enum drop_reason why)
 	return why == DROP_MULTICAST ? DROP_BAD_ADDRESS : why;
 }
 
-static struct verdict parse_tcp(struct packet *p, const uint8_t *l4, uint32_t left)
+static enum drop_reason parse_tcp(struct packet *p, const uint8_t *l4, uint32_t left)
 {
 	uint32_t head;
 
@@ -57,16 +58,16 @@ static struct verdict parse_tcp(struct packet *p, const uint8_t *l4, uint32_t le
 		return packet__l4_short(p);
 	head = (l4[12] >> 4) * 4u;
 	if (unlikely(head < 20))
-		return verdict_drop(DROP_BAD_HEADER);
+		return DROP_BAD_HEADER;
 	if (unlikely(head > left))
 		return packet__l4_short(p);
 	p->tcp_flags = l4[13];
 	p->key.sport = load_be16(l4);
 	p->key.dport = load_be16(l4 + 2);
-	return verdict_continue();
+	return DROP_NONE;
 }
 
-static struct verdict parse_udp(struct packet *p, const uint8_t *l4, uint32_t left)
+static enum drop_reason parse_udp(struct packet *p, const uint8_t *l4, uint32_t left)
 {
 	uint16_t len;
 
@@ -74,10 +75,10 @@ static struct verdict parse_udp(struct packet *p, const uint8_t *l4, uint32_t le
 		return packet__l4_short(p);
 	len = load16(l4 + 4);
 	if (unlikely(len < 8 || (len > left && !(p->flags & PACKET_FRAGMENT))))
-		return verdict_drop(DROP_BAD_HEADER);
+		return DROP_BAD_HEADER;
 	p->key.sport = load_be16(l4);
 	p->key.dport = load_be16(l4 + 2);
-	return verdict_continue();
+	return DROP_NONE;
 }
 
 static inline bool has_l4(const struct packet *p)
@@ -85,15 +86,15 @@ static inline bool has_l4(const struct packet *p)
 	return (p->flags & (PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT)) != PACKET_FRAGMENT;
 }
 
-static struct verdict parse_l4(struct packet *p)
+static enum drop_reason parse_l4(struct packet *p)
 {
 	const uint8_t *l4 = p->data + p->l4_at;
 	uint32_t left = p->len - p->l4_at;
 
 	if (unlikely(p->proto == (p->family == 4 ? IPPROTO_ICMPV6 : IPPROTO_ICMP)))
-		return verdict_drop(DROP_UNKNOWN_PROTOCOL); /* the other family's */
+		return DROP_UNKNOWN_PROTOCOL; /* the other family's */
 	if (unlikely(!has_l4(p)))
-		return verdict_continue();
+		return DROP_NONE;
 	switch (p->proto) {
 	case IPPROTO_TCP:
 		return parse_tcp(p, l4, left);
@@ -103,41 +104,38 @@ static struct verdict parse_l4(struct packet *p)
 	case IPPROTO_ICMPV6:
 		return packet__parse_icmp(p);
 	default:
-		return verdict_continue();
+		return DROP_NONE;
 	}
 }
 
-static struct verdict parse_upper(struct packet *p)
+static enum drop_reason parse_upper(struct packet *p)
 {
-	struct verdict v;
+	enum drop_reason why = p->off.csum_partial ? packet__settle_checksum(p) : DROP_NONE;
 
-	if (p->off.csum_partial) {
-		v = packet__settle_checksum(p);
-		if (unlikely(v.next != VERDICT_CONTINUE))
-			return v;
-	}
-	v = parse_l4(p);
-	if (unlikely(p->off.gso) && v.next == VERDICT_CONTINUE)
-		v = packet__check_gso(p);
-	return v;
+	if (unlikely(why != DROP_NONE))
+		return why;
+	why = parse_l4(p);
+	if (unlikely(p->off.gso) && why == DROP_NONE)
+		why = packet__check_gso(p);
+	return why;
 }
 
-/* @offset, @more and frag_id are known: one of several fragments. */
-static struct verdict note_fragment(struct packet *p, uint32_t offset, bool more)
+/* One of several fragments. What it is a part of must fit a length field (RFC 8200 4.5). */
+static enum drop_reason note_fragment(struct packet *p, uint32_t offset, bool more)
 {
-	uint32_t len = p->len - p->l4_at;
+	uint32_t len = p->len - p->l4_at, head = p->family == 4 ? p->l4_at : p->l4_at - 48u;
 
 	p->flags |= PACKET_FRAGMENT | (offset == 0 ? PACKET_FIRST_FRAGMENT : 0);
 	p->frag_offset = (uint16_t)offset;
 	p->more_fragments = more;
-	if (len == 0 || (more && len % 8 != 0) || offset + len > 65535)
-		return verdict_drop(DROP_FRAGMENT_BAD);
-	return verdict_continue();
+	if (len == 0 || (more && len % 8 != 0) || head + offset + len > 65535)
+		return DROP_FRAGMENT_BAD;
+	return DROP_NONE;
 }
 
 /* An option list that contradicts itself is a bad header; a source route that is not used up is
  * not ours to follow (RFC 7915 4.1). */
-static struct verdict check_options(const struct packet *p)
+static enum drop_reason check_options(const struct packet *p)
 {
 	uint32_t at = 20, len;
 
@@ -150,25 +148,22 @@ static struct verdict check_options(const struct packet *p)
 		}
 		len = at + 2 <= p->l4_at ? o[1] : 0;
 		if (len < 2 || at + len > p->l4_at)
-			return verdict_drop(DROP_BAD_HEADER);
-		if ((o[0] == IPOPT_LSRR || o[0] == IPOPT_SSRR) &&
-		    (len < 3 || o[2] <= len))
-			return verdict_reject(DROP_SOURCE_ROUTE, REPLY_SOURCE_ROUTE);
+			return DROP_BAD_HEADER;
+		if ((o[0] == IPOPT_LSRR || o[0] == IPOPT_SSRR) && (len < 3 || o[2] <= len))
+			return DROP_SOURCE_ROUTE;
 		at += len;
 	}
-	return verdict_continue();
+	return DROP_NONE;
 }
 
-static struct verdict check_addresses4(const struct packet *p)
+static enum drop_reason check_addresses4(const struct packet *p)
 {
 	enum drop_reason dst = odd_ip4(load32(p->data + 16));
 	enum drop_reason src = as_source(odd_ip4(load32(p->data + 12)));
 
 	if (unlikely(dst != DROP_NONE))
-		return verdict_drop(dst);
-	if (unlikely(src != DROP_NONE && !(p->flags & PACKET_ICMP_ERROR)))
-		return verdict_drop(src);
-	return verdict_continue();
+		return dst;
+	return unlikely(p->flags & PACKET_ICMP_ERROR) ? DROP_NONE : src; /* RFC 7915 4.1 */
 }
 
 static inline uint64_t sum_ip4(const uint8_t *ip, uint32_t head)
@@ -181,30 +176,30 @@ static inline uint64_t sum_ip4(const uint8_t *ip, uint32_t head)
 	return likely(head == 20) ? sum : checksum_add(sum, ip + 20, head - 20);
 }
 
-static struct verdict check_header4(struct packet *p)
+static enum drop_reason check_header4(struct packet *p)
 {
 	const uint8_t *ip = p->data;
 	uint32_t head = (ip[0] & 15) * 4u, total = load16(ip + 2);
 
 	if (unlikely(head < 20 || total < head))
-		return verdict_drop(DROP_BAD_HEADER);
+		return DROP_BAD_HEADER;
 	if (unlikely(total > p->len))
-		return verdict_drop(DROP_TRUNCATED);
+		return DROP_TRUNCATED;
 	if (unlikely(checksum_fold(sum_ip4(ip, head)) != 0xffff))
-		return verdict_drop(DROP_BAD_IPV4_CHECKSUM);
+		return DROP_BAD_IPV4_CHECKSUM;
 	p->len = total;
 	p->l4_at = (uint16_t)head;
-	return verdict_continue();
+	return DROP_NONE;
 }
 
-static struct verdict parse_ip4(struct packet *p)
+static enum drop_reason parse_ip4(struct packet *p)
 {
-	struct verdict v = check_header4(p), upper;
+	enum drop_reason why = check_header4(p), upper;
 	const uint8_t *ip = p->data;
 	uint16_t frag = load16(ip + 6);
 
-	if (unlikely(v.next != VERDICT_CONTINUE))
-		return v;
+	if (unlikely(why != DROP_NONE))
+		return why;
 	p->family = 4;
 	p->tclass = ip[1];
 	p->ttl = ip[8];
@@ -215,36 +210,34 @@ static struct verdict parse_ip4(struct packet *p)
 	p->key.dst = addr_from_v4(ip + 16);
 	p->key.proto = ip[9];
 	if (unlikely(frag & 0x3fff))
-		v = note_fragment(p, (frag & 0x1fffu) * 8, frag & 0x2000);
-	if (unlikely(v.next != VERDICT_CONTINUE))
-		return v;
+		why = note_fragment(p, (frag & 0x1fffu) * 8, frag & 0x2000);
+	if (unlikely(why != DROP_NONE))
+		return why;
 	upper = parse_upper(p);
-	v = check_addresses4(p);
-	if (unlikely(v.next != VERDICT_CONTINUE))
-		return v;
-	if (unlikely(p->l4_at > 20 && upper.next == VERDICT_CONTINUE))
+	why = check_addresses4(p);
+	if (unlikely(why != DROP_NONE))
+		return why;
+	if (unlikely(p->l4_at > 20) && upper == DROP_NONE)
 		return check_options(p);
 	return upper;
 }
 
-static struct verdict check_addresses6(const struct packet *p)
+static enum drop_reason check_addresses6(const struct packet *p)
 {
 	enum drop_reason dst = odd_ip6(&p->key.dst);
 	enum drop_reason src = as_source(odd_ip6(&p->key.src));
 
-	if (unlikely(dst != DROP_NONE))
-		return verdict_drop(dst);
-	return unlikely(src != DROP_NONE) ? verdict_drop(src) : verdict_continue();
+	return unlikely(dst != DROP_NONE) ? dst : src;
 }
 
-/* Return: verdict_continue() with l4_at, proto and the fragment facts. */
-static struct verdict walk_extensions(struct packet *p)
+/* Return: DROP_NONE with l4_at, proto and the fragment facts. */
+static enum drop_reason walk_extensions(struct packet *p)
 {
 	struct chain6 c;
 	uint16_t field;
 
 	if (!chain6_walk(p->data, p->len, &c))
-		return verdict_drop(DROP_EXT_HEADERS);
+		return DROP_EXT_HEADERS;
 	p->l4_at = c.l4_at;
 	p->proto = p->key.proto = c.proto;
 	if (c.route_at) {
@@ -252,13 +245,13 @@ static struct verdict walk_extensions(struct packet *p)
 		p->reply_at = c.route_at;
 	}
 	if (!c.frag_at)
-		return verdict_continue();
+		return DROP_NONE;
 	p->flags |= PACKET_HAS_FRAG_HDR;
 	p->frag_at = c.frag_at;
 	p->frag_id = load32(p->data + c.frag_at + 4);
 	field = load16(p->data + c.frag_at + 2);
 	if ((field & 0xfff9) == 0)
-		return verdict_continue(); /* atomic: RFC 6946 */
+		return DROP_NONE; /* atomic: RFC 6946 */
 	return note_fragment(p, field & 0xfff8, field & 1);
 }
 
@@ -267,17 +260,17 @@ static inline bool is_plain(uint8_t proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6;
 }
 
-static struct verdict parse_ip6(struct packet *p)
+static enum drop_reason parse_ip6(struct packet *p)
 {
-	struct verdict v = verdict_continue();
+	enum drop_reason why;
 	const uint8_t *ip = p->data;
 	uint32_t total;
 
 	if (unlikely(p->len < 40))
-		return verdict_drop(DROP_TRUNCATED);
+		return DROP_TRUNCATED;
 	total = 40u + load16(ip + 4); /* a jumbogram has 0 here and then no room for its option */
 	if (unlikely(total > p->len))
-		return verdict_drop(DROP_TRUNCATED);
+		return DROP_TRUNCATED;
 	p->len = total;
 	p->family = 6;
 	p->tclass = (uint8_t)(load16(ip) >> 4);
@@ -288,15 +281,15 @@ static struct verdict parse_ip6(struct packet *p)
 	p->frag_id = 0;
 	p->key.src = addr_from_v6(ip + 8);
 	p->key.dst = addr_from_v6(ip + 24);
-	v = check_addresses6(p);
-	if (likely(v.next == VERDICT_CONTINUE) && unlikely(!is_plain(p->proto)))
-		v = walk_extensions(p);
-	if (unlikely(v.next != VERDICT_CONTINUE))
-		return v;
-	v = parse_upper(p);
-	if (unlikely(p->flags & PACKET_REPLY_ROUTE_HDR) && v.next == VERDICT_CONTINUE)
-		v = verdict_reject(DROP_SOURCE_ROUTE, REPLY_SOURCE_ROUTE);
-	return v;
+	why = check_addresses6(p);
+	if (unlikely(!is_plain(p->proto)) && why == DROP_NONE)
+		why = walk_extensions(p);
+	if (unlikely(why != DROP_NONE))
+		return why;
+	why = parse_upper(p);
+	if (unlikely(p->flags & PACKET_REPLY_ROUTE_HDR) && why == DROP_NONE)
+		why = DROP_SOURCE_ROUTE;
+	return why;
 }
 
 /* What a packet has only sometimes. */
@@ -312,17 +305,29 @@ static inline void forget_rare_facts(struct packet *p)
 	memset(p->key.zero, 0, sizeof(p->key.zero));
 }
 
-struct verdict packet_parse(struct packet *p)
+static enum drop_reason parse(struct packet *p)
 {
-	forget_rare_facts(p);
 	if (unlikely(p->len < 20))
-		return verdict_drop(DROP_TRUNCATED);
+		return DROP_TRUNCATED;
 	switch (p->data[0] >> 4) {
 	case 4:
 		return parse_ip4(p);
 	case 6:
 		return parse_ip6(p);
 	default:
-		return verdict_drop(DROP_BAD_VERSION);
+		return DROP_BAD_VERSION;
 	}
+}
+
+struct verdict packet_parse(struct packet *p)
+{
+	enum drop_reason why;
+
+	forget_rare_facts(p);
+	why = parse(p);
+	if (likely(why == DROP_NONE))
+		return verdict_continue();
+	if (why == DROP_SOURCE_ROUTE)
+		return verdict_reject(why, REPLY_SOURCE_ROUTE);
+	return verdict_drop(why);
 }

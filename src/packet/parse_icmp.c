@@ -90,24 +90,24 @@ static bool inner_ports(struct packet *p)
 	}
 }
 
-static struct verdict parse_error(struct packet *p)
+static enum drop_reason parse_error(struct packet *p)
 {
 	const uint8_t *ip = p->data + p->l4_at + 8;
 	uint32_t left = p->len - p->l4_at - 8u;
 
 	if (p->flags & PACKET_FRAGMENT)
-		return verdict_drop(DROP_FRAGMENT_ICMP);
+		return DROP_FRAGMENT_ICMP;
 	if (!checksum_is_right(p))
-		return verdict_drop(DROP_BAD_ICMP_CHECKSUM);
+		return DROP_BAD_ICMP_CHECKSUM;
 	p->flags |= PACKET_ICMP_ERROR;
 	p->inner_at = (uint16_t)(p->l4_at + 8);
 	if (!(p->family == 6 ? inner_ip6(p, ip, left) : inner_ip4(p, ip, left)) || !inner_ports(p))
-		return verdict_drop(DROP_ICMP_INNER);
+		return DROP_ICMP_INNER;
 	p->key.proto = p->inner_proto;
-	return verdict_continue();
+	return DROP_NONE;
 }
 
-struct verdict packet__parse_icmp(struct packet *p)
+enum drop_reason packet__parse_icmp(struct packet *p)
 {
 	const uint8_t *l4 = p->data + p->l4_at;
 
@@ -118,7 +118,7 @@ struct verdict packet__parse_icmp(struct packet *p)
 	if (is_query(p->family, p->icmp_type)) {
 		p->flags |= PACKET_ICMP_QUERY;
 		p->key.sport = p->key.dport = load_be16(l4 + 4);
-		return verdict_continue();
+		return DROP_NONE;
 	}
-	return is_error(p) ? parse_error(p) : verdict_drop(DROP_ICMP_TYPE);
+	return is_error(p) ? parse_error(p) : DROP_ICMP_TYPE;
 }

@@ -135,20 +135,21 @@ void translate__l4(const struct job *j)
 static void same_ip4(const struct job *j)
 {
 	uint8_t *ip = j->p->data;
-	be16 old = load_be16(ip + 8);
-	uint64_t delta = (uint64_t)j->rw->addr_delta + (uint16_t)~old.raw;
+	be16 old = load_be16(ip + 8), fresh; /* TTL and protocol */
 
-	ip[8] = translate__hops(j->env, ip[8]);
+	fresh = be16_from((uint16_t)(translate__hops(j->env, j->p->ttl) << 8 | ip[9]));
+	store_be16(ip + 8, fresh);
 	memcpy(ip + 12, j->rw->to.src.octet + 12, 4);
 	memcpy(ip + 16, j->rw->to.dst.octet + 12, 4);
-	checksum_apply(ip + 10, checksum_fold(delta + load_be16(ip + 8).raw));
+	checksum_apply(ip + 10, checksum_fold((uint64_t)j->rw->addr_delta + fresh.raw +
+					      (uint16_t)~old.raw));
 }
 
 static void same_ip6(const struct job *j)
 {
 	uint8_t *ip = j->p->data;
 
-	ip[7] = translate__hops(j->env, ip[7]);
+	ip[7] = translate__hops(j->env, j->p->ttl);
 	memcpy(ip + 8, j->rw->to.src.octet, 16);
 	memcpy(ip + 24, j->rw->to.dst.octet, 16);
 }
