@@ -121,7 +121,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 		complain(to, &c->never, "dns64.never", "expected at most %d domains",
 			 DNS64_NEVER_MAX);
 	for (size_t i = 0; i < c->n_never && i < DNS64_NEVER_MAX; i++)
-		if (!is_domain(c->never[i]))
+		if (!c->never[i] || !is_domain(c->never[i]))
 			complain(to, &c->never[i], "dns64.never",
 				 "expected a domain name of letters, digits, hyphens and dots");
 	if (c->cache_bytes < DNS64_CACHE_MIN_BYTES || c->cache_bytes > DNS64_CACHE_MAX_BYTES)

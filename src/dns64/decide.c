@@ -111,6 +111,9 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 			f.has_soa = true;
 			f.negative_ttl = ttl > view->age_s ? ttl - view->age_s : 0;
 		}
+		/* Some servers answer AAAA with A: that is no data, and not to be shown. */
+		if (rr.section == DNS_ANSWER && q.type == DNS_TYPE_AAAA && rr.type == DNS_TYPE_A)
+			f.n_excluded++;
 		if (rr.section == DNS_ANSWER && rr.type == q.type && rr.class == DNS_CLASS_IN &&
 		    dns_name_read(view->wire, view->len, rr.owner_at, &owner) &&
 		    dns_name_equal(&owner, &end))

@@ -206,6 +206,8 @@ static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr)
 
 	if (covers(rr, LDNS_RR_TYPE_AAAA))
 		return true; /* the set it signs is no longer whole */
+	if (ldns_rr_get_type(rr) == LDNS_RR_TYPE_A)
+		return true; /* a wrong answer to AAAA */
 	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_AAAA)
 		return false;
 	octets = sole_rdata(rr, 16);

@@ -47,7 +47,8 @@ struct dns_view {
  * struct dns64_facts - what one leg's answer says
  * @n_usable:     records at the end of the CNAME chain that count: AAAA outside `exclude`, A that
  *                at least one prefix may carry (RFC 6052 3.1)
- * @n_excluded:   AAAA records that count as absent (RFC 6147 5.1.4)
+ * @n_excluded:   records that must not be shown: AAAA that count as absent (RFC 6147 5.1.4), and A
+ *                in an answer to AAAA
  * @is_signed:    the records or the denial carry RRSIGs
  * @bogus:        an extended error says that DNSSEC validation failed (RFC 8914 4.7 to 4.13)
  * @negative_ttl: min(TTL of SOA, its MINIMUM) less the age; DNS64_NO_SOA_TTL_S without SOA

@@ -1,0 +1,408 @@
+/* test_upstreams.c - who is asked, when again, whose answer counts (RFC 5452, RFC 6891 7, RFC 7766
+ * 5, RFC 8020's neighbours in spirit: an answer is proof, silence is not). */
+#include "fixture.h"
+#include <errno.h>
+#include <stdio.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "test.h"
+
+static const struct text a_record = { .answer = { "a.example. 300 IN A 8.8.8.8" } };
+static const struct text servfail = { .flags = DNS_SERVFAIL };
+#define TOLD "NOERROR rd ra\na.example. 300 IN A 8.8.8.8\n"
+
+static void one_upstream(struct dns64_conf *c)
+{
+	c->n_upstream = 1;
+}
+
+static const char *asked(const struct world *w, unsigned i)
+{
+	static char text[ADDR_TEXT_MAX];
+
+	assert_true(i < w->n_sent);
+	return addr_format(&w->sent[i].to.address, text);
+}
+
+static void the_first_upstream_is_asked_first_the_next_when_it_is_silent(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	assert_string_equal(asked(w, 0), "2001:db8::53");
+	wait_ms(w, RTO_FIRST_MS - 1);
+	assert_int_equal(w->n_sent, 1);
+	wait_ms(w, 1);
+	assert_string_equal(asked(w, 1), "192.0.2.53");
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	assert_int_equal(counter_read(&w->stats.upstream_timeouts), 1);
+	world_free(w);
+}
+
+static void a_late_answer_is_an_answer(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, 1000);
+	assert_true(w->n_sent >= 2);
+	answer(w, 0, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	answer(w, 1, &a_record); /* the other one comes too late */
+	assert_int_equal(counter_read(&w->stats.spoofed), 1);
+	world_free(w);
+}
+
+static void retries_are_bounded_and_spread_over_the_time(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_in_range(w->n_sent, 3, ASKS_MAX);
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	wait_ms(w, 60000);
+	assert_in_range(w->n_sent, 3, ASKS_MAX);
+	world_free(w);
+}
+
+static void fast_upstreams_are_retried_sooner_rfc6298(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 20; i++) {
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		wait_ms(w, 10);
+		answer(w, i, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, RTO_MIN_MS);
+	assert_int_equal(w->n_sent, 22);
+	world_free(w);
+}
+
+static void silent_upstreams_rest_and_are_tried_again(void **state)
+{
+	struct world *w = world_new(NULL);
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < UPSTREAM_FAILS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		assert_string_equal(asked(w, w->n_sent - 1), "2001:db8::53");
+		wait_ms(w, RTO_FIRST_MS);
+		assert_string_equal(asked(w, w->n_sent - 1), "192.0.2.53");
+		answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	ask_plain(w, "b.example. IN A");
+	assert_string_equal(asked(w, w->n_sent - 1), "192.0.2.53");
+	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	wait_ms(w, UPSTREAM_REST_MIN_MS);
+	ask_plain(w, "c.example. IN A");
+	assert_string_equal(asked(w, w->n_sent - 1), "2001:db8::53");
+	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	ask_plain(w, "d.example. IN A"); /* it is back */
+	assert_string_equal(asked(w, w->n_sent - 1), "2001:db8::53");
+	world_free(w);
+}
+
+static void a_failure_is_passed_on_only_when_nobody_does_better(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &servfail);
+	assert_string_equal(asked(w, 1), "192.0.2.53");
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	ask_plain(w, "b.example. IN A");
+	answer(w, 2, &(struct text){ .flags = DNS_REFUSED });
+	answer(w, 3, &servfail);
+	assert_string_equal(told(w, 2), "SERVFAIL rd ra\n");
+	assert_int_equal(counter_read(&w->stats.upstream_failures), 3);
+	world_free(w);
+}
+
+static void failed_validation_is_final(void **state)
+{
+	static const struct text bogus = { .flags = DNS_SERVFAIL, .opt = true, .has_ede = true, .ede = 6 };
+	struct text q = { .question = "a.example. IN A", .flags = DNS_RD, .opt = true };
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask(w, &q);
+	answer(w, 0, &bogus);
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\nOPT 1232 ede 6\n");
+	assert_int_equal(w->n_sent, 1);
+	world_free(w);
+}
+
+static void an_upstream_without_edns_is_asked_without_rfc6891_7(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	assert_int_equal(load16(w->sent[0].wire + 10), 1);
+	answer(w, 0, &(struct text){ .flags = DNS_FORMERR });
+	assert_int_equal(w->n_sent, 2);
+	assert_int_equal(load16(w->sent[1].wire + 10), 0);
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	ask_plain(w, "b.example. IN A"); /* an error with OPT is about something else */
+	answer(w, 2, &(struct text){ .flags = DNS_FORMERR, .opt = true });
+	assert_string_equal(told(w, 2), "FORMERR rd ra\n");
+	world_free(w);
+}
+
+static void an_error_without_question_is_an_error(void **state)
+{
+	uint8_t wire[12] = { 0, 0, 0x80, DNS_REFUSED };
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	memcpy(wire, w->sent[0].wire, 2);
+	answer_wire(w, 0, wire, sizeof(wire));
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	ask_plain(w, "b.example. IN A");
+	memcpy(wire, w->sent[1].wire, 2);
+	wire[3] = DNS_NOERROR; /* but it cannot deny anything */
+	answer_wire(w, 1, wire, sizeof(wire));
+	assert_int_equal(w->n_replies, 1);
+	assert_int_equal(counter_read(&w->stats.spoofed), 1);
+	world_free(w);
+}
+
+enum forgery { ADDRESS, PORT, SOCKET, ID, NAME, TYPE, CLASS, QUERY, OPCODE, EMPTY, SHORT, N_FORGERIES };
+
+static void forge(struct world *w, enum forgery what)
+{
+	struct text t = a_record;
+	uint8_t wire[512];
+	struct sockaddr_in6 from = { .sin6_family = AF_INET6, .sin6_port = be16_from(53).raw };
+	struct datagram d = { .socket = w->sent[0].socket, .from = &from, .wire = wire };
+
+	t.flags = DNS_QR;
+	t.question = what == NAME  ? "b.example. IN A" :
+		     what == TYPE  ? "a.example. IN AAAA" :
+		     what == CLASS ? "a.example. CH A" :
+				     "a.example. IN A";
+	d.len = wire_of(&t, load16(w->sent[0].wire), wire);
+	memcpy(from.sin6_addr.s6_addr, w->sent[0].to.address.octet, 16);
+	if (what == ADDRESS)
+		from.sin6_addr.s6_addr[15] ^= 1;
+	if (what == PORT)
+		from.sin6_port = be16_from(54).raw;
+	if (what == SOCKET)
+		d.socket ^= 1;
+	if (what == ID)
+		wire[1] ^= 1;
+	if (what == QUERY)
+		wire[2] &= 0x7f;
+	if (what == OPCODE)
+		wire[2] |= 0x28;
+	if (what == EMPTY)
+		d.len = 0;
+	if (what == SHORT)
+		d.len = 11;
+	resolver__answer(w->r, &d);
+}
+
+static void only_an_answer_from_whom_and_to_what_was_asked_counts_rfc5452_9(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	for (unsigned what = 0; what < N_FORGERIES; what++) {
+		forge(w, what);
+		assert_int_equal(w->n_replies, 0);
+		assert_int_equal(counter_read(&w->stats.spoofed), what + 1);
+	}
+	answer(w, 0, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void ids_are_not_to_be_guessed(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char name[64];
+	unsigned seen[16] = { 0 };
+	uint16_t last = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 400; i++) {
+		uint16_t id;
+
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		id = load16(w->sent[i].wire);
+		seen[id >> 12]++;
+		assert_true((uint16_t)(id - last) != 1 || i == 0);
+		last = id;
+	}
+	for (unsigned i = 0; i < 16; i++)
+		assert_in_range(seen[i], 8, 50); /* 25 expected; 8 has probability 1e-4 at worst */
+	world_free(w);
+}
+
+static void malformed_answers_are_not_passed_on(void **state)
+{
+	struct world *w = world_new(NULL);
+	uint8_t wire[512];
+	struct text t = a_record;
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	t.question = "a.example. IN A";
+	t.flags = DNS_QR;
+	answer_wire(w, 0, wire, wire_of(&t, load16(w->sent[0].wire), wire) - 1);
+	assert_int_equal(counter_read(&w->stats.upstream_malformed), 1);
+	assert_int_equal(w->n_sent, 2);
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void a_truncated_answer_is_asked_for_again_over_tcp(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .flags = DNS_TC });
+	assert_int_equal(w->n_sent, 2);
+	assert_true(w->sent[1].tcp);
+	assert_string_equal(asked(w, 1), "2001:db8::53");
+	assert_int_not_equal(load16(w->sent[0].wire), load16(w->sent[1].wire));
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	assert_int_equal(counter_read(&w->stats.upstream_tcp), 1);
+	world_free(w);
+}
+
+static void tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream(void **state)
+{
+	struct world *w = world_new(NULL);
+	uint8_t wire[512];
+	struct text t = a_record;
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .flags = DNS_TC });
+	w->sent[1].over = true;
+	resolver__tcp_failed(w->r, w->sent[1].ask); /* refused */
+	assert_string_equal(asked(w, 2), "192.0.2.53");
+	answer(w, 2, &(struct text){ .flags = DNS_TC });
+	wait_ms(w, TCP_ASK_TIME_MS); /* silent */
+	assert_true(w->sent[3].over);
+	assert_int_equal(w->n_sent, 5);
+	answer(w, 4, &(struct text){ .flags = DNS_TC });
+	t.question = "a.example. IN A";
+	t.flags = DNS_QR;
+	answer_wire(w, 5, wire, wire_of(&t, (uint16_t)(load16(w->sent[5].wire) + 1), wire));
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	world_free(w);
+}
+
+static void tcp_may_not_be_had(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	w->tcp_result = -EAGAIN;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .flags = DNS_TC });
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void when_nothing_can_be_sent_the_client_is_told_at_once(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	w->send_result = -ENETUNREACH;
+	ask_plain(w, "a.example. IN A");
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	assert_int_equal(counter_read(&w->stats.upstream_errors), ASKS_MAX);
+	world_free(w);
+}
+
+static void second_only(struct dns64_conf *c)
+{
+	c->upstream++;
+	c->n_upstream = 1;
+}
+
+static void a_reload_changes_upstreams_without_losing_questions(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	ask_plain(w, "b.example. IN A");
+	assert_string_equal(asked(w, 0), "2001:db8::53");
+	assert_int_equal(resolver__reload(w->r, policy_of(second_only), 1 << 20), 0);
+	answer(w, 0, &a_record); /* the old one still answers */
+	assert_string_equal(told(w, 1), TOLD);
+	wait_ms(w, RTO_FIRST_MS);
+	assert_string_equal(asked(w, 2), "192.0.2.53");
+	answer(w, 2, &(struct text){ .answer = { "b.example. 5 IN A 8.8.4.4" } });
+	assert_string_equal(told(w, 2), "NOERROR rd ra\nb.example. 5 IN A 8.8.4.4\n");
+	world_free(w);
+}
+
+static void questions_nobody_waits_for_any_more_still_fill_the_cache(void **state)
+{
+	static const struct text aaaa = { .answer = { "a.example. 300 IN AAAA 2001:db8::1" } };
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN AAAA");
+	answer(w, 0, &aaaa);
+	told(w, 1);
+	answer(w, 1, &a_record);
+	ask_plain(w, "a.example. IN A");
+	assert_string_equal(told(w, 2), TOLD);
+	assert_int_equal(w->n_sent, 2);
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_first_upstream_is_asked_first_the_next_when_it_is_silent),
+		cmocka_unit_test(a_late_answer_is_an_answer),
+		cmocka_unit_test(retries_are_bounded_and_spread_over_the_time),
+		cmocka_unit_test(fast_upstreams_are_retried_sooner_rfc6298),
+		cmocka_unit_test(silent_upstreams_rest_and_are_tried_again),
+		cmocka_unit_test(a_failure_is_passed_on_only_when_nobody_does_better),
+		cmocka_unit_test(failed_validation_is_final),
+		cmocka_unit_test(an_upstream_without_edns_is_asked_without_rfc6891_7),
+		cmocka_unit_test(an_error_without_question_is_an_error),
+		cmocka_unit_test(only_an_answer_from_whom_and_to_what_was_asked_counts_rfc5452_9),
+		cmocka_unit_test(ids_are_not_to_be_guessed),
+		cmocka_unit_test(malformed_answers_are_not_passed_on),
+		cmocka_unit_test(a_truncated_answer_is_asked_for_again_over_tcp),
+		cmocka_unit_test(tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream),
+		cmocka_unit_test(tcp_may_not_be_had),
+		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_at_once),
+		cmocka_unit_test(a_reload_changes_upstreams_without_losing_questions),
+		cmocka_unit_test(questions_nobody_waits_for_any_more_still_fill_the_cache),
+	};
+
+	return cmocka_run_group_tests_name("dns64/upstreams", tests, NULL, NULL);
+}
