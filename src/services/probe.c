@@ -47,9 +47,12 @@ struct addr services__probe_source6(void)
 	return a;
 }
 
-struct addr services__probe_dummy4(void)
+/* Of the block that is set aside for protocols (RFC 6890 2.2.2) and given to nobody: a node sends
+ * it where it sends all its far clients, and it is no address of a host. (The dummy of RFC 7600,
+ * 192.0.0.8, is one of this host: the source of errors on its devices.) */
+struct addr services__probe_source4(void)
 {
-	return addr_from_v4((const uint8_t[]){ 192, 0, 0, 8 });
+	return addr_from_v4((const uint8_t[]){ 192, 0, 0, 11 });
 }
 
 bool services__is_probe(const struct addr *a)
@@ -70,9 +73,9 @@ static const struct node *node_probed(const struct services_table *t, const stru
 static bool probe_seen_as(const struct services_table *t, const struct service *s,
 			  const struct node *n, struct seen *seen)
 {
-	struct addr dummy = services__probe_dummy4();
+	struct addr probe4 = services__probe_source4();
 
-	if (s->has_v4_vip && services__seen_as(t, s, n, &dummy, seen))
+	if (s->has_v4_vip && services__seen_as(t, s, n, &probe4, seen))
 		return true;
 	if (n->is_v4 ? s->has_source_v4 : s->has_source_v6) {
 		*seen = (struct seen){ .addr = n->is_v4 ? s->source_v4 : s->source_v6,

@@ -99,11 +99,11 @@ static int add_places(const struct services_table *t, const struct services_conf
 	return rc;
 }
 
-/* A probe leaves the host from its own address and comes back to the dummy's: both must be one
- * worker's. What a node sees as a source is steered by its port, which that worker chooses. */
+/* A probe leaves the host from its own address and comes back to the one a node has seen: both must
+ * be one worker's. What a node sees as a source is steered by its port, which that worker chooses. */
 static int pin_probes(struct steering *s, const struct services_conf *conf)
 {
-	struct tuple as_client = { .src = services__probe_dummy4(), .proto = 6 };
+	struct tuple as_client = { .src = services__probe_source4(), .proto = 6 };
 	struct addr client = services_probe_client(), subscriber = steering_subscriber(s, &client);
 	unsigned worker;
 	int rc;

@@ -131,7 +131,7 @@ static void add_place(struct services_table *t, enum place_kind kind, const stru
 
 static int fill_map(struct services_table *t, const struct services_conf *conf)
 {
-	struct addr dummy = services__probe_dummy4();
+	struct addr probe4 = services__probe_source4();
 	uint32_t n = t->n_node + 2;
 
 	for (uint32_t i = 0; i < t->n_service; i++)
@@ -150,7 +150,7 @@ static int fill_map(struct services_table *t, const struct services_conf *conf)
 			add_place(t, PLACE_NODE, &t->node[s->node_at + k].address,
 				  t->node[s->node_at + k].port, s);
 	}
-	services__map_add(&t->map, &(struct place){ .addr = dummy, .kind = PLACE_CLIENT });
+	services__map_add(&t->map, &(struct place){ .addr = probe4, .kind = PLACE_CLIENT });
 	return 0;
 }
 

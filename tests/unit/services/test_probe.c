@@ -57,8 +57,8 @@ static void it_comes_as_a_client_of_the_v4_vip_would(void **state)
 {
 	struct fixture *x = *state;
 
-	assert_string_equal(seen(x, 0), "2001:db8:64:20::c000:8"); /* 192.0.0.8, RFC 7600 */
-	assert_string_equal(seen(x, 2), "192.0.0.8");
+	assert_string_equal(seen(x, 0), "2001:db8:64:20::c000:b"); /* 192.0.0.11 */
+	assert_string_equal(seen(x, 2), "192.0.0.11");
 }
 
 static void without_a_v4_vip_it_comes_from_the_source(void **state)

@@ -215,7 +215,7 @@ static void claims(void **state)
 		{ "192.0.2.31", false, false },
 		{ "fd53:6978:6761:7465:0:1:0:2", true, false },
 		{ "fd53:6978:6761:7465::1", false, false }, /* the host's own end */
-		{ "192.0.0.8", false, true },
+		{ "192.0.0.11", false, true },
 		{ "203.0.113.1", false, false },
 	};
 	struct fixture *x = *state;
