@@ -10,7 +10,10 @@
 
 static uint32_t machine_v4(const struct addr *a)
 {
-	return (uint32_t)(a->word[1] >> 32); /* identity only */
+	uint32_t v4;
+
+	memcpy(&v4, a->octet + 12, sizeof(v4));
+	return v4;
 }
 
 static uint32_t *chain_of(const struct nat64 *n, uint32_t mapping, uint32_t outside)

@@ -33,9 +33,12 @@ struct nat64_table;
 /**
  * nat64_table_new() - compile @conf (checked, `outside` entries already filled in)
  * @prev: the running table, whose slots are kept, or NULL
- * @s:    steering under construction, with its inside prefixes: pool addresses, pinned subscribers and the port blocks
- *        of static entries are added to it; its block table belongs to the new nat64_table
- * Return: 0 with @out owned by the caller (nat64_table_free()); -ENOSPC, -ENOMEM. Control thread.
+ * @s:    steering under construction, with its inside prefixes: pool addresses, pinned subscribers
+ *        and the port blocks of static entries are added to it; its block table belongs to the new
+ *        nat64_table. A host with static entries may move to another worker by this, when it shares
+ *        a block with a host of that one; its other sessions are then stale.
+ * Return: 0 with @out owned by the caller (nat64_table_free()); -ENOSPC, -EINVAL, -ENOMEM. Control
+ * thread.
  */
 int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
 		    const struct nat64_table *prev, struct steering *s, struct err *e);
@@ -49,8 +52,11 @@ bool nat64_claims_pool6(const struct nat64_table *t, const struct addr *a, struc
 /** struct nat64 - one worker's share: BIB, ports in use. In the caller's memory, fixed at start. */
 struct nat64;
 
-/** nat64_layout() - for at most @n_mappings (64 bytes each or less, index included); measuring
- *  arena: NULL. @worker: number of the worker it belongs to. Memory must be zero. */
+/** nat64_layout() - for at most @n_mappings (64 bytes each or less, index included; static entries
+ *  come on top); measuring arena: NULL. @worker: number of the worker it belongs to. Memory must be
+ *  zero, and should be touched only when used: ports of 1024 addresses and what address-dependent
+ *  filtering needs (another 24 bytes for each pair of mapping and outside address, of which there
+ *  can be twice as many as mappings) are in it. */
 struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
 			   const struct hash_key *key);
 
@@ -76,7 +82,8 @@ void nat64_flow_answered(struct nat64 *n, const struct flow *f);
 /** nat64_flow_ended() - the flow or plan with @object and @flags no longer uses its mapping. */
 void nat64_flow_ended(struct nat64 *n, uint32_t object, uint8_t flags, uint64_t now_ms);
 
-/** nat64_flow_stale() - the flow's pool address is no longer configured. */
+/** nat64_flow_stale() - its pool address, port, static entry or NAT64 prefix is no longer
+ *  configured, or belongs to another worker now. */
 bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f);
 
 /** nat64_error_source() - outer source of an ICMP error in direction @dir (RFC 6146 3.6, RFC 7915

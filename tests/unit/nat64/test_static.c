@@ -132,6 +132,38 @@ static void lone_static_host_stays_with_its_worker(void **state)
 	bed_free(b);
 }
 
+/* Steering moves a subscriber: what it had at its old worker must not linger as if it worked. */
+static void sessions_of_a_host_that_is_pinned_elsewhere_are_stale(void **state)
+{
+	struct bed *b = bed_with_pool(4, 1024, 65535);
+	struct tuple mine = tuple_of("2001:db8:1:7::80", server, 5000, 53, 17), other = mine;
+	struct flow_plan old, new;
+	unsigned from, w = 0;
+	struct flow f;
+
+	(void)state;
+	bed_up(b, 100);
+	from = owner_of_tuple(b->steer, &mine, SIDE_INSIDE);
+	while (owner_of_tuple(b->steer, &other, SIDE_INSIDE) == from)
+		other.src.octet[6]++;
+	w = owner_of_tuple(b->steer, &other, SIDE_INSIDE);
+	old = bed_must_open(b, &mine);
+	f = flow_of(&old);
+	assert_false(nat64_flow_stale(b->t, b->n[from], &f));
+
+	bed_static(b, NAT64_TCP, "2001:db8:1:7::80", 81, "192.0.2.1", 641);
+	bed_static(b, NAT64_TCP, "2001:db8:1:7::80", 80, "192.0.2.1", 640); /* the same block */
+	b->entry[1].inside = other.src;
+	bed_reload(b);
+	assert_int_equal(owner_of_tuple(b->steer, &mine, SIDE_INSIDE), w);
+	assert_true(nat64_flow_stale(b->t, b->n[from], &f));
+	new = bed_must_open(b, &mine);
+	assert_int_equal(bed_owner(b, &new), w);
+	nat64_flow_ended(b->n[from], old.object, old.flags, 1);
+	assert_int_equal(nat64_mappings(b->n[from]), 0);
+	bed_free(b);
+}
+
 static void reload_adds_and_removes_static_entries(void **state)
 {
 	struct bed *b = bed_with_pool(1, 1024, 65535);
@@ -272,6 +304,7 @@ int main(void)
 		cmocka_unit_test(port_of_a_static_entry_is_given_to_nobody_else),
 		cmocka_unit_test(blocks_and_hosts_of_static_entries_are_pinned_together),
 		cmocka_unit_test(lone_static_host_stays_with_its_worker),
+		cmocka_unit_test(sessions_of_a_host_that_is_pinned_elsewhere_are_stale),
 		cmocka_unit_test(reload_adds_and_removes_static_entries),
 		cmocka_unit_test(changed_static_entry_belongs_to_the_new_host),
 		cmocka_unit_test(new_static_entry_takes_over_from_dynamic_mappings),
