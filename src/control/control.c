@@ -71,8 +71,7 @@ static void reload_by_signal(struct control *c)
 	struct err e = { "" };
 	char *lines = NULL;
 
-	if (control__reload(c, &lines, &e) != 0)
-		log_error("keeping the running configuration: %s", e.text);
+	control__reload(c, &lines, &e); /* has logged what is wrong */
 	free(lines);
 }
 
@@ -123,6 +122,7 @@ static void take_log(int fd)
 		return;
 	dup2(fd, STDERR_FILENO);
 	close(fd);
+	log_look_again();
 	log_notice("log opened again");
 }
 

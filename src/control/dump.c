@@ -32,6 +32,28 @@ static void on_done(struct worker_request *r)
 	uv_async_send(&d->control->dump_done);
 }
 
+/* The shared address is known to the data plane by its alias; people know the real one. */
+static void show_real(const struct control *c, struct addr *a)
+{
+	if (c->facts.has_shared && addr_equal(a, &c->facts.shared_alias))
+		*a = c->facts.shared_real;
+}
+
+static json_t *flow_line(const struct control *c, struct flow_record r)
+{
+	for (int dir = 0; dir < 2; dir++) {
+		show_real(c, &r.key[dir].src);
+		show_real(c, &r.key[dir].dst);
+	}
+	return record__flow_json(&r);
+}
+
+static json_t *bib_line(const struct control *c, struct bib_record r)
+{
+	show_real(c, &r.outside);
+	return record__bib_json(&r);
+}
+
 static bool is_full(const struct dump *d)
 {
 	return d->max && d->n >= d->max;
@@ -42,8 +64,8 @@ static void emit(struct dump *d, struct client *cl)
 	bool flows = d->request.kind == WORKER_DUMP_FLOWS;
 
 	for (uint32_t i = 0; i < d->request.n && !is_full(d); i++, d->n++)
-		client__send(cl, flows ? record__flow_json(&d->flows[i]) :
-					 record__bib_json(&d->bib[i]));
+		client__send(cl, flows ? flow_line(d->control, d->flows[i]) :
+					 bib_line(d->control, d->bib[i]));
 	d->asked = false;
 	if (d->request.cursor == UINT32_MAX) {
 		d->worker++;

@@ -68,6 +68,7 @@ static int open_log(const struct parent *p, struct err *e)
 		return err_set(e, -errno, "%s: %s", p->options->log_path, strerror(errno));
 	dup2(fd, STDERR_FILENO);
 	close(fd);
+	log_look_again();
 	return 0;
 }
 

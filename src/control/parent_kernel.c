@@ -87,22 +87,16 @@ int parent__kernel_begin(struct parent *p, struct err *e)
 	return 0;
 }
 
-static void report_interfaces(const struct netlink_facts *old, const struct netlink_facts *now)
+/* That one is missing, or is there again, is said by the netlink room. */
+static void report_carrier(const struct netlink_facts *old, const struct netlink_facts *now)
 {
 	for (size_t i = 0; i < now->n_interface; i++) {
-		const struct netlink_interface *n = &now->interface[i], *o = NULL;
+		const struct netlink_interface *n = &now->interface[i];
 
 		for (size_t k = 0; k < old->n_interface; k++)
-			if (strcmp(old->interface[k].name, n->name) == 0)
-				o = &old->interface[k];
-		if (o && o->present && !n->present)
-			log_warning("interface %s is gone; waiting for it to come back", n->name);
-		else if (o && !o->present && n->present)
-			log_notice("interface %s is here", n->name);
-		else if (!o && !n->present)
-			log_warning("interface %s does not exist yet; waiting for it", n->name);
-		else if (o && o->up != n->up)
-			log_notice("interface %s is %s", n->name, n->up ? "up" : "down");
+			if (strcmp(old->interface[k].name, n->name) == 0 &&
+			    old->interface[k].present && n->present && old->interface[k].up != n->up)
+				log_notice("interface %s is %s", n->name, n->up ? "up" : "down");
 	}
 }
 
@@ -110,7 +104,7 @@ static void take_facts(struct parent *p, struct netlink_facts *fresh)
 {
 	bool tell = !p->facts_known || snapshot_changes(&p->facts, fresh);
 
-	report_interfaces(&p->facts, fresh);
+	report_carrier(&p->facts, fresh);
 	for (size_t i = 0; i < fresh->n_interface && !tell; i++)
 		tell = memcmp(&p->facts.interface[i], &fresh->interface[i],
 			      sizeof(fresh->interface[i])) != 0;

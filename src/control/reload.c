@@ -164,6 +164,7 @@ int control__reload(struct control *c, char **lines, struct err *e)
 	if (rc) {
 		forget(c, &f);
 		c->n_reloads_failed++;
+		log_error("keeping the running configuration: %s", e->text);
 		return rc;
 	}
 	switch_over(c, &f);

@@ -9,6 +9,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "privileges.h"
 #include "sixgate/base/must.h"
@@ -31,8 +34,8 @@ static const int basic_calls[] = {
 	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(write), SCMP_SYS(writev), SCMP_SYS(close),
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(futex), SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(sched_yield), SCMP_SYS(getrandom), SCMP_SYS(mmap), SCMP_SYS(munmap),
-	SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(brk), SCMP_SYS(mprotect),
+	SCMP_SYS(sched_yield), SCMP_SYS(getrandom), SCMP_SYS(munmap), SCMP_SYS(mremap),
+	SCMP_SYS(madvise), SCMP_SYS(brk),
 	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn), SCMP_SYS(rt_sigaction),
 	SCMP_SYS(sigaltstack), SCMP_SYS(restart_syscall), SCMP_SYS(gettid), SCMP_SYS(getpid),
 	SCMP_SYS(tgkill), SCMP_SYS(exit), SCMP_SYS(exit_group), SCMP_SYS(set_robust_list),
@@ -42,12 +45,11 @@ static const int basic_calls[] = {
 /* An event loop with sockets. */
 static const int socket_calls[] = {
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait), SCMP_SYS(epoll_pwait),
-	SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(pipe2), SCMP_SYS(socket),
+	SCMP_SYS(epoll_pwait2), SCMP_SYS(eventfd2), SCMP_SYS(pipe2),
 	SCMP_SYS(bind), SCMP_SYS(connect), SCMP_SYS(listen), SCMP_SYS(accept), SCMP_SYS(accept4),
 	SCMP_SYS(shutdown), SCMP_SYS(sendto), SCMP_SYS(recvfrom), SCMP_SYS(sendmsg),
 	SCMP_SYS(recvmsg), SCMP_SYS(sendmmsg), SCMP_SYS(recvmmsg), SCMP_SYS(getsockopt),
 	SCMP_SYS(setsockopt), SCMP_SYS(getsockname), SCMP_SYS(getpeername), SCMP_SYS(fcntl),
-	SCMP_SYS(ioctl),
 };
 
 /* The control loop besides: descriptors from the parent, the log's new file, statistics. */
@@ -56,6 +58,27 @@ static const int control_calls[] = {
 	SCMP_SYS(dup3), SCMP_SYS(getrusage), SCMP_SYS(sysinfo), SCMP_SYS(sendfile),
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname),
 };
+
+/* Calls of which only a part is allowed. */
+static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
+{
+	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+	static const int family[] = { AF_INET, AF_INET6 };
+	static const unsigned long control[] = { FIONBIO, FIOCLEX, FIONREAD, TCGETS };
+	int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_code);
+
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code);
+	if (role == ROLE_WORKER)
+		return rc;
+	for (size_t i = 0; i < ARRAY_LEN(family) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
+				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family[i]));
+	for (size_t i = 0; i < ARRAY_LEN(control) && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+				      SCMP_A1(SCMP_CMP_EQ, control[i]));
+	return rc;
+}
 
 struct call_list {
 	const int *call;
@@ -99,14 +122,16 @@ void loop__warm(uv_loop_t *loop)
 
 static int load_rules(scmp_filter_ctx ctx, enum thread_role role)
 {
+	int rc;
+
 	for (size_t l = 0; l < ARRAY_LEN(roles[role].list); l++)
 		for (size_t i = 0; i < roles[role].list[l].n; i++) {
-			int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, roles[role].list[l].call[i], 0);
-
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, roles[role].list[l].call[i], 0);
 			if (rc)
 				return rc;
 		}
-	return seccomp_load(ctx);
+	rc = add_narrow_rules(ctx, role);
+	return rc ? rc : seccomp_load(ctx);
 }
 
 int seccomp__enter(enum thread_role role, struct err *e)

@@ -4,29 +4,57 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *program_name = "sixgate";
 static enum log_level most_level = LOG_LEVEL_INFO;
-static bool to_terminal;
+
+/* How a line begins: nothing for people, a priority for the journal, the time in a file. */
+static enum { STYLE_TERMINAL, STYLE_JOURNAL, STYLE_FILE } style;
 
 void log_open(const char *program, enum log_level most)
 {
 	program_name = program;
 	most_level = most;
-	to_terminal = isatty(STDERR_FILENO) == 1;
+	log_look_again();
+}
+
+void log_look_again(void)
+{
+	struct stat st;
+
+	if (isatty(STDERR_FILENO) == 1)
+		style = STYLE_TERMINAL;
+	else if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
+		style = STYLE_FILE;
+	else
+		style = STYLE_JOURNAL;
+}
+
+static size_t begin_line(char *line, size_t size, enum log_level level)
+{
+	static const uint8_t syslog_priority[] = { 3, 4, 5, 6, 7 };
+	struct timespec now;
+	struct tm utc;
+
+	if (style == STYLE_JOURNAL)
+		return (size_t)snprintf(line, size, "<%d>", syslog_priority[level]);
+	if (style == STYLE_TERMINAL)
+		return 0;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return strftime(line, size, "%Y-%m-%dT%H:%M:%SZ ", gmtime_r(&now.tv_sec, &utc));
 }
 
 static void write_line(enum log_level level, const char *fmt, va_list ap)
 {
-	static const uint8_t syslog_priority[] = { 3, 4, 5, 6, 7 };
 	char line[2048];
-	int at = 0, n;
+	int at, n;
 
 	if (level > most_level)
 		return;
-	if (!to_terminal)
-		at = snprintf(line, sizeof(line), "<%d>", syslog_priority[level]);
+	at = (int)begin_line(line, sizeof(line), level);
 	at += snprintf(line + at, sizeof(line) - (size_t)at, "%s: ", program_name);
 	n = vsnprintf(line + at, sizeof(line) - (size_t)at - 1, fmt, ap);
 	if (n < 0)

@@ -1,8 +1,8 @@
 /*
  * log.h - one line for the operator.
  *
- * Lines go to standard error with journald's "<N>" priority prefix when standard error is no
- * terminal. Safe from any thread. Never called on the packet path: what happens to packets is
+ * Lines go to standard error: as they are to a terminal, with the time (UTC) to a file, with
+ * journald's "<N>" priority prefix to anything else. Safe from any thread. Never called on the packet path: what happens to packets is
  * counted, and the control loop reports counters that moved.
  */
 #pragma once
@@ -13,6 +13,9 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_NOTICE, LOG_LEVEL
 
 /** log_open() - @program: prefix of each line, borrowed; @most: levels above it are not written. */
 void log_open(const char *program, enum log_level most);
+
+/** log_look_again() - standard error has become something else. */
+void log_look_again(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
