@@ -119,6 +119,14 @@ static void add_alias_rules(struct text *t, const struct config *c)
 	text__add(t, "\t\tip saddr " ALIASES " iifname != \"%so\" drop\n", c->interfaces.tun);
 }
 
+/* What we wrote and the kernel routes back to us would go round for ever, for the hop that each
+ * pass costs is given back. Nothing that is right takes this way. */
+static void add_loop_rule(struct text *t, const struct interfaces_conf *i)
+{
+	text__add(t, "\t\tiifname { \"%s\", \"%so\" } oifname { \"%s\", \"%so\" } counter name looped drop\n",
+		  i->tun, i->tun, i->tun, i->tun);
+}
+
 char *guard_text(const struct config *conf)
 {
 	const struct interfaces_conf *i = &conf->interfaces;
@@ -126,12 +134,14 @@ char *guard_text(const struct config *conf)
 
 	text__add(&t, "table inet " GUARD_TABLE "\ndelete table inet " GUARD_TABLE "\n"
 		      "table inet " GUARD_TABLE " {\n");
+	text__add(&t, "\tcounter looped { }\n");
 	add_set(&t, conf, true);
 	add_set(&t, conf, false);
 	text__add(&t, "\tchain touched {\n"
 		      "\t\tip saddr @guarded4 drop\n\t\tip daddr @guarded4 drop\n"
 		      "\t\tip6 saddr @guarded6 drop\n\t\tip6 daddr @guarded6 drop\n\t}\n");
 	text__add(&t, "\tchain guard {\n\t\ttype filter hook forward priority -250; policy accept;\n");
+	add_loop_rule(&t, i);
 	add_alias_rules(&t, conf);
 	if (i->n_inside && i->n_outside) {
 		if (conf->has_egress6)
