@@ -103,7 +103,7 @@ static void add_in_echo(struct text *t, const struct netlink_shared *s, const ch
 		text__add(t, "\t\ticmp type { 3, 11, 12 } " QUOTED_HEADER QUOTED_PROTOCOL
 			     " 1 " QUOTED_TYPE " 8 " QUOTED_ECHO_ID " ");
 		add_ranges(t, s, NAT64_ICMP);
-		text__add(t, " goto quoted_in\n");
+		text__add(t, " goto quoted_echo\n");
 	}
 	if (s->n_echo) {
 		text__add(t, "\t\ticmp type 8 icmp id ");
@@ -121,6 +121,7 @@ static void add_in(struct text *t, const struct netlink_shared *s, const char *a
 	char real[ADDR_TEXT_MAX];
 
 	text__add(t, "\tchain quoted_in {\n\t\tip daddr set %s\n\t}\n", alias);
+	text__add(t, "\tchain quoted_echo {\n\t\tgoto quoted_in\n\t}\n");
 	text__add(t, "\tchain ours {\n");
 	add_in_ports(t, s, alias);
 	add_in_echo(t, s, alias);
@@ -173,34 +174,65 @@ char *shared__text(const struct netlink_shared *s)
 	return text__take(&t);
 }
 
-/* ---- what nft has no words for: write an address and adjust a checksum of our choice ---- */
+/*
+ * ---- what nft has no words for ----
+ *
+ * To write an address and adjust a checksum of our choice, and to look a quoted address and
+ * identifier up in a set. These rules are put together as the kernel takes them.
+ */
 
-enum { QUOTED_SOURCE_AT = 8 + 12, QUOTED_DEST_AT = 8 + 16, QUOTED_CHECKSUM_AT = 8 + 10 };
+enum {
+	QUOTED_SOURCE_AT = 8 + 12,
+	QUOTED_DEST_AT = 8 + 16,
+	QUOTED_CHECKSUM_AT = 8 + 10,
+	QUOTED_ECHO_ID_AT = 8 + 20 + 4
+};
 
-static struct nlattr *expression(struct nlmsghdr *h, const char *name, struct nlattr **data)
+/* What stands between begin_expression() and end_expression() are the expression's attributes. */
+struct expression {
+	struct nlattr *element, *data;
+};
+
+static struct expression begin_expression(struct nlmsghdr *h, const char *name)
 {
-	struct nlattr *element = mnl_attr_nest_start(h, NFTA_LIST_ELEM);
+	struct expression x = { .element = mnl_attr_nest_start(h, NFTA_LIST_ELEM) };
 
 	mnl_attr_put_strz(h, NFTA_EXPR_NAME, name);
-	*data = mnl_attr_nest_start(h, NFTA_EXPR_DATA);
-	return element;
+	x.data = mnl_attr_nest_start(h, NFTA_EXPR_DATA);
+	return x;
 }
 
-/* "immediate reg 1 <address>; payload write reg 1 => 4 bytes at transport header + @at". */
+static void end_expression(struct nlmsghdr *h, struct expression x)
+{
+	mnl_attr_nest_end(h, x.data);
+	mnl_attr_nest_end(h, x.element);
+}
+
+/* "payload load <len>b @ transport header + <at> => reg <reg>" */
+static void put_load(struct nlmsghdr *h, uint32_t at, uint32_t len, uint32_t reg)
+{
+	struct expression x = begin_expression(h, "payload");
+
+	mnl_attr_put_u32(h, NFTA_PAYLOAD_DREG, htonl(reg));
+	mnl_attr_put_u32(h, NFTA_PAYLOAD_BASE, htonl(NFT_PAYLOAD_TRANSPORT_HEADER));
+	mnl_attr_put_u32(h, NFTA_PAYLOAD_OFFSET, htonl(at));
+	mnl_attr_put_u32(h, NFTA_PAYLOAD_LEN, htonl(len));
+	end_expression(h, x);
+}
+
+/* "immediate reg 1 <address>; payload write reg 1 => 4b @ transport header + <at>" */
 static void put_rewrite(struct nlmsghdr *h, uint32_t at, const struct addr *a)
 {
-	struct nlattr *list = mnl_attr_nest_start(h, NFTA_RULE_EXPRESSIONS);
-	struct nlattr *element, *data, *value;
+	struct expression x = begin_expression(h, "immediate");
+	struct nlattr *value;
 
-	element = expression(h, "immediate", &data);
 	mnl_attr_put_u32(h, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_1));
 	value = mnl_attr_nest_start(h, NFTA_IMMEDIATE_DATA);
 	mnl_attr_put(h, NFTA_DATA_VALUE, 4, a->octet + 12);
 	mnl_attr_nest_end(h, value);
-	mnl_attr_nest_end(h, data);
-	mnl_attr_nest_end(h, element);
+	end_expression(h, x);
 
-	element = expression(h, "payload", &data);
+	x = begin_expression(h, "payload");
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_SREG, htonl(NFT_REG_1));
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_BASE, htonl(NFT_PAYLOAD_TRANSPORT_HEADER));
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_OFFSET, htonl(at));
@@ -208,9 +240,36 @@ static void put_rewrite(struct nlmsghdr *h, uint32_t at, const struct addr *a)
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_CSUM_TYPE, htonl(NFT_PAYLOAD_CSUM_INET));
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_CSUM_OFFSET, htonl(QUOTED_CHECKSUM_AT));
 	mnl_attr_put_u32(h, NFTA_PAYLOAD_CSUM_FLAGS, 0);
+	end_expression(h, x);
+}
+
+/* "accept" */
+static void put_accept(struct nlmsghdr *h)
+{
+	struct expression x = begin_expression(h, "immediate");
+	struct nlattr *data, *verdict;
+
+	mnl_attr_put_u32(h, NFTA_IMMEDIATE_DREG, htonl(NFT_REG_VERDICT));
+	data = mnl_attr_nest_start(h, NFTA_IMMEDIATE_DATA);
+	verdict = mnl_attr_nest_start(h, NFTA_DATA_VERDICT);
+	mnl_attr_put_u32(h, NFTA_VERDICT_CODE, htonl(NF_ACCEPT));
+	mnl_attr_nest_end(h, verdict);
 	mnl_attr_nest_end(h, data);
-	mnl_attr_nest_end(h, element);
-	mnl_attr_nest_end(h, list);
+	end_expression(h, x);
+}
+
+/* Quoted destination and identifier in own_echo: the host's. */
+static void put_own_echo_test(struct nlmsghdr *h)
+{
+	struct expression x;
+
+	put_load(h, QUOTED_DEST_AT, 4, NFT_REG32_00);
+	put_load(h, QUOTED_ECHO_ID_AT, 2, NFT_REG32_01);
+	x = begin_expression(h, "lookup");
+	mnl_attr_put_strz(h, NFTA_LOOKUP_SET, "own_echo");
+	mnl_attr_put_u32(h, NFTA_LOOKUP_SREG, htonl(NFT_REG32_00));
+	end_expression(h, x);
+	put_accept(h);
 }
 
 static struct nlmsghdr *begin(struct mnl_nlmsg_batch *b, uint16_t type, uint16_t flags, int family)
@@ -229,14 +288,34 @@ static struct nlmsghdr *begin(struct mnl_nlmsg_batch *b, uint16_t type, uint16_t
 	return h;
 }
 
-static void put_rule(struct mnl_nlmsg_batch *b, const char *chain, uint32_t at, const struct addr *a)
+/* A rule at the head of a chain; its expressions go behind the returned attribute. */
+static struct nlattr *begin_rule(struct mnl_nlmsg_batch *b, const char *chain, struct nlmsghdr **h)
 {
-	struct nlmsghdr *h = begin(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
-				   NLM_F_CREATE | NLM_F_APPEND | NLM_F_ACK, NFPROTO_IPV4);
+	*h = begin(b, NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_ACK,
+		   NFPROTO_IPV4);
+	mnl_attr_put_strz(*h, NFTA_RULE_TABLE, SHARED_TABLE);
+	mnl_attr_put_strz(*h, NFTA_RULE_CHAIN, chain);
+	return mnl_attr_nest_start(*h, NFTA_RULE_EXPRESSIONS);
+}
 
-	mnl_attr_put_strz(h, NFTA_RULE_TABLE, SHARED_TABLE);
-	mnl_attr_put_strz(h, NFTA_RULE_CHAIN, chain);
+static void put_rewrite_rule(struct mnl_nlmsg_batch *b, const char *chain, uint32_t at,
+			     const struct addr *a)
+{
+	struct nlmsghdr *h;
+	struct nlattr *list = begin_rule(b, chain, &h);
+
 	put_rewrite(h, at, a);
+	mnl_attr_nest_end(h, list);
+	mnl_nlmsg_batch_next(b);
+}
+
+static void put_echo_rule(struct mnl_nlmsg_batch *b)
+{
+	struct nlmsghdr *h;
+	struct nlattr *list = begin_rule(b, "quoted_echo", &h);
+
+	put_own_echo_test(h);
+	mnl_attr_nest_end(h, list);
 	mnl_nlmsg_batch_next(b);
 }
 
@@ -280,14 +359,15 @@ static int add_rewrites(const void *arg, struct err *e)
 		return err_set(e, -ENOMEM, "out of memory");
 	begin(b, NFNL_MSG_BATCH_BEGIN, 0, AF_UNSPEC);
 	mnl_nlmsg_batch_next(b);
-	put_rule(b, "quoted_in", QUOTED_SOURCE_AT, &s->alias);
+	put_echo_rule(b);
+	put_rewrite_rule(b, "quoted_in", QUOTED_SOURCE_AT, &s->alias);
 	for (size_t i = 0; i < s->n_interface; i++) {
 		snprintf(chain, sizeof(chain), "quoted_out%zu", i);
-		put_rule(b, chain, QUOTED_DEST_AT, &s->real[i]);
+		put_rewrite_rule(b, chain, QUOTED_DEST_AT, &s->real[i]);
 	}
 	begin(b, NFNL_MSG_BATCH_END, 0, AF_UNSPEC);
 	mnl_nlmsg_batch_next(b);
-	rc = run_batch(b, 1 + s->n_interface);
+	rc = run_batch(b, 2 + s->n_interface);
 	mnl_nlmsg_batch_stop(b);
 	return rc ? err_set(e, rc, "nftables: rewriting quoted addresses: %s", strerror(-rc)) : 0;
 }

@@ -118,6 +118,8 @@ static void set(struct driver *d, const char *key, const char *value)
 		d->entry[c->nat64.n_static++] = (struct static_conf){
 			.protocol = NAT64_ICMP, .outside_port = (uint16_t)atoi(value)
 		};
+	else if (strcmp(key, "protocol") == 0)
+		s->protocol = (uint8_t)atoi(value);
 	else if (strcmp(key, "manage") == 0)
 		c->interfaces.manage = atoi(value);
 	else

@@ -64,7 +64,7 @@ class Namespace:
 
     def sysctl(self, name, value=None):
         if value is not None:
-            self(f"sysctl -qw {name}={value}")
+            self(f"sysctl -qw {name}='{value}'")
         return self(f"sysctl -n {name}").strip()
 
     def nft(self, text):
