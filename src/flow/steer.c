@@ -7,7 +7,7 @@
 #include "sixgate/flow/steer.h"
 #include <errno.h>
 
-enum { STEER_PROBES = 16, STEER_EXTENSIONS = 4 };
+enum { STEER_PROBES = 64, STEER_EXTENSIONS = 4 };
 
 static inline uint64_t mix(uint64_t a, uint64_t b)
 {

@@ -121,6 +121,27 @@ static void pinned_subscribers_go_where_they_are_pinned(void **state)
 	}
 }
 
+/* Whatever the key, the largest pool has its place, with as many pinned hosts and nodes. */
+static void the_map_takes_the_largest_configuration(void **state)
+{
+	uint64_t seed = test_seed();
+
+	(void)state;
+	for (int round = 0; round < 50; round++) {
+		struct hash_key key = { .word = { rnd(&seed), rnd(&seed) } };
+
+		steering_init(&s, WORKERS, &key);
+		for (uint32_t i = 0; i < STEER_POOL_MAX; i++) {
+			struct addr pool = addr_from_ip4_host(0xc6336400 + i), host = a("2001:db8::");
+
+			memcpy(host.octet + 12, &i, 4);
+			assert_int_equal(steering_add(&s, STEER_POOL, &pool, (be16){ 0 }, 0, i), 0);
+			assert_int_equal(steering_add(&s, STEER_PINNED, &host, (be16){ 0 }, 0, 0), 0);
+			assert_int_equal(steering_add(&s, STEER_NODE, &host, be16_from(80), 6, 0), 0);
+		}
+	}
+}
+
 /* Law: for whatever the parser accepts, the window's owner is the parsed tuple's. */
 static void the_window_and_the_parser_agree(void **state)
 {
@@ -170,6 +191,7 @@ int main(void)
 		cmocka_unit_test(pool_ports_belong_to_the_owner_of_their_block),
 		cmocka_unit_test(both_directions_of_a_service_belong_to_the_client),
 		cmocka_unit_test(pinned_subscribers_go_where_they_are_pinned),
+		cmocka_unit_test(the_map_takes_the_largest_configuration),
 		cmocka_unit_test(the_window_and_the_parser_agree),
 	};
 
