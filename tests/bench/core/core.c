@@ -200,11 +200,16 @@ int main(int argc, char **argv)
 {
 	static const uint32_t counts[] = { 1, 1000, 100000, 1000000 };
 	bool json = argc > 1 && !strcmp(argv[1], "--json");
+	bool one = argc == 3 && !strcmp(argv[1], "--one");
 	double hz = tsc_hz();
 
-	if (argc > 1 && !json) {
-		fprintf(stderr, "usage: core [--json]\n");
+	if (argc > 1 && !json && !one) {
+		fprintf(stderr, "usage: core [--json | --one FLOWS]\n");
 		return 64;
+	}
+	if (one) {
+		run((uint32_t)strtoul(argv[2], NULL, 10), hz, true);
+		return 0;
 	}
 	if (!json)
 		printf("TSC %.0f MHz; clocks a packet (least-most), Mpps; creations in M/s; bytes a flow "
