@@ -103,6 +103,9 @@ const char *nearest__key(const char *key, const char *(*at)(const void *of, size
 /** printable__text() - @in cut to fit, whatever could trouble a terminal replaced. */
 const char *printable__text(const char *in, char *out, size_t size);
 
+/** text__is_clean() - UTF-8 without control letters or YAML directives; else one problem is added. */
+bool text__is_clean(const char *text, size_t len, int file, struct problems *problems);
+
 /**
  * tree__parse() - YAML to tree
  * @text:  changed on the way

@@ -364,6 +364,9 @@ int tree__parse(struct tree **out, char *text, size_t len, int file, struct memo
 	size_t before = problems->n + problems->n_more;
 	enum step step;
 
+	*out = NULL;
+	if (!text__is_clean(text, len, file, problems))
+		return -EINVAL;
 	do {
 		step = parse_once(&p);
 	} while (step == STEP_FAILED && repair(&p));

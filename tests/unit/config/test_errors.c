@@ -68,6 +68,9 @@ static void wrong_values_name_what_was_expected(void **state)
 		{ "list for a section", "gateway: [1]\n", 1, 0, "found a list" },
 		{ "the whole is a list", "- a\n- b\n", 0, 0, "found a list" },
 		{ "name with blanks", "gateway: {name: \"a b\"}\n", 1, 18, "expected a name" },
+		{ "domain with a blank",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.1, never: [a b, ok.example]}\n",
+		  3, 38, "dns64.never[0]: expected a domain name, found a b" },
 		{ "relative path", "gateway: {control: run.sock}\n", 1, 20, "an absolute path" },
 	};
 
@@ -230,6 +233,30 @@ static void what_is_no_yaml_is_said_with_its_place(void **state)
 	ASSERT_ROWS(rows);
 }
 
+static void what_is_no_text_is_refused_before_it_is_parsed(void **state)
+{
+	static const struct row rows[] = {
+		{ "a directive", "%YAML 1.1\n---\na: 1\n", 1, 1, "begin with %" },
+		{ "a directive that is no UTF-8", "a: 1\n% \xff\n", 2, 1, "begin with %" },
+		{ "no UTF-8", "gateway:\n  name: \xff\n", 2, 9, "not UTF-8 (byte 0xff)" },
+		{ "overlong (RFC 3629 3)", "\xc0\x80", 1, 1, "not UTF-8" },
+		{ "overlong of three", "\xe0\x9f\xbf", 1, 1, "not UTF-8" },
+		{ "surrogate", "\xed\xa0\x80", 1, 1, "not UTF-8" },
+		{ "overlong of four", "\xf0\x8f\xbf\xbf", 1, 1, "not UTF-8" },
+		{ "above U+10FFFF", "\xf4\x90\x80\x80", 1, 1, "not UTF-8" },
+		{ "cut at the end", "# \xe2\x82", 1, 3, "not UTF-8" },
+		{ "control letter", "a: \x1b[2J\n", 1, 4, "a control letter (byte 0x1b)" },
+		{ "eight quotes in a row", "a: ''\n", 1, 4, "too many quotes" },
+		{ "after CR LF", "#\r\n#\r\n\x01", 3, 1, "0x01" },
+		{ "after CR", "#\r#\r\x01", 3, 1, "0x01" },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+	config_free(parse_good("\xef\xbb\xbf# \xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf \xf0\x90\x80\x80 "
+			       "\xf4\x8f\xbf\xbf 50%\n"));
+}
+
 static void errors_cannot_carry_control_letters_to_the_terminal(void **state)
 {
 	const struct config_errors *e =
@@ -345,6 +372,7 @@ int main(void)
 		cmocka_unit_test(all_errors_are_said_at_once_in_the_order_of_the_file),
 		cmocka_unit_test(one_cause_is_one_error),
 		cmocka_unit_test(what_is_no_yaml_is_said_with_its_place),
+		cmocka_unit_test(what_is_no_text_is_refused_before_it_is_parsed),
 		cmocka_unit_test(errors_cannot_carry_control_letters_to_the_terminal),
 		cmocka_unit_test(depth_is_bounded),
 		cmocka_unit_test(lists_are_bounded),
