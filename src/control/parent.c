@@ -324,6 +324,8 @@ static int begin(struct parent *p, struct err *e)
 		rc = parent__kernel_begin(p, e);
 	if (rc == 0)
 		rc = equip_child(p, e);
+	if (rc == 0)
+		rc = seccomp__enter(ROLE_PARENT, e);
 	return rc;
 }
 

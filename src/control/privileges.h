@@ -32,7 +32,8 @@ void loop__warm(uv_loop_t *loop);
 /**
  * seccomp__enter() - this thread's list of system calls, from here on and for threads it starts
  *
- * Another call ends the process with SIGSYS after one line that names it. Builds with a sanitizer,
+ * Another call ends the process with SIGSYS after one line that names it; in the parent, which has
+ * to undo things at its end, it fails with EPERM. Builds with a sanitizer,
  * whose run-time library needs more than we do, have no list and say so.
  * Return: 0 or negative errno.
  */

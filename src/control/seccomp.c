@@ -2,7 +2,7 @@
  * seccomp.c - one list of system calls for each kind of thread (design 8).
  *
  * What a thread is allowed is what it needs once it runs: everything is opened, mapped and started
- * before. None of the child's threads may open a file or start a program.
+ * before. None of the child's threads may open a file, and nobody may start a program.
  */
 #include <errno.h>
 #include <seccomp.h>
@@ -69,7 +69,7 @@ static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code);
-	if (role == ROLE_WORKER)
+	if (role == ROLE_WORKER || role == ROLE_PARENT)
 		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(family) && rc == 0; i++)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
@@ -80,6 +80,23 @@ static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 	return rc;
 }
 
+/* The parent: the file and what it includes, settings under /proc/sys, names of nftables, its own
+ * files, its child. No program, no process, no module, no mount. */
+static const int parent_calls[] = {
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat), SCMP_SYS(statx),
+	SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(getdents64),
+	SCMP_SYS(readlink), SCMP_SYS(readlinkat), SCMP_SYS(getcwd), SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat), SCMP_SYS(renameat2),
+	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(chmod), SCMP_SYS(fchmod), SCMP_SYS(chown),
+	SCMP_SYS(fchown), SCMP_SYS(umask), SCMP_SYS(ftruncate), SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync), SCMP_SYS(pwrite64), SCMP_SYS(memfd_create), SCMP_SYS(dup),
+	SCMP_SYS(wait4), SCMP_SYS(waitid), SCMP_SYS(kill), SCMP_SYS(signalfd4),
+	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
+	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(prlimit64),
+	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(select), SCMP_SYS(pselect6),
+	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(ioctl),
+};
+
 struct call_list {
 	const int *call;
 	size_t n;
@@ -89,12 +106,14 @@ struct call_list {
 
 static const struct {
 	const char *name;
-	struct call_list list[3];
+	struct call_list list[4];
 } roles[N_THREAD_ROLES] = {
 	[ROLE_WORKER] = { "worker", { LIST(basic_calls) } },
 	[ROLE_DNS64] = { "dns64", { LIST(basic_calls), LIST(socket_calls) } },
 	[ROLE_CONTROL] = { "control",
 			   { LIST(basic_calls), LIST(socket_calls), LIST(control_calls) } },
+	[ROLE_PARENT] = { "parent", { LIST(basic_calls), LIST(socket_calls), LIST(control_calls),
+				      LIST(parent_calls) } },
 };
 
 /* Runs in the thread that made the call; the call itself was not done. */
@@ -147,7 +166,8 @@ int seccomp__enter(enum thread_role role, struct err *e)
 		return 0;
 	}
 	sigaction(SIGSYS, &act, NULL);
-	ctx = seccomp_init(SCMP_ACT_TRAP);
+	/* the parent must always be able to undo what it did to the kernel: for it a call fails */
+	ctx = seccomp_init(role == ROLE_PARENT ? SCMP_ACT_ERRNO(EPERM) : SCMP_ACT_TRAP);
 	if (!ctx)
 		return err_set(e, -ENOMEM, "seccomp list of the %s thread", thread_name);
 	rc = load_rules(ctx, role);
