@@ -1,0 +1,192 @@
+"""Builds and runs every test; started by tests/run, which has installed what is needed.
+
+One line per part as it goes, the output of what failed, and a last line with the sums. Builds are in
+build* of the source tree and are kept, so that a second run is quick.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as xml
+
+TOP = pathlib.Path(__file__).resolve().parent.parent
+SUITES = ["unit", "property", "golden", "fuzz"]
+BUILDS = {  # directory: (compiler, options)
+    "build": ("gcc", ["-Dwerror=true"]),
+    "build-asan": ("gcc", ["-Db_sanitize=address,undefined", "-Dwerror=true"]),
+    "build-tsan": ("gcc", ["-Db_sanitize=thread"]),
+    "build-fuzz": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
+                             "-Dc_args=-fsanitize=fuzzer-no-link"]),
+}
+SANITIZERS = {
+    "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
+    "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
+    "TSAN_OPTIONS": "halt_on_error=1",
+}
+
+
+class Run:
+    def __init__(self, options):
+        self.options = options
+        self.passed, self.failed, self.skipped = 0, 0, 0
+
+    def say(self, text):
+        print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
+
+    def count(self, what, passed, failed, skipped, took):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        self.say(f"{what}: {passed} passed, {failed} failed" +
+                 (f", {skipped} skipped" if skipped else "") + f" ({took:.0f} s)")
+
+    def command(self, *words, timeout, env=None, cwd=TOP):
+        """(exit code, output); a command that hangs has failed."""
+        try:
+            done = subprocess.run([str(w) for w in words], cwd=cwd, text=True, errors="replace",
+                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+                                  env={**os.environ, **SANITIZERS, **(env or {})})
+            return done.returncode, done.stdout
+        except subprocess.TimeoutExpired as e:
+            out = e.stdout or ""
+            return 124, (out.decode(errors="replace") if isinstance(out, bytes) else out) + \
+                f"\nstill running after {timeout} s"
+
+    def build(self, name, *targets):
+        """Configure and build. Returns the directory, or None when it does not build."""
+        compiler, options = BUILDS[name]
+        directory, start = TOP / name, time.monotonic()
+        if not (directory / "build.ninja").exists():
+            code, out = self.command("meson", "setup", directory, TOP, *options, timeout=300,
+                                     env={"CC": compiler})
+            if code:
+                return self.did_not_build(name, out)
+        code, out = self.command("ninja", "-C", directory, *targets, timeout=1200)
+        if code:
+            return self.did_not_build(name, out)
+        self.say(f"{name} ({compiler}) is built ({time.monotonic() - start:.0f} s)")
+        return directory
+
+    def did_not_build(self, name, out):
+        print("\n".join(out.splitlines()[-40:]))
+        self.count(f"{name} does not build", 0, 1, 0, 0)
+
+    def meson_tests(self, what, directory, suites, seconds=900):
+        start = time.monotonic()
+        chosen = [word for suite in suites for word in ("--suite", suite)]
+        code, out = self.command("meson", "test", "-C", directory, "--no-rebuild",
+                                 "--print-errorlogs", *chosen,
+                                 timeout=seconds)
+        results = []
+        log = directory / "meson-logs/testlog.json"
+        if log.exists() and code != 124:
+            results = [json.loads(line)["result"] for line in log.read_text().splitlines()]
+        good = sum(r in ("OK", "EXPECTEDFAIL") for r in results)
+        skipped = results.count("SKIP")
+        bad = len(results) - good - skipped
+        if code and not bad:
+            bad = 1
+        if bad:
+            print("\n".join(out.splitlines()[-80:]))
+        self.count(what, good, bad, skipped, time.monotonic() - start)
+
+    # -- parts ----------------------------------------------------------------------------------------
+    def unit(self):
+        directory = self.build("build", "all", "meson-test-prereq", "tests/bench/floor")
+        if directory:
+            self.meson_tests("unit, property, golden, corpora with gcc", directory, SUITES)
+
+    def sanitize(self):
+        directory = self.build("build-asan", "all", "meson-test-prereq")
+        if directory:
+            self.meson_tests("the same under ASan and UBSan", directory, SUITES)
+
+    def threads(self):
+        directory = self.build("build-tsan", "meson-test-prereq")
+        if directory:
+            self.meson_tests("threads under TSan", directory, ["threads"])
+
+    def lint(self):
+        start = time.monotonic()
+        if not (TOP / "build" / "build.ninja").exists() and not self.build("build"):
+            return
+        code, out = self.command(TOP / "tests/lint/lint.py", "--build", TOP / "build", timeout=300)
+        sums = re.search(r"(\d+) passed, (\d+) failed", out)
+        passed, failed = map(int, sums.groups()) if sums else (0, 1)
+        if failed or code:
+            print(out)
+        self.count("lint", passed, max(failed, int(code != 0)), 0, time.monotonic() - start)
+
+    def netns(self):
+        start = time.monotonic()
+        directory = self.build("build", "all")
+        if not directory:
+            return
+        report = directory / "netns.xml"
+        report.unlink(missing_ok=True)
+        code, out = self.command("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p",
+                                 "no:cacheprovider", f"--junitxml={report}", TOP / "tests/netns",
+                                 timeout=900, env={"SIXGATE_BUILD": str(directory)})
+        passed = failed = skipped = 0
+        if report.exists():
+            suite = xml.parse(report).getroot().find("testsuite")
+            n, failures, errors, skipped = (int(suite.get(k)) for k in
+                                            ("tests", "failures", "errors", "skipped"))
+            failed = failures + errors
+            passed = n - failed - skipped
+        failed = max(failed, int(code not in (0, 5)))
+        if failed or skipped:
+            print("\n".join(out.splitlines()[-120:]))
+        self.count("netns: real kernels, real peers", passed, failed, skipped,
+                   time.monotonic() - start)
+
+    def fuzz(self):
+        start = time.monotonic()
+        sources = sorted((TOP / "tests/fuzz").glob("fuzz_*.c"))
+        names = [s.stem for s in sources]
+        directory = self.build("build-fuzz", *(f"tests/fuzz/{n}" for n in names))
+        if not directory:
+            return
+        bad = 0
+        for name in names:
+            seeds = TOP / "tests/fuzz/corpus" / name.removeprefix("fuzz_")
+            found = directory / "found" / name
+            found.mkdir(parents=True, exist_ok=True)
+            code, out = self.command(directory / "tests/fuzz" / name, "-max_len=4096",
+                                     f"-max_total_time={self.options.seconds}", "-timeout=10",
+                                     "-rss_limit_mb=4096", f"-artifact_prefix={directory}/", found,
+                                     seeds, timeout=self.options.seconds + 120)
+            runs = re.search(r"Done (\d+) runs", out)
+            self.say(f"{name}: {runs.group(1) if runs else 'no'} inputs" +
+                     (", FAILED" if code else ""))
+            if code:
+                bad += 1
+                print("\n".join(out.splitlines()[-60:]))
+        self.count(f"fuzzing, {self.options.seconds} s each", len(names) - bad, bad, 0,
+                   time.monotonic() - start)
+
+
+def main():
+    parts = ["unit", "sanitize", "threads", "lint", "netns", "fuzz"]
+    p = argparse.ArgumentParser(description="Every test.")
+    p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
+    p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
+    options = p.parse_args()
+    if set(options.part) - set(parts):
+        p.error(f"parts are: {' '.join(parts)}")
+    run = Run(options)
+    start = time.monotonic()
+    for part in options.part or parts:
+        getattr(run, part)()
+    run.say(f"done in {(time.monotonic() - start) / 60:.1f} minutes")
+    print(f"{run.passed} passed, {run.failed} failed" +
+          (f", {run.skipped} skipped" if run.skipped else ""))
+    return 1 if run.failed or not run.passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
