@@ -18,6 +18,7 @@
 /**
  * struct netlink
  * @planned:  proxies of the last plan, and the links they are on, for netlink_announce()
+ * @started:  the first plan has been applied
  * @had_main: the rule for table main was seen
  * @warned:   interfaces that were reported as missing
  */
@@ -28,7 +29,7 @@ struct netlink {
 	struct nft_memory guard, shared;
 	struct netlink_plan planned;
 	struct netlink_applied last;
-	bool had_main[2];
+	bool started, had_main[2];
 	size_t n_warned;
 	char warned[NETLINK_INTERFACES_MAX][INTERFACE_NAME_MAX];
 	char conflict[512];
@@ -291,16 +292,34 @@ static void report_conflict(struct netlink *nl, const struct netlink_plan *p)
 		log_notice("addresses are free again");
 }
 
-static int apply_and_report(struct netlink *nl, const struct netlink_plan *p, bool guard_written,
-			    struct err *e)
+/* What makes it senseless to start. */
+static int refuse_start(const struct netlink_input *in, const struct netlink_plan *p, struct err *e)
 {
-	bool first = nl->planned.objects.n == 0;
-	int rc;
+	struct netlink_finding *list = calloc(NETLINK_FINDINGS_MAX, sizeof(*list));
+	size_t n;
+	int rc = 0;
 
-	if (first && p->conflict[0])
-		return err_set(e, -EADDRINUSE, "%s", p->conflict);
+	if (!list)
+		return err_set(e, -ENOMEM, "out of memory");
+	n = netlink_findings(in, p, list, NETLINK_FINDINGS_MAX);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		if (list[i].severity == NETLINK_REFUSE)
+			rc = err_set(e, -EADDRINUSE, "%s", list[i].text);
+	free(list);
+	return rc;
+}
+
+static int apply_and_report(struct netlink *nl, const struct netlink_input *in,
+			    const struct netlink_plan *p, bool guard_written, struct err *e)
+{
+	bool first = !nl->started;
+	int rc = first ? refuse_start(in, p, e) : 0;
+
+	if (rc)
+		return rc;
 	report_conflict(nl, p);
 	rc = netlink_apply(nl, p, e);
+	nl->started = true;
 	nl->last.firewall |= guard_written;
 	report_repairs(nl, first);
 	return rc;
@@ -327,7 +346,7 @@ int netlink_sync(struct netlink *nl, const struct netlink_input *in, struct netl
 	rc = netlink_plan_build(&input, &plan, e);
 	if (rc)
 		return rc;
-	rc = apply_and_report(nl, &plan, guard_written, e);
+	rc = apply_and_report(nl, &input, &plan, guard_written, e);
 	netlink_plan_free(&plan);
 	return rc;
 }
@@ -349,6 +368,7 @@ int netlink_undo(struct netlink *nl, struct err *e)
 	note(&o, shared__remove(only_first(&o)));
 	note(&o, sysctls__restore(nl->sysctls, only_first(&o)));
 	netlink_plan_free(&nl->planned);
+	nl->started = false;
 	return o.rc;
 }
 

@@ -117,6 +117,26 @@ struct nft_wanted {
 int nft__ensure(struct nft_memory *m, const struct nft_wanted *w, bool *written, struct err *e);
 void nft__forget(struct nft_memory *m);
 
+/* ruleset.c */
+
+/**
+ * struct ruleset_rule - where we are in the host's rules
+ * @type, @hook: of a base chain, else empty
+ * @text:        the rule, up to the end of its line; NULL at the end of a chain
+ */
+struct ruleset_rule {
+	char family[8], table[64], chain[64], type[16], hook[16];
+	bool policy_drop;
+	const char *text;
+};
+struct ruleset_walk {
+	void (*rule)(const struct ruleset_rule *r, void *arg);
+	void (*end_of_chain)(const struct ruleset_rule *r, void *arg);
+	void *arg;
+};
+/** ruleset__walk() - @ruleset: as `nft list ruleset` prints it; changed while it is read. */
+void ruleset__walk(char *ruleset, const struct ruleset_walk *w);
+
 /* guard.c */
 int guard__ensure(struct nft_memory *m, const struct config *conf, bool *written, struct err *e);
 

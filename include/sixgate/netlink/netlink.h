@@ -44,8 +44,9 @@ struct netlink_applied netlink_last(const struct netlink *nl);
  * @in:    its facts are not looked at
  * @facts: written on success, as by netlink_facts_read()
  *
- * Return: 0; -EADDRINUSE the first time, with plan.conflict as text (@facts are valid, nothing was
- * applied); a conflict that comes up later is logged, once, and the rest applied; the first
+ * Return: 0; -EADDRINUSE the first time, when a finding is NETLINK_REFUSE, with its text (@facts are
+ * valid, nothing was applied); a conflict that comes up later is logged, once, and the rest
+ * applied; the first
  * failure's errno otherwise (@facts are valid, or zero if they could not be read). @facts are to be
  * freed in every case.
  */
