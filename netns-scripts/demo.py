@@ -79,6 +79,10 @@ class Demo:
         with open(self.net.path(f"{host.name}-access.log")) as f:
             return (f.readlines() or [""])[-1].strip()
 
+    def count_lines(self, host, what):
+        with open(self.net.path(f"{host.name}-access.log")) as f:
+            return sum(what in line for line in f)
+
     def ping_by_name(self):
         out = self.net.host6.out("ping", "-6", "-c5", "-i0.2", "-W2", "www4.shop.example")
         if " 0% packet loss" not in out:
@@ -173,7 +177,7 @@ class Demo:
             loads.append((host, p))
         for _, p in loads:
             wait_until(lambda p=p: "started" in open(p.log_path).read(), "the load runs")
-        wait_until(lambda: "probe" in self.last_line(self.net.store["store1"]), "store1 has work")
+        wait_until(lambda: self.count_lines(self.net.store["store1"], "/probe") > 40, "store1 has work")
         stop(self.stores["store1"], signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda: any("store1" in line and "down" in line
@@ -280,10 +284,11 @@ def main():
     p.add_argument("--io", default="auto", choices=["auto", "tun"])
     p.add_argument("--workers", type=int, default=1)
     p.add_argument("--build", default=default_build(), help="build directory to take sixgated from")
+    p.add_argument("--name", default="sixgate", help="begin the names of the namespaces with this")
     p.add_argument("--clean", action="store_true", help="remove what --keep has left, then end")
     options = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    network = Network("sixgate", keep=options.keep)
+    network = Network(options.name, keep=options.keep)
     if options.clean:
         network.sweep()
         return 0
@@ -296,8 +301,12 @@ def main():
             elif demo.failed and demo.gateway.program:
                 print("\nLast lines of sixgated's log:")
                 print(run("tail", "-n30", demo.gateway.program.log_path).stdout)
+    except Failed as e:
+        print(f"demo: {e}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        network.close()
+        if options.keep:
+            network.close()
         print("\ninterrupted; everything is removed")
         return 130
     print(f"\n{demo.n_ok} of {demo.n_ok + len(demo.failed)} things tried worked" +

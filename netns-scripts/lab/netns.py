@@ -3,6 +3,7 @@
 A Lab owns what it makes: leaving its context ends every program it started and removes every
 namespace, also after an exception. Leftovers of a run that was killed are removed first.
 """
+import fcntl
 import os
 import shutil
 import signal
@@ -141,6 +142,11 @@ class Lab:
         self.dir = f"/run/{self.prefix}-lab"  # for files of its programs
 
     def __enter__(self):
+        self.lock = open(f"/run/{self.prefix}-lab.lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Failed(f"a lab with namespaces {self.prefix}-* is running already") from None
         self.sweep()
         os.makedirs(self.dir, 0o755)
         return self
@@ -208,6 +214,8 @@ class Lab:
         self.programs = []
         self.sweep()  # daemons that have left their parents, too
         self.hosts = {}
+        os.unlink(self.lock.name)
+        self.lock.close()
 
 
 class NotifySocket:
