@@ -23,11 +23,11 @@ struct options {
 	struct dns64_conf conf;
 	struct endpoint_conf listen[LIST_MAX], upstream[LIST_MAX];
 	struct prefix prefix[LIST_MAX], exclude[LIST_MAX];
-	char *never[LIST_MAX];
+	char *never[LIST_MAX], text[LIST_MAX][256];
 	unsigned inside[LIST_MAX];
 	size_t n_inside;
 	uint16_t port;
-	const char *reload;
+	char reload[256];
 };
 
 struct program {
@@ -65,6 +65,14 @@ static void add_prefix(struct prefix *list, size_t *n, const char *text)
 		die(text);
 }
 
+static void add_never(struct options *o, const char *name)
+{
+	size_t i = o->conf.n_never++;
+
+	snprintf(o->text[i], sizeof(o->text[i]), "%s", name);
+	o->never[i] = o->text[i];
+}
+
 static void set_flag(struct dns64_conf *c, const char *key, const char *value)
 {
 	if (!strcmp(key, "lookup"))
@@ -94,13 +102,13 @@ static void set(struct options *o, const char *key, const char *value)
 	else if (!strcmp(key, "exclude"))
 		add_prefix(o->exclude, &c->n_exclude, value);
 	else if (!strcmp(key, "never") && c->n_never < LIST_MAX)
-		o->never[c->n_never++] = strdup(value);
+		add_never(o, value);
 	else if (!strcmp(key, "inside") && o->n_inside < LIST_MAX)
 		o->inside[o->n_inside++] = if_nametoindex(value);
 	else if (!strcmp(key, "port"))
 		o->port = (uint16_t)atoi(value);
 	else if (!strcmp(key, "reload"))
-		o->reload = strdup(value);
+		snprintf(o->reload, sizeof(o->reload), "%s", value);
 	else
 		set_flag(c, key, value);
 }
@@ -146,16 +154,14 @@ static struct dns64_sockets sockets_for(struct program *p)
 
 static void reload(struct program *p)
 {
-	const char *path = p->options.reload;
 	struct dns64_sockets s;
 	struct err e;
 	char key[32], value[256];
-	FILE *f = fopen(path, "r");
+	FILE *f = fopen(p->options.reload, "r");
 
 	if (!f)
-		die(path);
+		die(p->options.reload);
 	defaults(&p->options);
-	p->options.reload = path;
 	while (fscanf(f, "%31s %255s", key, value) == 2)
 		set(&p->options, key, value);
 	fclose(f);
