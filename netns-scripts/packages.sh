@@ -6,7 +6,7 @@ PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1
 PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils
  curl traceroute openssh-server openssh-client procps"
 PACKAGES_TEST="clang llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd
- ethtool conntrack tayga"
+ ethtool conntrack tayga awscli"
 
 # need_packages PACKAGE... - install those that are missing; their services are not started.
 need_packages() {
@@ -38,4 +38,13 @@ need_packages() {
 
 apt_install() {
 	DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" >/dev/null
+}
+
+# need_s3rver DIR - the S3 store of the tests, from the npm registry, into DIR.
+need_s3rver() {
+	[ -f "$1/node_modules/s3rver/bin/s3rver.js" ] && return 0
+	command -v npm >/dev/null || need_packages nodejs npm || return 1
+	echo "installing: s3rver"
+	mkdir -p "$1" &&
+		npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts s3rver@3.7.1
 }
