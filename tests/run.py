@@ -121,16 +121,25 @@ class Run:
             print(out)
         self.count("lint", passed, max(failed, int(code != 0)), 0, time.monotonic() - start)
 
+    def golden(self):
+        self.pytest("golden: captures through the replay", "golden", 300)
+
     def netns(self):
+        self.pytest("netns: real kernels, real peers", "netns", 1500)
+
+    def pytest(self, what, folder, seconds):
         start = time.monotonic()
         directory = self.build("build", "all")
         if not directory:
             return
-        report = directory / "netns.xml"
+        report = directory / f"{folder}.xml"
         report.unlink(missing_ok=True)
         code, out = self.command("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p",
-                                 "no:cacheprovider", f"--junitxml={report}", TOP / "tests/netns",
-                                 timeout=900, env={"SIXGATE_BUILD": str(directory)})
+                                 "no:cacheprovider", f"--junitxml={report}", TOP / "tests" / folder,
+                                 timeout=seconds,
+                                 env={"SIXGATE_BUILD": str(directory),
+                                      "SIXGATED": str(directory / "src/sixgated/sixgated"),
+                                      "SIXGATE_S3RVER": str(TOP / "build-s3rver")})
         passed = failed = skipped = 0
         if report.exists():
             suite = xml.parse(report).getroot().find("testsuite")
@@ -141,7 +150,7 @@ class Run:
         failed = max(failed, int(code not in (0, 5)))
         if failed or skipped:
             print("\n".join(out.splitlines()[-120:]))
-        self.count("netns: real kernels, real peers", passed, failed, skipped,
+        self.count(what, passed, failed, skipped,
                    time.monotonic() - start)
 
     def fuzz(self):
@@ -171,7 +180,7 @@ class Run:
 
 
 def main():
-    parts = ["unit", "sanitize", "threads", "lint", "netns", "fuzz"]
+    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "fuzz"]
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
     p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
