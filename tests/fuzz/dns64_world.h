@@ -1,0 +1,162 @@
+/* dns64_world.h - the query engine of dns64 with a world that only keeps what the engine sent, and
+ * aborts when it breaks a promise. */
+#pragma once
+#include <stdlib.h>
+#include <string.h>
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "resolver.h"
+
+enum { ASKED_MAX = 64 };
+
+struct asked {
+	bool tcp, over;
+	int socket;
+	uint32_t ask;
+	struct endpoint_conf to;
+	uint8_t wire[512];
+	size_t len;
+};
+
+static struct fuzz_world {
+	struct resolver *r;
+	struct dns64_stats stats;
+	struct asked asked[ASKED_MAX];
+	unsigned n_asked, n_open;
+	size_t most;
+	uint64_t now_ms;
+} world;
+
+/* What a client gets is a whole message that fits, whatever came in. */
+static inline void world_reply(void *ctx, const struct client *c, const uint8_t *wire, size_t len)
+{
+	(void)ctx;
+	must(world.n_open > 0);
+	world.n_open--;
+	if (!len)
+		return;
+	must(len >= DNS_HEADER_LEN && len <= (c->most ? c->most : DNS_UDP_PAYLOAD));
+	must(load16(wire + 2) & DNS_QR);
+	must(len == DNS_HEADER_LEN || dns_message_check(wire, len));
+}
+
+static inline int world_pick(void *ctx)
+{
+	(void)ctx;
+	return 0;
+}
+
+static inline void world_unpick(void *ctx, int socket)
+{
+	(void)ctx;
+	must(socket == 0);
+}
+
+static inline int keep(const struct asked *a, const uint8_t *wire, size_t len)
+{
+	if (world.n_asked == ASKED_MAX)
+		return -1;
+	must(len <= sizeof(a->wire) && dns_message_check(wire, len));
+	world.asked[world.n_asked] = *a;
+	memcpy(world.asked[world.n_asked].wire, wire, len);
+	world.asked[world.n_asked++].len = len;
+	return 0;
+}
+
+static inline int world_send(void *ctx, int socket, const struct endpoint_conf *to,
+			     const uint8_t *wire, size_t len)
+{
+	struct asked a = { .socket = socket, .to = *to };
+
+	(void)ctx;
+	return keep(&a, wire, len);
+}
+
+static inline int world_tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
+				  const uint8_t *wire, size_t len)
+{
+	struct asked a = { .tcp = true, .ask = ask, .to = *to };
+
+	(void)ctx;
+	return keep(&a, wire, len);
+}
+
+static inline void world_tcp_cancel(void *ctx, uint32_t ask)
+{
+	(void)ctx;
+	for (unsigned i = 0; i < world.n_asked; i++)
+		if (world.asked[i].tcp && world.asked[i].ask == ask)
+			world.asked[i].over = true;
+}
+
+/* Two prefixes, so that private addresses have somewhere to go; excludes and never in use. */
+static inline struct dns64_policy *world_policy(void)
+{
+	static char never[] = "never.example.", *nevers[] = { never };
+	struct endpoint_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
+	struct prefix prefix[2];
+	struct dns64_policy *p;
+	struct dns64_conf c;
+	struct err e;
+
+	dns64_conf_default(&c);
+	must(prefix_parse("64:ff9b::/96", &prefix[0]) == 0);
+	must(prefix_parse("2001:db8:122:300::/56", &prefix[1]) == 0);
+	must(addr_parse("2001:db8::53", &upstream[0].address) == 0);
+	must(addr_parse("192.0.2.53", &upstream[1].address) == 0);
+	c.prefix = prefix;
+	c.n_prefix = 2;
+	c.upstream = upstream;
+	c.n_upstream = 2;
+	c.never = nevers;
+	c.n_never = 1;
+	must(dns64_policy_new(&p, &c, &e) == 0);
+	return p;
+}
+
+static inline void world_start(void)
+{
+	static const struct resolver_io io = { .reply = world_reply,
+					       .pick = world_pick,
+					       .send = world_send,
+					       .unpick = world_unpick,
+					       .tcp_start = world_tcp_start,
+					       .tcp_cancel = world_tcp_cancel };
+	static const struct hash_key secret = { { 1, 2, 3, 4, 5, 6, 7, 8 } };
+	struct resolver_setup setup = { .policy = world_policy(),
+					.io = &io,
+					.stats = &world.stats,
+					.secret = &secret,
+					.cache_bytes = 1 << 20 };
+	struct err e;
+
+	must(resolver__new(&world.r, &setup, &e) == 0);
+}
+
+static inline void world_pass(uint64_t ms)
+{
+	world.now_ms += ms;
+	resolver__time(world.r, world.now_ms);
+	resolver__advance(world.r);
+}
+
+static inline void world_query(const uint8_t *wire, size_t len, size_t most)
+{
+	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6, .sin6_port = 1 } };
+
+	world.n_open++;
+	resolver__query(world.r, &c, wire, len);
+}
+
+/* Whatever is open comes to its end; then nothing may be left, and the cache is emptied now and
+ * then so that one input does not lean on another. */
+static inline void world_settle(void)
+{
+	for (int i = 0; i < 10; i++)
+		world_pass(500);
+	must(world.n_open == 0);
+	must(resolver__next(world.r) == UINT64_MAX);
+	dns64_cache_limit(world.r->cache, 0);
+	dns64_cache_limit(world.r->cache, 1 << 20);
+	world.n_asked = 0;
+}

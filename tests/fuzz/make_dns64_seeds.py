@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Writes the seeds of fuzz_dns64_query and fuzz_dns64_answer into corpus/."""
+import pathlib
+import struct
+
+CORPUS = pathlib.Path(__file__).parent / "corpus"
+
+
+def name(text):
+    return b"".join(bytes([len(x)]) + x.encode() for x in text.split(".") if x) + b"\0"
+
+
+def rr(owner, kind, data, ttl=300, cls=1):
+    return owner + struct.pack("!HHIH", kind, cls, ttl, len(data)) + data
+
+
+def message(question, sections=((), (), ()), flags=0x8180, kind=28):
+    counts = [len(s) for s in sections]
+    return (struct.pack("!HHHHHH", 1, flags, 1, *counts) + name(question)
+            + struct.pack("!HH", kind, 1) + b"".join(b"".join(s) for s in sections))
+
+
+def opt(options=b"", size=1232, ttl=0):
+    return rr(b"\0", 41, options, ttl, size)
+
+
+ROOT, QNAME = b"\0", b"\xc0\x0c"
+REVERSE = "1.2.0.0.0.0.0.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa"
+SOA = rr(name("example"), 6, name("n") + name("m") + struct.pack("!IIIII", 1, 2, 3, 4, 120))
+RRSIG = struct.pack("!HBBIIIH", 6, 13, 1, 300, 2**31, 1, 1) + name("example") + b"s" * 64
+NSEC = rr(name("example"), 47, name("b.example") + b"\0\6\x40\0\0\0\0\3")
+EDE = struct.pack("!HHH", 15, 2, 6)
+A = rr(QNAME, 1, bytes([8, 8, 8, 8]))
+AAAA = rr(QNAME, 28, bytes.fromhex("20010db8000000000000000000000001"))
+MAPPED = rr(QNAME, 28, bytes(10) + b"\xff\xff\1\2\3\4")
+nodata = message("a.example", ((), (SOA,), (opt(),)))
+a_answer = message("a.example", ((A,), (rr(name("example"), 2, name("ns.example")),),
+                                 (rr(name("ns.example"), 1, bytes(4)), opt())), kind=1)
+chain = message("a.example", ((rr(QNAME, 5, name("b.example")), rr(name("b.example"), 5, name("c")),
+                               rr(name("c"), 1, bytes([10, 0, 0, 1]))), (), ()), kind=1)
+dname = message("a.example", ((rr(name("example"), 39, name("test")), rr(QNAME, 5, name("a.test")),
+                               rr(name("a.test"), 1, bytes([8, 8, 4, 4]))), (), ()), kind=1)
+
+ANSWERS = {
+    "nodata_a": (0, [nodata, a_answer]), "aaaa": (0, [message("a.example", ((AAAA,), (), ()))]),
+    "mixed": (0, [message("a.example", ((AAAA, MAPPED), (), (opt(),))), a_answer]),
+    "mapped": (16, [message("a.example", ((MAPPED,), (), ())), a_answer]),
+    "chain": (0, [nodata, chain]), "dname": (32, [nodata, dname]),
+    "nxdomain": (16, [message("a.example", ((), (SOA,), ()), 0x8183), a_answer]),
+    "servfail": (16, [message("a.example", flags=0x8182)] * 4),
+    "bogus": (16, [message("a.example", ((), (), (opt(EDE),)), 0x8182), a_answer]),
+    "signed": (24, [message("a.example", ((), (SOA, rr(name("example"), 46, RRSIG), NSEC),
+                                          (opt(ttl=0x8000),))), a_answer]),
+    "no_edns": (1, [message("a.example", flags=0x8181, kind=1), a_answer]),
+    "tcp": (1, [message("a.example", flags=0x8380, kind=1), a_answer]),
+    "opt_first": (1, [message("a.example", ((), (), (opt(), rr(name("x"), 1, bytes(4)))), kind=1)]),
+    "ptr": (2, [message("33.0.0.192.in-addr.arpa", ((rr(QNAME, 12, name("p.example")),), (), ()),
+                        kind=12)]),
+    "any": (3, [message("a.example", ((A, AAAA, rr(QNAME, 16, b"\3abc"),
+                                       rr(QNAME, 15, b"\0\1" + QNAME),
+                                       rr(QNAME, 33, b"\0\1\0\1\0\1" + name("s.example"))), (), ()),
+                        kind=255)]),
+    "many": (48, [nodata, message("a.example", ((A,) * 100, (), ()), kind=1)]),
+    "bare": (1, [struct.pack("!HHHHHH", 1, 0x8185, 0, 0, 0, 0)]),
+}
+
+QUERIES = {
+    "plain": [message("a.example", flags=0x100)], "edns": [message("a.example", ((), (), (opt(),)), 0x100)],
+    "do": [message("a.example", ((), (), (opt(ttl=0x8000),)), 0x100)],
+    "version": [message("a.example", ((), (), (opt(ttl=0x10000),)), 0x100)],
+    "options": [message("a.example", ((), (), (opt(b"\0\x0a\0\x08" + bytes(8)),)), 0x100)],
+    "cd": [message("a.example", flags=0x110)], "norec": [message("a.example", flags=0)],
+    "ptr": [message(REVERSE, flags=0x100, kind=12)], "any": [message("a.example", flags=0x100, kind=255)],
+    "local": [message("ipv4only.arpa", flags=0x100), message("x.ipv4only.arpa", flags=0x100),
+              message("170.0.0.192.in-addr.arpa", flags=0x100, kind=12)],
+    "never": [message("x.never.example", flags=0x100)], "notify": [message("a.example", flags=0x2000)],
+    "axfr": [message("a.example", flags=0x100, kind=252)], "many": [message("a.example", flags=0x100)] * 5,
+    "long": [message(".".join(["x" * 63] * 3 + ["y" * 61]), flags=0x100)],
+}
+
+
+def write(target, seeds):
+    directory = CORPUS / target
+    directory.mkdir(parents=True, exist_ok=True)
+    for seed, (how, messages) in seeds.items():
+        (directory / seed).write_bytes(
+            bytes([how]) + b"".join(struct.pack("!H", len(m)) + m for m in messages))
+
+
+write("dns64_answer", ANSWERS)
+write("dns64_query", {f"{k}_{how}": (how, v) for k, v in QUERIES.items() for how in (0, 3)})
