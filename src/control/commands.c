@@ -125,8 +125,10 @@ static int prepare(struct replay *r, const struct pcap_paths *paths, struct err 
 	in.status = r->nodes;
 	if (rc == 0)
 		rc = snapshot_build(&r->snapshot, &in, e);
-	if (rc == 0)
+	if (rc == 0) {
+		r->snapshot->generation = 1; /* as if published: the worker has seen 0 */
 		rc = make_worker(r, e);
+	}
 	if (rc == 0)
 		rc = pcap_port_new(&r->port, paths, e);
 	return rc;

@@ -80,6 +80,13 @@ static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 	return rc;
 }
 
+/* Refused, but survived: libraries look for files that they can do without (the C library at
+ * /proc/sys/vm/overcommit_memory when it gives memory back, others at /etc/localtime). */
+static const int refused_calls[] = {
+	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2), SCMP_SYS(stat), SCMP_SYS(statx), SCMP_SYS(readlink),
+};
+
 /* The parent: the file and what it includes, settings under /proc/sys, names of nftables, its own
  * files, its child. No program, no process, no module, no mount. */
 static const int parent_calls[] = {
@@ -150,6 +157,8 @@ static int load_rules(scmp_filter_ctx ctx, enum thread_role role)
 				return rc;
 		}
 	rc = add_narrow_rules(ctx, role);
+	for (size_t i = 0; i < ARRAY_LEN(refused_calls) && role != ROLE_PARENT && rc == 0; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), refused_calls[i], 0);
 	return rc ? rc : seccomp_load(ctx);
 }
 

@@ -3,17 +3,21 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "sixgate/log/log.h"
 
 enum {
 	QUEUE_BYTES = 256 << 10, /* to one client; a stream waits above it */
 	SILENCE_MS = 30000,
-	SWEEP_MS = 5000,
-	BACKLOG = 16
+	SWEEP_MS = 5000
 };
 
+/* The listening socket is only polled: uv_listen() would call listen() again, and clients would no
+ * longer see the parent's credentials on it (SO_PEERCRED), which is how they know the daemon. */
 struct server {
-	uv_pipe_t pipe;
+	int fd;
+	uv_poll_t poll;
 	uv_timer_t sweep;
 	int open_handles;
 	struct client *clients;
@@ -233,28 +237,38 @@ static void on_refused_closed(uv_handle_t *h)
 	free(h);
 }
 
-static void on_connection(uv_stream_t *stream, int status)
+static void add_client(struct server *s, int fd)
 {
-	struct server *s = stream->data;
-	struct client *cl;
+	struct client *cl = s->n_clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
 
-	if (status < 0)
+	if (!cl) {
+		close(fd);
 		return;
-	cl = calloc(1, sizeof(*cl));
-	if (!cl)
-		return;
-	uv_pipe_init(stream->loop, &cl->pipe, 0);
-	if (uv_accept(stream, (uv_stream_t *)&cl->pipe) != 0 || s->n_clients >= CTL_CLIENTS_MAX) {
+	}
+	uv_pipe_init(s->poll.loop, &cl->pipe, 0);
+	if (uv_pipe_open(&cl->pipe, fd) != 0) {
+		close(fd);
 		uv_close((uv_handle_t *)&cl->pipe, on_refused_closed);
 		return;
 	}
 	cl->server = s;
-	cl->active_ms = uv_now(stream->loop);
+	cl->active_ms = uv_now(s->poll.loop);
 	cl->next = s->clients;
 	s->clients = cl;
 	s->n_clients++;
 	if (uv_read_start((uv_stream_t *)&cl->pipe, give_room, on_read) != 0)
 		client_close(cl);
+}
+
+static void on_connection(uv_poll_t *p, int status, int events)
+{
+	struct server *s = p->data;
+	int fd;
+
+	(void)status;
+	(void)events;
+	while ((fd = accept4(s->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0)
+		add_client(s, fd);
 }
 
 static void sweep(uv_timer_t *t)
@@ -274,8 +288,10 @@ static void on_server_closed(uv_handle_t *h)
 {
 	struct server *s = h->data;
 
-	if (--s->open_handles == 0)
+	if (--s->open_handles == 0) {
+		close(s->fd);
 		free(s);
+	}
 }
 
 int server__start(struct server **out, uv_loop_t *loop, int fd, server_answer *answer, void *owner)
@@ -285,13 +301,16 @@ int server__start(struct server **out, uv_loop_t *loop, int fd, server_answer *a
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct server){ .answer = answer, .owner = owner, .open_handles = 2 };
-	uv_pipe_init(loop, &s->pipe, 0);
+	*s = (struct server){ .answer = answer, .owner = owner, .open_handles = 2, .fd = fd };
+	rc = uv_poll_init(loop, &s->poll, fd);
+	if (rc) {
+		close(fd);
+		free(s);
+		return rc;
+	}
 	uv_timer_init(loop, &s->sweep);
-	s->pipe.data = s->sweep.data = s;
-	rc = uv_pipe_open(&s->pipe, fd);
-	if (rc == 0)
-		rc = uv_listen((uv_stream_t *)&s->pipe, BACKLOG, on_connection);
+	s->poll.data = s->sweep.data = s;
+	rc = uv_poll_start(&s->poll, UV_READABLE, on_connection);
 	if (rc == 0)
 		rc = uv_timer_start(&s->sweep, sweep, SWEEP_MS, SWEEP_MS);
 	if (rc) {
@@ -308,6 +327,6 @@ void server__stop(struct server *s)
 		return;
 	while (s->clients)
 		client_close(s->clients);
-	uv_close((uv_handle_t *)&s->pipe, on_server_closed);
+	uv_close((uv_handle_t *)&s->poll, on_server_closed);
 	uv_close((uv_handle_t *)&s->sweep, on_server_closed);
 }

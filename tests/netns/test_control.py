@@ -1,0 +1,665 @@
+"""The whole daemon in real namespaces: how it starts, is asked, reloads, fails and ends."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+from control_lab import BASIC, DNS64, HOST_IN_64, ControlLab, build_programs
+from netlink_lab import ours, picture, wait_for
+
+SERVICES = """
+services:
+  - name: web
+    addresses: [198.51.100.20, "2001:db8:20::20"]
+    port: 9000
+    nodes: [{name: a, address: 2001:db8:1::2}]
+    embed-prefix: 2001:db8:64:20::/96
+    health: {preset: tcp, interval: 200ms, timeout: 150ms}
+"""
+
+
+@pytest.fixture(scope="session")
+def programs():
+    return build_programs()
+
+
+@pytest.fixture
+def lab(programs):
+    lab = ControlLab(programs)
+    yield lab
+    lab.close()
+
+
+def dig(lab, *args):
+    return lab.host(f"dig +time=1 +tries=1 +short {' '.join(args)} @2001:db8:1::1 ipv4only.arpa AAAA",
+                    check=False)
+
+
+def guard_stands(lab):
+    return "table inet sixgate" in lab.router("nft list tables")
+
+
+def status_of(pid):
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+# ---- start and stop ----
+
+def test_a_gateway_starts_says_so_and_forwards(lab):
+    g = lab.gateway(BASIC + DNS64)
+    g.manager.expect("READY=1")
+    assert lab.gets_out()
+    assert not lab.gets_in()
+    assert "64:ff9b::c000:aa" in dig(lab)
+    s = g.ask("status")[-1]
+    assert s["jobs"] == {"nat64": True, "egress6": True, "services": False, "dns64": True}
+    assert [i["name"] for i in s["interfaces"]] == ["lan0", "wan0"]
+    assert all(i["up"] and i["mtu"] == 1500 for i in s["interfaces"])
+    assert s["workers"] == 2 and s["flows"]["used"] == 2
+    assert all(d["open"] for d in s["dns64"])
+
+
+def test_sigterm_undoes_all_but_the_guard(lab):
+    before = picture(lab.router)
+    g = lab.gateway()
+    assert picture(lab.router) != before
+    assert g.stop() == 0
+    g.manager.expect("STOPPING=1")
+    assert ours(lab.router) == []
+    assert picture(lab.router) == before
+    assert guard_stands(lab)
+    assert not os.path.exists(g.socket)
+    assert not lab.gets_in()
+
+
+def test_when_the_child_dies_routes_go_and_the_guard_stays(lab):
+    g = lab.gateway()
+    os.kill(g.child(), signal.SIGKILL)
+    g.expect(r"the unprivileged process was ended by signal 9")
+    assert g.wait_end() == 1
+    assert ours(lab.router) == []
+    assert guard_stands(lab)
+    assert not lab.gets_in()
+
+
+def test_when_the_parent_is_killed_the_child_ends_and_a_restart_works(lab):
+    g = lab.gateway()
+    child = g.child()
+    os.kill(g.pid(), signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f"/proc/{child}"), what="the child ends")
+    assert guard_stands(lab)
+    assert not lab.gets_in()
+    g.process.wait()
+    g.start()
+    assert lab.gets_out()
+    assert g.stop() == 0
+    assert ours(lab.router) == []
+
+
+def test_a_second_daemon_does_not_disturb_the_first(lab):
+    g = lab.gateway()
+    p = subprocess.run(["ip", "netns", "exec", lab.router.name, g.daemon, "-c", g.file], text=True,
+                       capture_output=True)
+    assert p.returncode == 1 and "sixgate0" in p.stderr
+    assert lab.gets_out()
+    assert g.ask("status")[-1]["ok"]
+
+
+# ---- privileges ----
+
+def test_everything_but_the_parent_is_without_rights(lab):
+    g = lab.gateway(BASIC + DNS64)
+    nobody = subprocess.run(["id", "-u", "nobody"], text=True, capture_output=True).stdout.strip()
+    threads = os.listdir(f"/proc/{g.child()}/task")
+    assert len(threads) == 4  # control, dns64 and two workers
+    for t in threads:
+        s = status_of(f"{g.child()}/task/{t}")
+        assert set(s["Uid"].split()) == {nobody}
+        assert s["Groups"].strip() == ""
+        assert {s[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
+        assert s["NoNewPrivs"] == "1"
+        assert s["Seccomp"] == "2", f"{s['Name']} has no list of system calls"
+    assert status_of(g.pid())["Seccomp"] == "2"
+
+
+def test_the_child_holds_no_descriptor_it_does_not_need(lab):
+    g = lab.gateway()
+    links = [os.readlink(f"/proc/{g.child()}/fd/{n}") for n in os.listdir(f"/proc/{g.child()}/fd")]
+    files = [x for x in links if x.startswith("/") and not x.startswith(("/dev/null", "/memfd"))]
+    assert set(files) <= {"/dev/net/tun"} | {x for x in files if x.startswith(("/dev/pts", "/tmp"))}
+    assert sum(x == "/dev/net/tun" for x in links) == 4  # two devices, two workers
+
+
+def test_a_user_that_does_not_exist_is_named_with_the_fix(lab):
+    g = lab.gateway(BASIC.replace("nobody", "sg-no-such-user"), wait=False)
+    assert g.wait_end() == 1
+    assert "useradd --system" in "".join(g.lines)
+    assert not guard_stands(lab)
+
+
+def test_root_is_refused_as_the_user(lab):
+    g = lab.gateway("gateway: {user: root}\ninterfaces: {inside: lan0, outside: wan0}\n"
+                    "egress6: {prefixes: inside}\n", wait=False)
+    assert g.wait_end() == 1
+    assert "root" in "".join(g.lines)
+
+
+def test_it_must_be_started_as_root(lab):
+    g = lab.gateway(prefix=["setpriv", "--reuid=65534", "--clear-groups"], wait=False)
+    assert g.wait_end() == 77
+    assert "must be started as root" in "".join(g.lines)
+
+
+# ---- what the machine may lack ----
+
+def test_no_tun_device_is_one_clear_line(lab):
+    g = lab.gateway(prefix=["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /dev/net; exec "$@"',
+                            "sh"], wait=False)
+    assert g.wait_end() == 1
+    assert [x for x in g.lines if "/dev/net/tun" in x]
+    assert ours(lab.router) == []
+
+
+def test_read_only_settings_are_one_clear_line(lab):
+    g = lab.gateway(prefix=["unshare", "-m", "sh", "-c",
+                            'mount --bind /proc/sys /proc/sys; mount -o remount,ro,bind /proc/sys;'
+                            ' exec "$@"', "sh"], wait=False)
+    wait_for(lambda: not g.queue.empty(), what="a line in the log")
+    g.expect(r"/proc/sys.*[Rr]ead-only|[Rr]ead-only.*/proc/sys")
+    g.stop()
+    lines = [x for x in g.lines if "ead-only" in x]
+    assert 1 <= len(lines) <= 2
+
+
+def test_a_missing_interface_is_waited_for(lab):
+    text = BASIC.replace("inside: lan0", "inside: [lan0, lan7]")
+    g = lab.gateway(text, wait=False)
+    g.expect(r"interface lan7 is missing")
+    g.expect(r"ready$")
+    assert lab.gets_out()
+    assert [i["present"] for i in g.ask("status")[-1]["interfaces"]] == [True, False, True]
+
+
+def test_a_port_in_use_is_said_once_and_opened_when_it_is_free(lab):
+    other = lab.router.start(["python3", "-c", "import socket,sys\n"
+                              "s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+                              "s.bind(('::',53))\nprint('bound',flush=True)\nsys.stdin.read()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "bound\n"
+    g = lab.gateway(BASIC + DNS64, wait=False)
+    g.expect(r":: port 53: Address already in use; trying again")
+    g.expect(r"ready$")
+    assert lab.gets_out()
+    assert "64:ff9b::c000:aa" in dig(lab, "+tcp")
+    other.stdin.close()
+    g.expect(r"could not be opened is open now", timeout=25)
+    assert "64:ff9b::c000:aa" in dig(lab)
+
+
+def test_a_local_pool_address_is_refused(lab):
+    lab.router("ip addr add 198.51.100.10/32 dev wan0")
+    g = lab.gateway(wait=False)
+    assert g.wait_end() == 1
+    assert [x for x in g.lines if "198.51.100.10" in x and "wan0" in x]
+    assert ours(lab.router) == []
+
+
+# ---- the file ----
+
+def test_check_config_prints_all_errors_and_exits_with_78(lab, programs, tmp_path):
+    f = tmp_path / "bad.yaml"
+    f.write_text("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: nonsense}\nbogus: 1\n"
+                 "egress6: {prefixes: inside}\n")
+    p = subprocess.run([programs[0], "-c", str(f), "--check-config"], text=True, capture_output=True)
+    assert p.returncode == 78
+    lines = p.stderr.splitlines()
+    assert [x for x in lines if re.match(rf"{f}:2:\d+: ", x)]
+    assert [x for x in lines if re.match(rf"{f}:3:\d+: ", x)]
+    assert len(lines) == 2
+
+
+def test_starting_with_a_bad_file_is_78_and_touches_nothing(lab):
+    before = picture(lab.router)
+    g = lab.gateway("bogus: 1\n", wait=False)
+    assert g.wait_end() == 78
+    assert picture(lab.router) == before
+    assert not guard_stands(lab)
+
+
+def test_a_good_file_checks_silently_and_prints_whole(lab, programs, tmp_path):
+    f = tmp_path / "good.yaml"
+    f.write_text("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 192.0.2.1}\n")
+    p = subprocess.run([programs[0], "-c", str(f), "--check-config"], text=True, capture_output=True)
+    assert (p.returncode, p.stdout, p.stderr) == (0, "", "")
+    p = subprocess.run([programs[0], "-c", str(f), "--print-config"], text=True, capture_output=True)
+    assert p.returncode == 0 and "tcp-established: 2h4m" in p.stdout
+    f.write_text(p.stdout)
+    assert subprocess.run([programs[0], "-c", str(f), "--check-config"]).returncode == 0
+
+
+def test_wrong_arguments_are_usage_errors(programs):
+    for args in (["--bogus"], ["extra"], ["--write", "x"]):
+        assert subprocess.run([programs[0], *args], capture_output=True).returncode == 64
+    for args in ([], ["bogus"], ["status", "more"], ["config"], ["--max", "x", "flows"]):
+        assert subprocess.run([programs[1], *args], capture_output=True).returncode == 2
+    for p in programs:
+        assert subprocess.run([p, "--help"], capture_output=True).returncode == 0
+        assert subprocess.run([p, "--version"], capture_output=True).returncode == 0
+
+
+# ---- reload ----
+
+def test_a_reload_adds_a_listener_and_takes_it_away(lab):
+    g = lab.gateway()
+    assert dig(lab).find("64:ff9b") < 0
+    g.write(BASIC + DNS64)
+    assert "reloaded" in g.ctl("reload")
+    assert "64:ff9b::c000:aa" in dig(lab) and "64:ff9b::c000:aa" in dig(lab, "+tcp")
+    g.write(BASIC + 'dns64: {upstream: 198.51.100.2, listen: [{address: "::", port: 53}, '
+            '{address: 2001:db8:1::1, port: 5300}]}\n')
+    g.ctl("reload")
+    assert "64:ff9b::c000:aa" in dig(lab) and "64:ff9b::c000:aa" in dig(lab, "-p 5300")
+    g.write(BASIC)
+    g.ctl("reload")
+    assert dig(lab).find("64:ff9b") < 0
+    assert "dns64" not in g.ask("status")[-1]
+
+
+def test_sighup_and_reload_are_the_same(lab):
+    g = lab.gateway()
+    g.write(BASIC + DNS64)
+    g.process.send_signal(signal.SIGHUP)
+    g.expect(r"configuration reloaded")
+    assert "64:ff9b::c000:aa" in dig(lab)
+    g.write("bogus: 1\n")
+    g.process.send_signal(signal.SIGHUP)
+    g.expect(r":1:\d+: bogus")
+    g.expect(r"keeping the running configuration")
+    assert "64:ff9b::c000:aa" in dig(lab)
+
+
+def test_a_bad_file_changes_nothing(lab):
+    g = lab.gateway(BASIC + DNS64)
+    before = picture(lab.router), g.ctl("config", "show")
+    g.write(g.text + "bogus: 1\nmore: 2\n")
+    out = g.ctl("reload", code=1)
+    assert len(re.findall(r"sixgate.yaml:\d+:\d+: ", out)) == 2
+    answer = g.ask("reload", code=1)[-1]
+    assert not answer["ok"] and len(answer["errors"]) == 2
+    assert (picture(lab.router), g.ctl("config", "show")) == before
+    assert lab.gets_out() and "64:ff9b::c000:aa" in dig(lab)
+    assert g.ask("status")[-1]["reloads_failed"] == 2
+
+
+@pytest.mark.parametrize("old,new,key", [
+    ("workers: 2", "workers: 1", "workers"), ("flows: 64k", "flows: 128k", "flows"),
+    ("user: nobody", "user: daemon", "user"), ("control.sock", "other.sock", "control"),
+    ("inside: lan0", "tun: other0, inside: lan0", "tun")])
+def test_what_needs_a_restart_is_said_and_changes_nothing(lab, old, new, key):
+    g = lab.gateway()
+    show = g.ctl("config", "show")
+    assert old in g.text
+    g.write(g.text.replace(old, new))
+    out = g.ctl("reload", code=1)
+    assert "restart" in out and key in out
+    assert g.ctl("config", "show") == show
+    assert lab.gets_out()
+
+
+def test_a_listener_that_cannot_be_opened_refuses_the_whole_reload(lab):
+    other = lab.router.start(["python3", "-c", "import socket,sys\n"
+                              "s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+                              "s.bind(('::',5300))\nprint('bound',flush=True)\nsys.stdin.read()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "bound\n"
+    g = lab.gateway(BASIC + DNS64)
+    show = g.ctl("config", "show")
+    before = picture(lab.router)
+    g.write(BASIC.replace("198.51.100.10", "198.51.100.11") +
+            'dns64: {upstream: 198.51.100.2, listen: [{address: "::", port: 5300}]}\n')
+    assert "in use" in g.ctl("reload", code=1)
+    assert g.ctl("config", "show") == show and picture(lab.router) == before
+    assert "64:ff9b::c000:aa" in dig(lab)
+    other.stdin.close()
+    other.wait(5)
+    g.ctl("reload")
+    assert "64:ff9b::c000:aa" in dig(lab, "-p 5300")
+    assert dig(lab).find("64:ff9b") < 0
+    assert "198.51.100.11" in "".join(ours(lab.router))
+
+
+def test_a_pool_address_that_is_local_refuses_the_reload(lab):
+    g = lab.gateway()
+    g.write(g.text.replace("198.51.100.10", "[198.51.100.10, 198.51.100.1]"))
+    out = g.ctl("reload", code=1)
+    assert "198.51.100.1" in out and "wan0" in out
+    assert lab.gets_out()
+
+
+def test_a_reload_adds_an_interface(lab):
+    g = lab.gateway()
+    other = lab.space(lab.router.name + "-2")
+    lab.link(other, "eth0", lab.router, "lan1")
+    lab.router("ip addr add 2001:db8:2::1/64 dev lan1 nodad")
+    other("ip addr add 2001:db8:2::2/64 dev eth0 nodad")
+    other("ip route add default via 2001:db8:2::1")
+    assert not lab.ping(other, HOST_IN_64, 1)
+    g.write(g.text.replace("inside: lan0", "inside: [lan0, lan1]"))
+    g.ctl("reload")
+    assert lab.ping(other, HOST_IN_64) and lab.gets_out()
+    g.write(g.text.replace("[lan0, lan1]", "lan0"))
+    g.ctl("reload")
+    assert not lab.ping(other, HOST_IN_64, 1)
+    assert lab.gets_out()
+
+
+def test_a_reload_adds_a_service_and_flows_survive(lab):
+    lab.net("ip route add 2001:db8:20::/64 via 2001:db8:f::1")
+    lab.serve(lab.host, "2001:db8:1::2", 9000)
+    g = lab.gateway()
+    assert lab.gets_out()
+    flows = len(g.ask("flows")) - 1
+    g.write(BASIC + SERVICES)
+    g.ctl("reload")
+    wait_for(lambda: g.ask("nodes")[-1]["nodes"][0]["state"] == "up", what="the node is up")
+    for url in ("http://198.51.100.20:9000/", "http://[2001:db8:20::20]:9000/"):
+        assert lab.net(f"curl -s -m 2 -o /dev/null -w %{{http_code}} {url}", check=False) == "200"
+    policies = [f["flow"]["policy"] for f in g.ask("flows")[:-1]]
+    assert policies.count("services") >= 2 and len(policies) - policies.count("services") == flows
+    g.write(BASIC)
+    g.ctl("reload")
+    wait_for(lambda: "services" not in [f["flow"]["policy"] for f in g.ask("flows")[:-1]],
+             what="flows of the service are swept")
+
+
+def test_reloads_in_a_row_leave_no_descriptor_behind(lab):
+    g = lab.gateway(BASIC + DNS64)
+    texts = (BASIC + DNS64 + SERVICES, BASIC, BASIC + DNS64)
+    counts = []
+    for _ in range(4):
+        for t in texts:
+            g.write(t)
+            g.ctl("reload")
+        g.write("bogus: 1\n")
+        g.ctl("reload", code=1)
+        counts.append([len(os.listdir(f"/proc/{p}/fd")) for p in (g.pid(), g.child())])
+    assert counts[1] == counts[3], counts
+
+
+# ---- the network around it ----
+
+def test_an_interface_that_goes_and_comes_back_is_followed(lab):
+    g = lab.gateway()
+    assert lab.gets_out()
+    lab.router("ip link del wan0")
+    g.expect(r"interface wan0 is missing")
+    assert not lab.gets_out()
+    lab.link(lab.net, "eth0", lab.router, "wan0")
+    for ns, v4, v6, dev in ((lab.router, "198.51.100.1/24", "2001:db8:f::1/64", "wan0"),
+                            (lab.net, "198.51.100.2/24", "2001:db8:f::2/64", "eth0")):
+        ns(f"ip addr add {v4} dev {dev}")
+        ns(f"ip addr add {v6} dev {dev} nodad")
+    lab.router("ip route add default via 2001:db8:f::2")
+    lab.router("ip route add default via 198.51.100.2")
+    lab.net("ip route add default via 2001:db8:f::1")
+    g.expect(r"interface wan0 is there now")
+    wait_for(lab.gets_out, what="traffic flows again")
+    assert not lab.gets_in()
+
+
+def test_the_mtu_of_an_interface_is_followed(lab):
+    g = lab.gateway()
+    generation = g.ask("status")[-1]["generation"]
+    lab.router("ip link set wan0 mtu 1400")
+    wait_for(lambda: g.ask("status")[-1]["generation"] > generation, what="a new snapshot")
+    assert [i["mtu"] for i in g.ask("status")[-1]["interfaces"]] == [1500, 1400]
+
+
+def test_a_new_inside_prefix_is_let_out(lab):
+    lab.gateway()
+    lab.router("ip addr add 2001:db8:77::1/64 dev lan0 nodad")
+    lab.host("ip addr add 2001:db8:77::2/64 dev eth0 nodad")
+    lab.net("ip route add 2001:db8:77::/64 via 2001:db8:f::1")
+    wait_for(lambda: "1 received" in lab.host("ping -c1 -W1 -I 2001:db8:77::2 2001:db8:f::2", check=False),
+             what="the new prefix gets out")
+
+
+def test_a_device_that_somebody_deletes_ends_the_gateway_safely(lab):
+    g = lab.gateway()
+    lab.router("ip link del sixgate0")
+    assert g.wait_end() == 1
+    assert [x for x in g.lines if "device is gone" in x]
+    assert guard_stands(lab) and not lab.gets_in()
+
+
+# ---- teardown and guard ----
+
+def test_teardown_ends_the_daemon_and_removes_everything(lab):
+    lab.router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    before = picture(lab.router)
+    g = lab.gateway()
+    assert "gone" in lab.router(f"{g.tool} -s {g.socket} teardown")
+    assert g.wait_end() == 0
+    assert picture(lab.router) == before
+    assert "sixgate" not in lab.router("nft list tables")
+    assert lab.gets_in()  # the kernel forwards by itself now
+
+
+def test_teardown_works_without_a_daemon(lab):
+    before = picture(lab.router)
+    g = lab.gateway()
+    os.kill(g.pid(), signal.SIGKILL)
+    g.process.wait()
+    assert guard_stands(lab)
+    lab.router(f"{g.tool} -s {g.socket} teardown")
+    assert picture(lab.router) == before
+    assert not guard_stands(lab)
+    lab.router(f"{g.tool} -s {g.socket} teardown")  # and once more is no error
+
+
+def test_the_guard_alone_closes_the_network(lab, programs, tmp_path):
+    f = tmp_path / "sixgate.yaml"
+    f.write_text("interfaces: {inside: lan0, outside: wan0}\negress6: {prefixes: inside}\n")
+    lab.router.sysctl("net.ipv6.conf.all.forwarding", 1)
+    assert lab.gets_in()
+    lab.router(f"{programs[0]} -c {f} --guard")
+    assert not lab.gets_in()
+
+
+# ---- what is asked ----
+
+def test_flows_are_listed_whole_from_all_workers(lab):
+    g = lab.gateway()
+    n = 2000
+    send = ["python3", "-c", "import socket\n"
+            f"for i in range({n}):\n"
+            " s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+            " s.bind(('2001:db8:1::2',10000+i))\n"
+            f" s.sendto(b'x',('{HOST_IN_64}',9)); s.close()\n"]
+
+    def all_there():  # a burst may lose some: send again what is a flow already
+        assert lab.host.start(send).wait(20) == 0
+        return g.ask("status")[-1]["flows"]["used"] >= n
+    wait_for(all_there, 20, "flows")
+    flows = g.ask("flows")
+    ports = {f["flow"]["source"]["port"] for f in flows[:-1] if f["flow"]["protocol"] == "udp"}
+    assert flows[-1] == {"ok": True, "n": len(flows) - 1}
+    assert ports >= set(range(10000, 10000 + n))
+    assert len(g.ask("flows", "--max", "7")) == 8
+    mappings = g.ask("bib")[:-1]
+    assert {m["mapping"]["inside"]["port"] for m in mappings if m["mapping"]["protocol"] == "udp"} == ports
+    assert all(m["mapping"]["outside"]["address"] == "198.51.100.10" for m in mappings)
+
+
+def test_counters_name_every_reason_with_its_meaning(lab):
+    g = lab.gateway()
+    assert not lab.gets_in()
+    some = g.ctl("counters")
+    assert re.search(r"unsolicited +\d+ +egress6: opened from outside", some)
+    assert "hairpin-loop" not in some
+    assert "hairpin-loop" in g.ctl("counters", "--all")
+
+
+def test_people_get_tables_and_programs_get_json(lab):
+    g = lab.gateway()
+    assert lab.gets_out()
+    text = g.ctl("status")
+    assert "lan0: up" in text and "nat64 egress6" in text
+    assert re.search(r"nat64 +icmpv6 +\[2001:db8:1::2\]", g.ctl("flows"))
+    assert "198.51.100.10" in g.ctl("bib")
+    assert g.ask("nodes")[-1] == {"nodes": [], "ok": True}
+
+
+def test_what_a_host_firewall_does_is_a_finding(lab):
+    lab.router("nft add table inet fw")
+    lab.router("nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'")
+    g = lab.gateway()
+    found = g.ask("status")[-1]["findings"]
+    assert [f for f in found if "fw" in f["text"]], found
+    assert re.search(r"(warning|error): .*fw", g.ctl("status"))
+
+
+def test_without_a_daemon_the_tool_says_so(programs, tmp_path):
+    p = subprocess.run([programs[1], "-s", str(tmp_path / "none.sock"), "status"], text=True,
+                       capture_output=True)
+    assert p.returncode == 1 and "not running" in p.stderr
+
+
+def talk(path, data, shut=False):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+        s.settimeout(10)
+        s.connect(path)
+        try:
+            s.sendall(data)
+            if shut:
+                s.shutdown(socket.SHUT_WR)
+        except BrokenPipeError:
+            pass
+        answer = b""
+        while True:
+            try:
+                piece = s.recv(65536)
+            except ConnectionResetError:
+                return answer
+            if not piece:
+                return answer
+            answer += piece
+
+
+def test_nonsense_on_the_control_socket_is_refused(lab):
+    g = lab.gateway()
+    for data in (b"\n", b"status\n", b"{}\n", b'{"command":"bogus"}\n', b"\x00" * 100 + b"\n",
+                 b"[" * 4000 + b"\n", b"x" * 5000):
+        answer = json.loads(talk(g.socket, data))
+        assert answer["ok"] is False and answer["error"]
+    assert talk(g.socket, b'{"command":"st', shut=True) == b""
+    assert json.loads(talk(g.socket, b'{"command":"status"}\n{"command":"reload"}\n'))["ok"]
+    idle = []
+    for _ in range(40):  # more than there is room for
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.connect(g.socket)
+        idle.append(s)
+    for s in idle:
+        s.close()
+    wait_for(lambda: subprocess.run([g.tool, "-s", g.socket, "status"], capture_output=True).returncode == 0,
+             what="room for a client again")
+    assert lab.gets_out()
+
+
+def test_a_client_that_leaves_in_the_middle_does_no_harm(lab):
+    g = lab.gateway()
+    assert lab.gets_out()
+    for _ in range(20):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as s:
+            s.connect(g.socket)
+            s.sendall(b'{"command":"flows"}\n')
+    assert g.ask("flows")[-1]["ok"]
+
+
+# ---- metrics and log ----
+
+METRICS = BASIC.replace("workers: 2", "metrics: {address: 127.0.0.1, port: 9664}, workers: 2")
+
+
+def test_metrics_are_served_over_http(lab):
+    g = lab.gateway(METRICS + SERVICES)
+    assert lab.gets_out() and not lab.gets_in()
+    text = lab.router("curl -s -m 2 http://127.0.0.1:9664/metrics")
+    assert re.search(r'^sixgate_dropped_packets_total\{reason="unsolicited"\} [1-9]', text, re.M)
+    assert re.search(r'^sixgate_flows\{worker="\d"\} [1-9]', text, re.M)
+    assert re.search(r'^sixgate_node_up\{service="web",node="a"\} 0$', text, re.M)
+    for line in text.splitlines():
+        assert re.match(r'(# (HELP|TYPE) sixgate_\w+ .+|sixgate_\w+(\{[^}]*\})? \d+)$', line), line
+    samples = [line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"]
+    helped = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    assert set(samples) == helped
+    code = "curl -s -m 2 -o /dev/null -w %{http_code} "
+    assert lab.router(code + "http://127.0.0.1:9664/other") == "404"
+    assert lab.router(code + "-X POST http://127.0.0.1:9664/metrics") == "405"
+    g.write(METRICS.replace("9664", "9665"))
+    g.ctl("reload")
+    assert "sixgate_info" in lab.router("curl -s -m 2 http://127.0.0.1:9665/metrics")
+    assert lab.router(code + "http://127.0.0.1:9664/metrics", check=False) == "000"
+
+
+def test_the_log_is_opened_again_on_sighup(lab):
+    path = lab.dir.name + "/gateway.log"
+    log = pathlib.Path(path)
+    g = lab.gateway(args=["--log", path], wait=False)
+    wait_for(lambda: log.exists() and "ready" in log.read_text(), timeout=15, what="ready")
+    assert re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ sixgated: ", log.read_text())
+    os.rename(path, path + ".1")
+    g.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: log.exists() and "configuration reloaded" in log.read_text(), what="the new file")
+    old = pathlib.Path(path + ".1").read_text()
+    assert "configuration reloaded" not in old
+    lab.router("ip link del wan0")
+    wait_for(lambda: "wan0 is missing" in log.read_text(), what="the parent writes there")
+    assert pathlib.Path(path + ".1").read_text() == old
+
+
+def test_counters_that_move_are_logged_with_a_limit(lab):
+    g = lab.gateway(BASIC.replace("198.51.100.10", "[{address: 198.51.100.10, ports: 2000-2003}]"))
+    sender = lab.host.start(["python3", "-c", "import socket,time\n"
+                             "for i in range(300):\n"
+                             " s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+                             f" s.sendto(b'x',('{HOST_IN_64}',9)); s.close(); time.sleep(0.01)\n"])
+    g.expect(r"no free port in pool4")
+    sender.wait()
+    time.sleep(0.3)
+    g.stop()
+    assert sum("no free port in pool4" in x for x in g.lines) == 1
+
+
+# ---- replay ----
+
+def test_a_capture_is_replayed_without_privileges(lab, programs, tmp_path):
+    from scapy.layers.inet import IP, UDP
+    from scapy.layers.inet6 import IPv6
+    from scapy.utils import rdpcap, wrpcap
+    conf = tmp_path / "sixgate.yaml"
+    conf.write_text("interfaces: {inside: lan0, outside: wan0}\n"
+                    "nat64: {pool4: 198.51.100.10, allow-private: true}\n")
+    p = IPv6(src="2001:db8:1::2", dst=HOST_IN_64, hlim=64) / UDP(sport=10000, dport=9) / b"hello"
+    p.time = 1700000000
+    wrpcap(str(tmp_path / "in.pcap"), [p], linktype=101)
+    os.chmod(tmp_path, 0o777)
+    for parent in tmp_path.parents:
+        if str(parent).startswith("/tmp/"):
+            os.chmod(parent, 0o755)
+    out = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", programs[0], "-c", str(conf),
+                          "--replay", str(tmp_path / "in.pcap"), "--write", str(tmp_path / "out.pcap")],
+                         text=True, capture_output=True)
+    assert out.returncode == 0, out.stderr
+    sent = rdpcap(str(tmp_path / "out.pcap"))
+    assert len(sent) == 1
+    q = IP(bytes(sent[0]))
+    assert (q.src, q.dst, q.ttl, q[UDP].dport, bytes(q[UDP].payload)) == \
+        ("198.51.100.10", "198.51.100.2", 63, 9, b"hello")
+    assert re.search(r"flows_created_nat64 +1 ", out.stdout)
