@@ -1,0 +1,119 @@
+/* test_guard_text.c - the guard as nft commands: what is guarded, and between whom. */
+#include <stdlib.h>
+#include <string.h>
+#include "world.h"
+#include "sixgate/base/must.h"
+
+static char *text_of(const struct world *w)
+{
+	char *text = guard_text(&w->conf);
+
+	assert_non_null(text);
+	return text;
+}
+
+static bool has(const char *text, const char *part)
+{
+	return strstr(text, part) != NULL;
+}
+
+static void what_we_own_is_guarded_in_its_family(void **state)
+{
+	static struct world w;
+	struct service_conf *s;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	world_pool(&w, "203.0.113.1", "203.0.113.9");
+	world_pool(&w, "203.0.113.77", "203.0.113.77");
+	w.prefix[w.conf.nat64.n_prefix++] = world_prefix("64:ff9b::/96");
+	s = world_service(&w, "203.0.113.20");
+	s->address[s->n_address++] = world_addr("2001:db8:f::20");
+	s->source_v4 = world_addr("203.0.113.21");
+	s->embed_prefix = world_prefix("2001:db8:64:20::/96");
+	text = text_of(&w);
+	assert_true(has(text, "elements = { 203.0.113.1-203.0.113.9, 203.0.113.77, 203.0.113.20, "
+			      "203.0.113.21 }"));
+	assert_true(has(text, "elements = { 64:ff9b::/96, 2001:db8:f::20, 2001:db8:64:20::/96 }"));
+	assert_true(has(text, "iifname { \"lan0\" } oifname { \"wan0\" } jump touched"));
+	assert_true(has(text, "iifname { \"wan0\" } oifname { \"lan0\" } jump touched"));
+	assert_false(has(text, "meta nfproto ipv6 drop"));
+	free(text);
+}
+
+static void a_followed_prefix_guards_all_of_ipv6(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	w.conf.has_egress6 = w.conf.egress6.follow_inside = true;
+	text = text_of(&w);
+	assert_true(has(text, "iifname { \"lan0\" } oifname { \"wan0\" } meta nfproto ipv6 drop"));
+	assert_true(has(text, "iifname { \"wan0\" } oifname { \"lan0\" } meta nfproto ipv6 drop"));
+	free(text);
+}
+
+/* BCP 38: with egress6, all IPv6 from inside is ours to judge, whatever its source. */
+static void a_fixed_prefix_guards_itself_inward_and_everything_outward(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	w.conf.has_egress6 = true;
+	w.prefix[4] = world_prefix("2001:db8:1::/56");
+	w.conf.egress6.n_prefix = 1;
+	text = text_of(&w);
+	assert_true(has(text, "elements = { 2001:db8:1::/56 }") ||
+		    has(text, "elements = { 2001:db8:1::/56"));
+	assert_true(has(text, "iifname { \"lan0\" } oifname { \"wan0\" } meta nfproto ipv6 drop"));
+	assert_false(has(text, "iifname { \"wan0\" } oifname { \"lan0\" } meta nfproto ipv6 drop"));
+	free(text);
+}
+
+static void the_shared_address_itself_is_the_hosts_too(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	world_pool(&w, "0.0.0.0", "0.0.0.0");
+	w.pool4[0].outside = true;
+	text = text_of(&w);
+	assert_false(has(text, "0.0.0.0,"));
+	assert_false(has(text, "elements"));
+	assert_true(has(text, "ip daddr 192.0.0.0/29 oifname != \"sixgate0o\" drop"));
+	assert_true(has(text, "ip saddr 192.0.0.0/29 iifname != \"sixgate0o\" drop"));
+	free(text);
+}
+
+static void one_transaction_replaces_what_was_there(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	text = text_of(&w);
+	assert_int_equal(strncmp(text, "table inet sixgate\ndelete table inet sixgate\ntable inet", 55),
+			 0);
+	free(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_we_own_is_guarded_in_its_family),
+		cmocka_unit_test(a_followed_prefix_guards_all_of_ipv6),
+		cmocka_unit_test(a_fixed_prefix_guards_itself_inward_and_everything_outward),
+		cmocka_unit_test(the_shared_address_itself_is_the_hosts_too),
+		cmocka_unit_test(one_transaction_replaces_what_was_there),
+	};
+
+	return cmocka_run_group_tests_name("netlink/guard_text", tests, NULL, NULL);
+}
