@@ -237,12 +237,20 @@ static void on_refused_closed(uv_handle_t *h)
 	free(h);
 }
 
+static void refuse_client(int fd)
+{
+	static const char text[] = "{\"ok\":false,\"error\":\"too many clients; try again\"}\n";
+
+	send(fd, text, sizeof(text) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	close(fd);
+}
+
 static void add_client(struct server *s, int fd)
 {
 	struct client *cl = s->n_clients < CTL_CLIENTS_MAX ? calloc(1, sizeof(*cl)) : NULL;
 
 	if (!cl) {
-		close(fd);
+		refuse_client(fd);
 		return;
 	}
 	uv_pipe_init(s->poll.loop, &cl->pipe, 0);
