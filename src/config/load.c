@@ -146,7 +146,10 @@ static int include_glob(struct loading *l, const char *path, struct tree *asked,
 		return include_one(l, pattern, asked, root);
 	if (glob(pattern, 0, NULL, &found))
 		return 0; /* a pattern may find nothing */
-	for (size_t i = 0; i < found.gl_pathc && !rc; i++)
+	if (found.gl_pathc > FILES_MAX)
+		problems__at(l->problems, asked, "fits %zu files: at most %d", found.gl_pathc,
+			     FILES_MAX);
+	for (size_t i = 0; found.gl_pathc <= FILES_MAX && i < found.gl_pathc && !rc; i++)
 		rc = include_one(l, found.gl_pathv[i], asked, root);
 	globfree(&found);
 	return rc;

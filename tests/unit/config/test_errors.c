@@ -246,7 +246,7 @@ static void what_is_no_text_is_refused_before_it_is_parsed(void **state)
 		{ "above U+10FFFF", "\xf4\x90\x80\x80", 1, 1, "not UTF-8" },
 		{ "cut at the end", "# \xe2\x82", 1, 3, "not UTF-8" },
 		{ "control letter", "a: \x1b[2J\n", 1, 4, "a control letter (byte 0x1b)" },
-		{ "eight quotes in a row", "a: ''\n", 1, 4, "too many quotes" },
+		{ "eight quotes in a row", "a: ''''''''\n", 1, 4, "too many quotes" },
 		{ "after CR LF", "#\r\n#\r\n\x01", 3, 1, "0x01" },
 		{ "after CR", "#\r#\r\x01", 3, 1, "0x01" },
 	};

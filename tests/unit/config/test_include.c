@@ -163,6 +163,9 @@ static void depth_and_number_are_bounded(void **state)
 	put("conf.d/64.yaml", "# one too many\n");
 	load_bad("main.yaml", -EINVAL);
 	assert_true(has_error(&errors, 1, 10, "one file too many"));
+	put("conf.d/65.yaml", "# two too many\n");
+	load_bad("main.yaml", -EINVAL);
+	assert_true(has_error(&errors, 1, 10, "fits 65 files: at most 64"));
 }
 
 static void what_cannot_be_read_is_said(void **state)
