@@ -65,28 +65,27 @@ static bool inner_ip6(struct packet *p, const uint8_t *ip, uint32_t left)
 	return p->inner_proto != IPPROTO_ICMP && !addr_is_v4(&p->key.src) && !addr_is_v4(&p->key.dst);
 }
 
-/* The ports of the embedded packet, reversed (RFC 6146 3.4). */
+/* The ports of the embedded packet, reversed (RFC 6146 3.4). RFC 792 promises 8 bytes of any l4. */
 static bool inner_ports(struct packet *p)
 {
 	const uint8_t *l4 = p->data + p->inner_l4_at;
-	uint32_t left = p->len - p->inner_l4_at;
 
+	if (p->len - p->inner_l4_at < 8)
+		return false;
 	switch (p->inner_proto) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
-		if (left < 8)
-			return false;
 		p->key.sport = load_be16(l4 + 2);
 		p->key.dport = load_be16(l4);
 		return true;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
-		if (left < 8 || !is_query(p->family, l4[0]))
+		if (!is_query(p->family, l4[0]))
 			return false;
 		p->key.sport = p->key.dport = load_be16(l4 + 4);
 		return true;
 	default:
-		return true; /* no ports to find */
+		return true;
 	}
 }
 

@@ -207,7 +207,8 @@ struct verdict translate__icmp_error(struct job *j)
 	max = longest_error(j);
 	if (!translate_head(j, &h))
 		return verdict_drop(DROP_ICMP_TYPE);
-	if (j->ip_len + ICMP_LEN + (p->inner_l4_at - p->inner_at) + INNER_ROOM > max)
+	if (j->ip_len + ICMP_LEN + (p->inner_l4_at - p->inner_at) + INNER_ROOM > max ||
+	    (j->family != p->family && translate__becomes_extension(p->inner_proto)))
 		return verdict_drop(DROP_ICMP_INNER);
 	len = j->ip_len + ICMP_LEN;
 	len += put_quote(j, &h, fresh + len, max - len);

@@ -76,6 +76,16 @@ static void rewrite_udp(const struct job *j, uint8_t *l4)
 		store16(l4 + 6, 0xffff);
 }
 
+/* Checksum in UDP's place, over the same pseudo-header; it is never absent (RFC 3828 3.1). */
+static void rewrite_like_udp(const struct job *j, uint8_t *l4)
+{
+	if (translate__l4_len(j->p) < 8)
+		return;
+	checksum_apply(l4 + 6, j->rw->addr_delta);
+	if (load16(l4 + 6) == 0)
+		store16(l4 + 6, 0xffff);
+}
+
 /* ICMPv6 sums a pseudo-header, ICMPv4 does not (RFC 7915 4.2, 5.2). Return: the sum to add. */
 static uint64_t change_echo_family(const struct job *j, uint8_t *l4)
 {
@@ -123,9 +133,8 @@ void translate__l4(const struct job *j)
 		rewrite_echo(j, l4);
 		break;
 	case PROTO_DCCP:
-	case PROTO_UDPLITE: /* checksum in the same place, over the same pseudo-header */
-		if (translate__l4_len(p) >= 8)
-			checksum_apply(l4 + 6, j->rw->addr_delta);
+	case PROTO_UDPLITE:
+		rewrite_like_udp(j, l4);
 		break;
 	default:
 		break;

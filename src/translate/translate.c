@@ -24,11 +24,20 @@ static struct verdict check_udp_without_checksum(const struct job *j)
 	return verdict_continue();
 }
 
+/* The whole of it would be longer than IPv4 can say: 65535 with the header, which IPv6 leaves out. */
+static bool ends_beyond_ip4(const struct job *j)
+{
+	return j->family == 4 &&
+	       j->p->frag_offset + translate__l4_len(j->p) > IP4_TOTAL_MAX - IP4_LEN;
+}
+
 /* What has no counterpart in the other family, whatever its size. */
 static struct verdict check_l4(const struct job *j)
 {
 	const struct packet *p = j->p;
 
+	if (unlikely(p->flags & PACKET_FRAGMENT) && ends_beyond_ip4(j))
+		return verdict_drop(DROP_FRAGMENT_BAD);
 	switch (p->proto) {
 	case IPPROTO_UDP:
 		if (p->family == 4 && translate__has_l4(p))
@@ -39,14 +48,11 @@ static struct verdict check_l4(const struct job *j)
 		/* RFC 7915 1.2: the pseudo-header's length is not known */
 		return p->flags & PACKET_FRAGMENT ? verdict_drop(DROP_FRAGMENT_ICMP) :
 						    verdict_continue();
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_FRAGMENT:
-	case IPPROTO_DSTOPTS:
-		/* from IPv4: would turn into an extension header */
-		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
-	default:
+	case IPPROTO_TCP:
 		return verdict_continue();
+	default:
+		return translate__becomes_extension(p->proto) ? verdict_drop(DROP_UNKNOWN_PROTOCOL) :
+								verdict_continue();
 	}
 }
 

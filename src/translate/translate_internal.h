@@ -105,6 +105,14 @@ static inline uint8_t translate__proto(uint8_t family, uint8_t proto)
 	return proto == IPPROTO_ICMP ? IPPROTO_ICMPV6 : proto;
 }
 
+/** translate__becomes_extension() - an IPv4 protocol number that is an extension header in IPv6: the
+ *  packet would turn into another one (RFC 7915 does not think of it). */
+static inline bool translate__becomes_extension(uint8_t proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
+	       proto == IPPROTO_DSTOPTS;
+}
+
 static inline uint8_t translate__hops(const struct translate_env *env, uint8_t ttl)
 {
 	int hops = ttl + env->hops;

@@ -263,7 +263,7 @@ static void embedded_extension_headers_are_walked(void **state)
 	assert_dropped(parse(f), DROP_ICMP_INNER);
 }
 
-static void a_quote_of_a_protocol_without_ports_needs_no_l4(void **state)
+static void a_quote_of_a_protocol_without_ports_has_ports_0(void **state)
 {
 	struct fixture *f = *state;
 	struct tuple t = sent(true, IPPROTO_UDP);
@@ -271,7 +271,9 @@ static void a_quote_of_a_protocol_without_ports_needs_no_l4(void **state)
 
 	build_udp(inner, &t, 40);
 	inner[6] = 50; /* ESP */
-	error(f, true, 1, inner, 40);
+	error(f, true, 1, inner, 47);
+	assert_dropped(parse(f), DROP_ICMP_INNER);
+	error(f, true, 1, inner, 48);
 	assert_parsed(parse(f));
 	assert_int_equal(f->p.key.proto, 50);
 	assert_int_equal(f->p.key.sport.raw | f->p.key.dport.raw, 0);
@@ -352,7 +354,7 @@ int main(void)
 		FIXTURE_TEST(quotes_that_cannot_be_what_was_sent),
 		FIXTURE_TEST(rfc7915_4_3_an_error_about_an_error_is_dropped),
 		FIXTURE_TEST(embedded_extension_headers_are_walked),
-		FIXTURE_TEST(a_quote_of_a_protocol_without_ports_needs_no_l4),
+		FIXTURE_TEST(a_quote_of_a_protocol_without_ports_has_ports_0),
 		FIXTURE_TEST(quoted_lengths_are_taken_as_they_are),
 		FIXTURE_TEST(rfc7915_4_1_errors_from_illegal_sources_are_kept),
 		FIXTURE_TEST(rfc6146_3_4_fragmented_errors_are_dropped),
