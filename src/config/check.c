@@ -214,6 +214,11 @@ static void check_service_in_nat64(const struct nat64_conf *n, const struct serv
 				complain(to, &s->address[i], "services.addresses",
 					 "is under a NAT64 prefix");
 	}
+	for (size_t i = 0; i < s->n_node; i++)
+		if (addr_is_v4(&s->node[i].address) &&
+		    nat64_conf_pool4_has(n, &s->node[i].address))
+			complain(to, &s->node[i].address, "services.nodes.address",
+				 "is in nat64.pool4: that is the gateway itself");
 	if (addr_is_v4(&s->source_v4) && nat64_conf_pool4_has(n, &s->source_v4))
 		complain(to, &s->source_v4, "services.source.v4",
 			 "is in nat64.pool4: nat64 hands out its ports");

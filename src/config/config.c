@@ -108,8 +108,8 @@ int config_parse(const char *name, const char *text, size_t len, struct config *
 	int rc;
 
 	problems__file(&problems, name);
-	if (len > FILE_BYTES_MAX) {
-		problems__add(&problems, (struct mark){ 0 }, "is larger than 1 MiB");
+	if (len > TOTAL_BYTES_MAX) {
+		problems__add(&problems, (struct mark){ 0 }, "is larger than 4 MiB");
 		rc = -EINVAL;
 	} else {
 		rc = parse_copy(&root, text, len, &m, &problems);

@@ -209,12 +209,15 @@ static int read_interface(const struct field *f, const char *text, char *member)
 	return read_text(f, text, member, is_interface_letter);
 }
 
+/* RFC 1035 2.3.4: 255 bytes on the wire; the final dot is not counted. */
+enum { DOMAIN_TEXT_MAX = 253 };
+
 static int read_domain(const char *text, void *member, struct memory *m)
 {
 	size_t n = strlen(text);
 	char *name;
 
-	if (!n || n > 253)
+	if (!n || n > DOMAIN_TEXT_MAX + (text[n - 1] == '.'))
 		return -EINVAL;
 	for (size_t i = 0; i < n; i++)
 		if (!is_name_letter(text[i]) || (text[i] == '.' && (!i || text[i - 1] == '.')))

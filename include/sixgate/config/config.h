@@ -81,7 +81,8 @@ struct config_errors {
  */
 int config_load(const char *path, struct config **out, struct config_errors *errors);
 
-/** config_parse() - the same from memory; @name stands for the file. `include:` is refused. */
+/** config_parse() - the same from memory; @name stands for the file. `include:` is refused. At most
+ *  4 MiB, which what config_print() writes of any configuration never is. */
 int config_parse(const char *name, const char *text, size_t len, struct config **out,
 		 struct config_errors *errors);
 

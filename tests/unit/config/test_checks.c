@@ -256,6 +256,10 @@ static void sections_that_contradict_each_other_are_refused(void **state)
 		  BOTH("pool4: 192.0.2.0/24", "addresses: 2001:db8::1, source: {v4: 192.0.2.1}, "
 					      "nodes: {name: n, address: 198.51.100.2}"),
 		  "services[0].source.v4", "is in nat64.pool4", NULL },
+		{ "node in pool4",
+		  BOTH("pool4: 192.0.2.0/24", "addresses: 198.51.100.1, nodes: {name: n, address: "
+					      "192.0.2.9}"),
+		  "services[0].nodes.address", "that is the gateway itself", NULL },
 		{ "one-armed with egress6",
 		  "interfaces: {inside: eth0, outside: eth0}\negress6: {prefixes: inside}\n",
 		  "interfaces.outside", "one-armed",

@@ -339,13 +339,13 @@ static void keys_and_values_are_bounded(void **state)
 
 static void size_is_bounded(void **state)
 {
-	char *text = repeated("# ", "x", (1 << 20) - 3, "\n");
+	char *text = repeated("# ", "x", (4 << 20) - 3, "\n");
 
 	(void)state;
 	config_free(parse_good(text));
 	free(text);
-	text = repeated("# ", "x", (1 << 20) - 2, "\n");
-	assert_true(has_error(parse_bad(text), 0, 0, "larger than 1 MiB"));
+	text = repeated("# ", "x", (4 << 20) - 2, "\n");
+	assert_true(has_error(parse_bad(text), 0, 0, "larger than 4 MiB"));
 	free(text);
 }
 

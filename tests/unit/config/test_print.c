@@ -3,6 +3,8 @@
 #include <netinet/in.h>
 #include "fields.h"
 #include "fixture.h"
+#include "sixgate/nat64/nat64.h"
+#include "sixgate/services/services.h"
 
 static void assert_reads_back(const struct config *c)
 {
@@ -340,6 +342,94 @@ static void any_changed_value_is_a_difference(void **state)
 	free(b);
 }
 
+/* ---- the largest ---- */
+
+static void *many(size_t n, size_t size)
+{
+	void *p = calloc(n, size);
+
+	assert_non_null(p);
+	return p;
+}
+
+static void largest_services(struct services_conf *s)
+{
+	enum { FULL = SERVICES_NODE_SLOTS / SERVICE_NODES_MAX };
+
+	*s = (struct services_conf){ many(FULL, sizeof(*s->service)), FULL };
+	for (unsigned i = 0; i < FULL; i++) {
+		struct service_conf *v = &s->service[i];
+
+		service_conf_default(v);
+		snprintf(v->name, sizeof(v->name), "%063u", i);
+		v->address[v->n_address++] = address("2001:db8:1111:2222:3333:4444:5555:%x", 0x1000 + i);
+		v->port = 65535;
+		v->node = many(SERVICE_NODES_MAX, sizeof(*v->node));
+		v->n_node = SERVICE_NODES_MAX;
+		for (unsigned k = 0; k < SERVICE_NODES_MAX; k++) {
+			struct node_conf *n = &v->node[k];
+
+			snprintf(n->name, sizeof(n->name), "%063u", k);
+			snprintf(n->zone, sizeof(n->zone), "%063u", k);
+			n->address = address("2001:db8:1111:2222:3333:4444:6666:%x", 0x1000 + k);
+			n->port = 65535;
+			n->weight = NODE_WEIGHT_MAX;
+		}
+	}
+}
+
+static void largest_nat64(struct nat64_conf *n)
+{
+	n->pool4 = many(NAT64_POOL_MAX, sizeof(*n->pool4));
+	n->n_pool4 = NAT64_POOL_MAX;
+	n->static_entry = many(NAT64_STATIC_MAX, sizeof(*n->static_entry));
+	n->n_static = NAT64_STATIC_MAX;
+	for (unsigned i = 0; i < NAT64_POOL_MAX; i++) {
+		struct addr a = addr_from_ip4_host(0xc6336400 + i);
+
+		n->pool4[i] = (struct pool4_conf){ false, a, a, 10000, 65535, 7 };
+		n->static_entry[i] = (struct static_conf){
+			NAT64_ICMP, address("2001:db8:1111:2222:3333:4444:7777:%x", 0x1000 + i), a,
+			65535, 65535
+		};
+	}
+}
+
+static void largest_configuration_reads_back(void **state)
+{
+	struct config c;
+	char name[255];
+
+	(void)state;
+	config__default(&c);
+	strcpy(c.interfaces.inside[0], "a");
+	strcpy(c.interfaces.outside[0], "b");
+	c.interfaces.n_inside = c.interfaces.n_outside = 1;
+	c.has_services = c.has_nat64 = c.has_dns64 = true;
+	largest_services(&c.services);
+	largest_nat64(&c.nat64);
+	memset(name, 'x', sizeof(name) - 1);
+	for (size_t i = 0; i < sizeof(name); i++)
+		if (i % 64 == 63 || i == 253)
+			name[i] = '.';
+	name[254] = '\0';
+	c.dns64.never = many(DNS64_NEVER_MAX, sizeof(char *));
+	c.dns64.n_never = DNS64_NEVER_MAX;
+	for (size_t i = 0; i < DNS64_NEVER_MAX; i++)
+		c.dns64.never[i] = name;
+	c.dns64.upstream = &(struct endpoint_conf){ address("192.0.2.%u", 53), 53 };
+	c.dns64.n_upstream = 1;
+	c.dns64.prefix = c.nat64.prefix;
+	c.dns64.n_prefix = c.nat64.n_prefix;
+	assert_reads_back(&c);
+	for (size_t i = 0; i < c.services.n_service; i++)
+		free(c.services.service[i].node);
+	free(c.services.service);
+	free(c.nat64.pool4);
+	free(c.nat64.static_entry);
+	free(c.dns64.never);
+}
+
 /* ---- the example file ---- */
 
 static char *example(void)
@@ -481,6 +571,7 @@ int main(void)
 		cmocka_unit_test(sample_files_read_back),
 		cmocka_unit_test(random_configs_read_back),
 		cmocka_unit_test(any_changed_value_is_a_difference),
+		cmocka_unit_test(largest_configuration_reads_back),
 		cmocka_unit_test(example_file_is_what_it_says),
 		cmocka_unit_test(example_file_shows_every_key),
 		cmocka_unit_test(shipped_example_is_the_printed_one),
