@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "control.h"
+#include "record.h"
 
 static void send_one(struct client *cl, json_t *v)
 {

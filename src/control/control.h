@@ -115,9 +115,6 @@ json_t *status__json(struct control *c);
 json_t *counters__json(const struct control *c, bool all);
 json_t *nodes__json(const struct control *c);
 
-/** text__json() - a string, whatever bytes it holds. */
-json_t *text__json(const char *text);
-
 /** metrics__start() - @fd: listening, owned from here on. Return: NULL if it cannot. */
 struct metrics *metrics__start(struct control *c, int fd, struct err *e);
 /** metrics__stop() - NULL is allowed. */

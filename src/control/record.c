@@ -1,6 +1,24 @@
-/* record.c - one flow or mapping as JSON. */
+/* record.c - one flow, mapping or text as JSON. */
 #include "record.h"
+#include <stdlib.h>
+#include <string.h>
 #include "sixgate/flow/tcp.h"
+
+json_t *text__json(const char *text)
+{
+	json_t *v = json_string(text);
+	char *copy;
+
+	if (v)
+		return v;
+	copy = strdup(text); /* not UTF-8 */
+	for (char *p = copy; p && *p; p++)
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	v = copy ? json_string(copy) : NULL;
+	free(copy);
+	return v;
+}
 
 static json_t *endpoint_json(const struct addr *a, uint16_t port)
 {

@@ -7,3 +7,6 @@
  *  NULL when out of memory. */
 json_t *record__flow_json(const struct flow_record *r);
 json_t *record__bib_json(const struct bib_record *r);
+
+/** text__json() - a string, whatever bytes it holds: what is not UTF-8 becomes question marks. */
+json_t *text__json(const char *text);

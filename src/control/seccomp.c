@@ -59,12 +59,19 @@ static const int control_calls[] = {
 	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(sched_getaffinity), SCMP_SYS(uname),
 };
 
+static int allow_with(scmp_filter_ctx ctx, int call, unsigned arg, scmp_datum_t value)
+{
+	const struct scmp_arg_cmp only = { .arg = arg, .op = SCMP_CMP_EQ, .datum_a = value };
+
+	return seccomp_rule_add_array(ctx, SCMP_ACT_ALLOW, call, 1, &only);
+}
+
 /* Calls of which only a part is allowed. */
 static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 {
 	const struct scmp_arg_cmp no_code = SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
-	static const int family[] = { AF_INET, AF_INET6 };
-	static const unsigned long control[] = { FIONBIO, FIOCLEX, FIONREAD, TCGETS };
+	static const scmp_datum_t family[] = { AF_INET, AF_INET6 };
+	static const scmp_datum_t control[] = { FIONBIO, FIOCLEX, FIONREAD, TCGETS };
 	int rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, no_code);
 
 	if (rc == 0)
@@ -72,11 +79,9 @@ static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 	if (role == ROLE_WORKER || role == ROLE_PARENT)
 		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(family) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-				      SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)family[i]));
+		rc = allow_with(ctx, SCMP_SYS(socket), 0, family[i]);
 	for (size_t i = 0; i < ARRAY_LEN(control) && rc == 0; i++)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
-				      SCMP_A1(SCMP_CMP_EQ, control[i]));
+		rc = allow_with(ctx, SCMP_SYS(ioctl), 1, control[i]);
 	return rc;
 }
 

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "sixgate/log/log.h"
+#include "record.h"
 
 enum {
 	QUEUE_BYTES = 256 << 10, /* to one client; a stream waits above it */
@@ -165,7 +165,7 @@ void client__finish(struct client *cl)
 
 void client__fail(struct client *cl, const char *text)
 {
-	client__send(cl, json_pack("{s:b,s:s+}", "ok", 0, "error", text, ""));
+	client__send(cl, json_pack("{s:b,s:o}", "ok", 0, "error", text__json(text)));
 	client__finish(cl);
 }
 

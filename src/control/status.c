@@ -5,25 +5,10 @@
 #include "control.h"
 #include "handover.h"
 #include "nodes.h"
+#include "record.h"
 #include "sixgate/io/tun.h"
 
 enum { NODE_RECORDS = SERVICES_NODE_SLOTS };
-
-json_t *text__json(const char *text)
-{
-	json_t *v = json_string(text);
-	char *copy;
-
-	if (v)
-		return v;
-	copy = strdup(text); /* not UTF-8 */
-	for (char *p = copy; p && *p; p++)
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	v = copy ? json_string(copy) : NULL;
-	free(copy);
-	return v;
-}
 
 static json_t *interface_json(const struct netlink_interface *i)
 {
