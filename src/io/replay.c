@@ -55,6 +55,7 @@ void replay_run(struct worker *w, const struct snapshot *s, struct port *port)
 			    .origin_ns = first_ns - first_ns % NS_PER_MS };
 	static struct batch b;
 
+	run_timers(&r, r.now_ms); /* as a worker does before its first packet */
 	for (;;) {
 		uint64_t at_ms = next_packet_ms(&r);
 
