@@ -4,6 +4,9 @@
 #include <netinet/in.h>
 #include "fields.h"
 #include "fixture.h"
+#include "sixgate/egress6/egress6.h"
+#include "sixgate/nat64/nat64.h"
+#include "sixgate/services/services.h"
 
 static struct addr address(const char *text)
 {
@@ -182,6 +185,136 @@ static void first_fault_is_named_with_its_key(void **state)
 		"services.health.http.status: ");
 }
 
+static void numbers_of_entries_are_bounded(void **state)
+{
+	static struct prefix prefixes[DNS64_EXCLUDE_MAX + 1];
+	static struct static_conf statics[NAT64_STATIC_MAX + 1];
+	static struct pinhole_conf pinholes[EGRESS6_PINHOLES_MAX + 1];
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	s.c.dns64.exclude = prefixes;
+	s.c.dns64.n_exclude = DNS64_EXCLUDE_MAX;
+	assert_int_equal(check_all(&s, NULL), 0);
+	s.c.dns64.n_exclude++;
+	assert_int_equal(check_all(&s, NULL), -EINVAL);
+
+	sample_init(&s);
+	for (size_t i = 0; i <= NAT64_STATIC_MAX; i++)
+		statics[i] = (struct static_conf){ NAT64_UDP, address("2001:db8::1"),
+						   address("192.0.2.1"), (uint16_t)(i + 1),
+						   (uint16_t)(i + 1) };
+	s.c.nat64.static_entry = statics;
+	s.c.nat64.n_static = NAT64_STATIC_MAX;
+	assert_int_equal(check_all(&s, NULL), 0);
+	s.c.nat64.n_static++;
+	assert_int_equal(check_all(&s, NULL), -EINVAL);
+
+	sample_init(&s);
+	for (size_t i = 0; i <= EGRESS6_PINHOLES_MAX; i++)
+		pinholes[i] = (struct pinhole_conf){ .protocol = IPPROTO_TCP,
+						     .destination = prefix("2001:db8::/64") };
+	s.c.egress6.allow = pinholes;
+	s.c.egress6.n_allow = EGRESS6_PINHOLES_MAX;
+	assert_int_equal(check_all(&s, NULL), 0);
+	s.c.egress6.n_allow++;
+	assert_int_equal(check_all(&s, NULL), -EINVAL);
+}
+
+static void numbers_of_prefixes_are_bounded(void **state)
+{
+	static struct prefix prefixes[EGRESS6_PREFIXES_MAX + 1];
+	struct sample s;
+
+	(void)state;
+	for (unsigned i = 0; i <= EGRESS6_PREFIXES_MAX; i++) {
+		char text[PREFIX_TEXT_MAX];
+
+		snprintf(text, sizeof(text), "2001:db8:%x::/48", i);
+		prefixes[i] = prefix(text);
+	}
+	sample_init(&s);
+	s.c.nat64.prefix = s.c.dns64.prefix = prefixes;
+	s.c.nat64.n_prefix = NAT64_PREFIXES_MAX;
+	s.c.dns64.n_prefix = DNS64_PREFIXES_MAX;
+	assert_int_equal(check_all(&s, NULL), 0);
+	s.c.nat64.n_prefix++;
+	assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), -EINVAL);
+	s.c.dns64.n_prefix++;
+	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
+	s.c.egress6.prefix = prefixes;
+	s.c.egress6.n_prefix = EGRESS6_PREFIXES_MAX;
+	s.c.egress6.follow_inside = false;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), 0);
+	s.c.egress6.n_prefix++;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), -EINVAL);
+}
+
+static void numbers_of_services_and_nodes_are_bounded(void **state)
+{
+	static struct service_conf services[SERVICES_MAX + 1];
+	static struct node_conf nodes[SERVICE_NODES_MAX + 1];
+	struct services_conf c = { services, SERVICES_MAX };
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	for (unsigned i = 0; i <= SERVICE_NODES_MAX; i++) {
+		node_conf_default(&nodes[i]);
+		snprintf(nodes[i].name, sizeof(nodes[i].name), "n%u", i);
+		nodes[i].address = addr_from_ip4_host(0xcb007100 + i);
+	}
+	for (unsigned i = 0; i <= SERVICES_MAX; i++) {
+		services[i] = s.service;
+		snprintf(services[i].name, sizeof(services[i].name), "s%u", i);
+		services[i].port = (uint16_t)(i + 1);
+		services[i].node = nodes;
+	}
+	assert_int_equal(services_conf_check(&c, NULL), 0);
+	c.n_service++;
+	assert_int_equal(services_conf_check(&c, NULL), -EINVAL);
+	c.n_service = SERVICES_NODE_SLOTS / SERVICE_NODES_MAX + 1;
+	for (unsigned i = 0; i < c.n_service; i++)
+		services[i].n_node = SERVICE_NODES_MAX;
+	assert_int_equal(services_conf_check(&c, NULL), -EINVAL);
+	c.n_service--;
+	assert_int_equal(services_conf_check(&c, NULL), 0);
+	services[0].n_node++;
+	assert_int_equal(services_conf_check(&c, NULL), -EINVAL);
+}
+
+static void addresses_that_no_host_has_are_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "0.0.0.1", false },         { "1.0.0.0", true },   { "126.255.255.255", true },
+		{ "127.0.0.1", false },       { "128.0.0.0", true }, { "223.255.255.255", true },
+		{ "224.0.0.1", false },       { "240.0.0.1", false }, { "255.255.255.255", false },
+		{ "::", false },              { "::1", false },      { "2001:db8::99", true },
+		{ "fe80::1", false },         { "ff02::1", false },  { "fd00::1", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct addr a = address(rows[i].text);
+		struct sample s;
+
+		print_message("%s\n", rows[i].text);
+		sample_init(&s);
+		s.service.address[0] = s.node.address = a;
+		s.node.address.octet[15] ^= 2; /* of the same family, and no VIP */
+		assert_int_equal(services_conf_check(&s.c.services, NULL),
+				 rows[i].good ? 0 : -EINVAL);
+		if (!addr_is_v4(&a))
+			continue;
+		s.pool4.first = s.pool4.last = a;
+		assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), rows[i].good ? 0 : -EINVAL);
+	}
+}
+
 static void presets_of_health_checks(void **state)
 {
 	static const struct {
@@ -253,6 +386,10 @@ int main(void)
 		cmocka_unit_test(defaults_are_good),
 		cmocka_unit_test(rooms_and_tables_agree_on_bounds),
 		cmocka_unit_test(first_fault_is_named_with_its_key),
+		cmocka_unit_test(numbers_of_entries_are_bounded),
+		cmocka_unit_test(numbers_of_prefixes_are_bounded),
+		cmocka_unit_test(numbers_of_services_and_nodes_are_bounded),
+		cmocka_unit_test(addresses_that_no_host_has_are_refused),
 		cmocka_unit_test(presets_of_health_checks),
 		cmocka_unit_test(pool4_has_what_is_between_first_and_last),
 		cmocka_unit_test(ephemeral_ports_left_are_counted_once),
