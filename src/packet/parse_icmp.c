@@ -8,7 +8,8 @@
 static bool is_error(const struct packet *p)
 {
 	if (p->family == 6)
-		return p->icmp_type >= ICMP6_TYPE_UNREACHABLE && p->icmp_type <= ICMP6_TYPE_PARAMETER;
+		return p->icmp_type >= ICMP6_TYPE_UNREACHABLE &&
+		       p->icmp_type <= ICMP6_TYPE_PARAMETER;
 	return p->icmp_type == ICMP4_TYPE_UNREACHABLE || p->icmp_type == ICMP4_TYPE_TIME_EXCEEDED ||
 	       p->icmp_type == ICMP4_TYPE_PARAMETER;
 }
@@ -62,7 +63,8 @@ static bool inner_ip6(struct packet *p, const uint8_t *ip, uint32_t left)
 	p->inner_proto = c.proto;
 	p->key.src = addr_from_v6(ip + 24);
 	p->key.dst = addr_from_v6(ip + 8);
-	return p->inner_proto != IPPROTO_ICMP && !addr_is_v4(&p->key.src) && !addr_is_v4(&p->key.dst);
+	return p->inner_proto != IPPROTO_ICMP && !addr_is_v4(&p->key.src) &&
+	       !addr_is_v4(&p->key.dst);
 }
 
 /* The ports of the embedded packet, reversed (RFC 6146 3.4). RFC 792 promises 8 bytes of any l4. */

@@ -41,7 +41,7 @@ static void set_l4(struct packet *q, const struct packet *whole, uint32_t at, bo
 	}
 	store32(l4 + 4, load32(l4 + 4) + at);
 	if (!last)
-		l4[13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+		l4[13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	if (at)
 		l4[13] &= (uint8_t)~TCP_CWR;
 	q->tcp_flags = l4[13];
@@ -73,7 +73,7 @@ static struct packet *piece(const struct job *j, uint32_t head, uint32_t at, uin
 
 static struct verdict translate_piece(const struct job *j, struct packet *q)
 {
-	struct job k = { .env = j->env, .st = j->st, .p = q, .rw = j->rw, .out = j->out };
+	struct job k = {.env = j->env, .st = j->st, .p = q, .rw = j->rw, .out = j->out};
 
 	q->verdict = translate__one(&k);
 	return q->verdict;

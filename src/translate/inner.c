@@ -22,23 +22,23 @@ static struct inner read_ip4(const struct packet *p)
 	const uint8_t *ip = p->data + p->inner_at;
 	uint16_t frag = load16(ip + 6);
 
-	return (struct inner){ .ip = ip,
-			       .l4_len = load16(ip + 2) - (p->inner_l4_at - p->inner_at),
-			       .id = load16(ip + 4),
-			       .tclass = ip[1],
-			       .ttl = ip[8],
-			       .fragment = frag & 0x2000,
-			       .more = frag & 0x2000 };
+	return (struct inner){.ip = ip,
+			      .l4_len = load16(ip + 2) - (p->inner_l4_at - p->inner_at),
+			      .id = load16(ip + 4),
+			      .tclass = ip[1],
+			      .ttl = ip[8],
+			      .fragment = frag & 0x2000,
+			      .more = frag & 0x2000};
 }
 
 static struct inner read_ip6(const struct packet *p)
 {
 	const uint8_t *ip = p->data + p->inner_at;
 	uint32_t head = (uint32_t)p->inner_l4_at - p->inner_at, total = IP6_LEN + load16(ip + 4);
-	struct inner in = { .ip = ip,
-			    .l4_len = total > head ? total - head : 0,
-			    .tclass = (uint8_t)(load16(ip) >> 4),
-			    .ttl = ip[7] };
+	struct inner in = {.ip = ip,
+			   .l4_len = total > head ? total - head : 0,
+			   .tclass = (uint8_t)(load16(ip) >> 4),
+			   .ttl = ip[7]};
 	struct chain6 c;
 
 	must(chain6_walk(ip, p->len - p->inner_at, &c)); /* the parser did */
@@ -78,16 +78,17 @@ static uint32_t put_ip4(const struct job *j, const struct inner *in, uint8_t *to
 	uint32_t total = IP4_LEN + in->l4_len;
 	uint16_t df = !in->fragment && total > IP4_DF_ABOVE ? 0x4000 : 0;
 
-	translate__put_ip4(to, &(struct ip4_head){
-				       .src = j->rw->to.dst,
-				       .dst = j->rw->to.src,
-				       .total = (uint16_t)(total > IP4_TOTAL_MAX ? IP4_TOTAL_MAX : total),
-				       .id = (uint16_t)in->id,
-				       .frag = in->fragment ? (in->more ? 0x2000 : 0) : df,
-				       .tos = translate__class(j->env, in->tclass),
-				       .ttl = in->ttl,
-				       .proto = translate__proto(4, j->p->inner_proto),
-			       });
+	translate__put_ip4(
+		to, &(struct ip4_head){
+			    .src = j->rw->to.dst,
+			    .dst = j->rw->to.src,
+			    .total = (uint16_t)(total > IP4_TOTAL_MAX ? IP4_TOTAL_MAX : total),
+			    .id = (uint16_t)in->id,
+			    .frag = in->fragment ? (in->more ? 0x2000 : 0) : df,
+			    .tos = translate__class(j->env, in->tclass),
+			    .ttl = in->ttl,
+			    .proto = translate__proto(4, j->p->inner_proto),
+		    });
 	return IP4_LEN;
 }
 
@@ -141,7 +142,8 @@ static void rewrite_query(const struct job *j, uint8_t *l4, uint32_t declared)
 		delta += (uint16_t)~checksum_fold(
 			checksum_pseudo(&key->src, &key->dst, IPPROTO_ICMPV6, declared));
 	if (is6)
-		delta += checksum_fold(checksum_pseudo(&to->src, &to->dst, IPPROTO_ICMPV6, declared));
+		delta += checksum_fold(
+			checksum_pseudo(&to->src, &to->dst, IPPROTO_ICMPV6, declared));
 	checksum_apply(l4 + 2, checksum_fold(delta));
 }
 

@@ -24,7 +24,8 @@ static inline uint64_t put_ports(uint8_t *l4, const struct tuple *to)
 
 	store_be16(l4, to->sport);
 	store_be16(l4 + 2, to->dport);
-	return (uint64_t)to->sport.raw + to->dport.raw + (uint16_t)~sport.raw + (uint16_t)~dport.raw;
+	return (uint64_t)to->sport.raw + to->dport.raw + (uint16_t)~sport.raw +
+	       (uint16_t)~dport.raw;
 }
 
 /* Ports are no part of a pseudo-header: to an unfinished checksum they are just payload. */
@@ -96,9 +97,10 @@ static uint64_t change_echo_family(const struct job *j, uint8_t *l4)
 	l4[0] = translate__echo_type(j->family, l4[0]);
 	delta += load_be16(l4).raw;
 	if (j->family == 6)
-		return delta + checksum_fold(checksum_pseudo(&to->src, &to->dst, IPPROTO_ICMPV6, len));
-	return delta + (uint16_t)~checksum_fold(
-			       checksum_pseudo(&key->src, &key->dst, IPPROTO_ICMPV6, len));
+		return delta +
+		       checksum_fold(checksum_pseudo(&to->src, &to->dst, IPPROTO_ICMPV6, len));
+	return delta +
+	       (uint16_t)~checksum_fold(checksum_pseudo(&key->src, &key->dst, IPPROTO_ICMPV6, len));
 }
 
 static void rewrite_echo(const struct job *j, uint8_t *l4)
@@ -150,8 +152,8 @@ static void same_ip4(const struct job *j)
 	store_be16(ip + 8, fresh);
 	memcpy(ip + 12, j->rw->to.src.octet + 12, 4);
 	memcpy(ip + 16, j->rw->to.dst.octet + 12, 4);
-	checksum_apply(ip + 10, checksum_fold((uint64_t)j->rw->addr_delta + fresh.raw +
-					      (uint16_t)~old.raw));
+	checksum_apply(ip + 10,
+		       checksum_fold((uint64_t)j->rw->addr_delta + fresh.raw + (uint16_t)~old.raw));
 }
 
 static void same_ip6(const struct job *j)

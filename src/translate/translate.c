@@ -18,13 +18,14 @@ static struct verdict check_udp_without_checksum(const struct job *j)
 
 	if (p->off.csum_partial || load16(p->data + p->l4_at + 6) != 0)
 		return verdict_continue();
-	if (p->flags & PACKET_FRAGMENT ? !j->env->conf.allow_zero_udp_fragments :
-					 j->env->conf.udp_zero_checksum_drop)
+	if (p->flags & PACKET_FRAGMENT ? !j->env->conf.allow_zero_udp_fragments
+				       : j->env->conf.udp_zero_checksum_drop)
 		return verdict_drop(DROP_FRAGMENT_ZERO_CHECKSUM);
 	return verdict_continue();
 }
 
-/* The whole of it would be longer than IPv4 can say: 65535 with the header, which IPv6 leaves out. */
+/* The whole of it would be longer than IPv4 can say: 65535 with the header, which IPv6 leaves out.
+ */
 static bool ends_beyond_ip4(const struct job *j)
 {
 	return j->family == 4 &&
@@ -46,13 +47,13 @@ static struct verdict check_l4(const struct job *j)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		/* RFC 7915 1.2: the pseudo-header's length is not known */
-		return p->flags & PACKET_FRAGMENT ? verdict_drop(DROP_FRAGMENT_ICMP) :
-						    verdict_continue();
+		return p->flags & PACKET_FRAGMENT ? verdict_drop(DROP_FRAGMENT_ICMP)
+						  : verdict_continue();
 	case IPPROTO_TCP:
 		return verdict_continue();
 	default:
-		return translate__becomes_extension(p->proto) ? verdict_drop(DROP_UNKNOWN_PROTOCOL) :
-								verdict_continue();
+		return translate__becomes_extension(p->proto) ? verdict_drop(DROP_UNKNOWN_PROTOCOL)
+							      : verdict_continue();
 	}
 }
 
@@ -183,7 +184,7 @@ struct verdict translate__one(struct job *j)
 struct verdict translate_packet(const struct translate_env *env, struct translate_state *st,
 				struct packet *p, const struct rewrite *rw, struct outbox *out)
 {
-	struct job j = { .env = env, .st = st, .p = p, .rw = rw, .out = out };
+	struct job j = {.env = env, .st = st, .p = p, .rw = rw, .out = out};
 
 	if (unlikely(env->hops < 0 && p->ttl <= 1))
 		return verdict_reject(DROP_HOP_LIMIT, REPLY_HOP_LIMIT);

@@ -1,4 +1,5 @@
-/* translate_internal.h - what the files of this room share: the job, and the steps it goes through. */
+/* translate_internal.h - what the files of this room share: the job, and the steps it goes through.
+ */
 #pragma once
 #include <netinet/in.h>
 #include "sixgate/base/must.h"
@@ -19,7 +20,14 @@ enum {
 	SEGMENT_MIN = 8         /* payload bytes: less room than this is no room */
 };
 
-enum { TCP_FIN = 0x01, TCP_SYN = 0x02, TCP_RST = 0x04, TCP_PSH = 0x08, TCP_ACK = 0x10, TCP_CWR = 0x80 };
+enum {
+	TCP_FIN = 0x01,
+	TCP_SYN = 0x02,
+	TCP_RST = 0x04,
+	TCP_PSH = 0x08,
+	TCP_ACK = 0x10,
+	TCP_CWR = 0x80
+};
 
 /**
  * struct job - one packet on its way through this room
@@ -105,8 +113,8 @@ static inline uint8_t translate__proto(uint8_t family, uint8_t proto)
 	return proto == IPPROTO_ICMP ? IPPROTO_ICMPV6 : proto;
 }
 
-/** translate__becomes_extension() - an IPv4 protocol number that is an extension header in IPv6: the
- *  packet would turn into another one (RFC 7915 does not think of it). */
+/** translate__becomes_extension() - an IPv4 protocol number that is an extension header in IPv6:
+ * the packet would turn into another one (RFC 7915 does not think of it). */
 static inline bool translate__becomes_extension(uint8_t proto)
 {
 	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||

@@ -7,8 +7,9 @@
 #include "sixgate/packet/checksum.h"
 #include "sixgate/packet/parse.h"
 
-#define law(cond) \
-	((cond) ? (void)0 : (fprintf(stderr, "law broken, line %d: %s\n", __LINE__, #cond), abort()))
+#define law(cond)                                                                                  \
+	((cond) ? (void)0                                                                          \
+		: (fprintf(stderr, "law broken, line %d: %s\n", __LINE__, #cond), abort()))
 
 enum { OUT_PACKETS = 1024, OUT_BYTES = 2 << 20 };
 
@@ -74,8 +75,12 @@ static void load(struct trial *t)
 	memcpy(at, c->data, c->len);
 	if (c->repair)
 		repair_ip4(at, c->len);
-	t->p = (struct packet){ .data = at, .len = c->len, .room = c->len,
-				.headroom = PACKET_HEADROOM, .side = c->side, .off = c->off };
+	t->p = (struct packet){.data = at,
+			       .len = c->len,
+			       .room = c->len,
+			       .headroom = PACKET_HEADROOM,
+			       .side = c->side,
+			       .off = c->off};
 	if (!c->repair)
 		return;
 	t->before = t->p;
@@ -152,7 +157,8 @@ static void law_of_checksums(const struct trial *t)
 	struct packet was = t->before, is = parsed_again(&t->p);
 
 	was.data = t->original;
-	if (!has_l4(&was) || !has_checksum(&was) || was.flags & (PACKET_ICMP_ERROR | PACKET_FRAGMENT))
+	if (!has_l4(&was) || !has_checksum(&was) ||
+	    was.flags & (PACKET_ICMP_ERROR | PACKET_FRAGMENT))
 		return;
 	if (was.family == 4 && is_udp_without_checksum(&was)) {
 		law((is.family == 4) == is_udp_without_checksum(&is));
@@ -201,7 +207,8 @@ static void law_of_drops(struct trial *t, struct verdict v)
 	law(f.verdict.next == VERDICT_FORWARD && f.out_side == t->p.side);
 	law(f.len <= (f.data[0] >> 4 == 4 ? 576 : 1280));
 	v = packet_parse(&f);
-	law(v.next == VERDICT_CONTINUE || v.why == DROP_ICMP_INNER); /* less than 8 bytes to quote */
+	law(v.next == VERDICT_CONTINUE ||
+	    v.why == DROP_ICMP_INNER); /* less than 8 bytes to quote */
 }
 
 /* Where the checksum of @p stands in its l4 header; -1 for none. */
@@ -241,7 +248,7 @@ static bool same_l4(const struct packet *a, const struct packet *b)
 static void law_of_round_trips(struct trial *t)
 {
 	struct packet back = parsed_again(&t->p), was = t->before, is;
-	struct rewrite rw = { .to = t->before.key, .out_side = t->p.side };
+	struct rewrite rw = {.to = t->before.key, .out_side = t->p.side};
 	struct translate_env env = t->c->env;
 	struct verdict v;
 
@@ -292,15 +299,15 @@ static void set_rewrite(struct trial *t)
 		to.dport = to.sport;
 	if (!icmp && t->p.key.proto != IPPROTO_TCP && t->p.key.proto != IPPROTO_UDP)
 		to.sport = to.dport = be16_from(0);
-	t->rw = (struct rewrite){ .to = to,
-				  .outer_src = to.src,
-				  .addr_delta = rewrite_addr_delta(&t->p.key, &to),
-				  .out_side = !t->p.side };
+	t->rw = (struct rewrite){.to = to,
+				 .outer_src = to.src,
+				 .addr_delta = rewrite_addr_delta(&t->p.key, &to),
+				 .out_side = !t->p.side};
 }
 
 struct verdict translate_laws_hold(const struct law_case *c)
 {
-	struct trial t = { .c = c, .st = { .ident = 7 } };
+	struct trial t = {.c = c, .st = {.ident = 7}};
 	struct verdict v;
 
 	if (!out_bytes)

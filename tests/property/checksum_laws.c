@@ -30,7 +30,7 @@ static void random_bytes(uint8_t *p, size_t n)
 
 static uint16_t to_wire(uint16_t machine)
 {
-	return be16_to((be16){ machine });
+	return be16_to((be16){machine});
 }
 
 static void the_sum_is_rfc_1071s(void **state)
@@ -42,7 +42,8 @@ static void the_sum_is_rfc_1071s(void **state)
 		size_t at = rnd(&seed) % 16, n = rnd(&seed) % (BYTES - at);
 
 		random_bytes(p, sizeof(p));
-		assert_int_equal(to_wire(checksum_fold(checksum_add(0, p + at, n))), plain_sum(0, p + at, n));
+		assert_int_equal(to_wire(checksum_fold(checksum_add(0, p + at, n))),
+				 plain_sum(0, p + at, n));
 	}
 }
 
@@ -55,8 +56,9 @@ static void sums_of_parts_add_up(void **state)
 		size_t n = rnd(&seed) % BYTES, cut = rnd(&seed) % (n + 1) & ~(size_t)1;
 
 		random_bytes(p, sizeof(p));
-		assert_int_equal(checksum_fold(checksum_add(checksum_add(0, p, cut), p + cut, n - cut)),
-				 checksum_fold(checksum_add(0, p, n)));
+		assert_int_equal(
+			checksum_fold(checksum_add(checksum_add(0, p, cut), p + cut, n - cut)),
+			checksum_fold(checksum_add(0, p, n)));
 	}
 }
 

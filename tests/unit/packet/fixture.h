@@ -70,11 +70,11 @@ static inline void put_in(struct fixture *f, uint32_t at, const uint8_t *what, u
 }
 
 #define assert_parsed(v) assert_string_equal(drop_reason_name((v).why), "none")
-#define assert_dropped(v, reason) \
-	do { \
-		struct verdict v_ = (v); \
-		assert_string_equal(drop_reason_name(v_.why), drop_reason_name(reason)); \
-		assert_int_equal(v_.next, VERDICT_DROP); \
+#define assert_dropped(v, reason)                                                                  \
+	do {                                                                                       \
+		struct verdict v_ = (v);                                                           \
+		assert_string_equal(drop_reason_name(v_.why), drop_reason_name(reason));           \
+		assert_int_equal(v_.next, VERDICT_DROP);                                           \
 	} while (0)
 
 #define FIXTURE_TEST(name) cmocka_unit_test_setup_teardown(name, fixture_new, fixture_free)

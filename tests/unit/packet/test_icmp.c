@@ -43,7 +43,8 @@ static void rfc6146_3_5_3_a_query_has_its_identifier_for_both_ports(void **state
 		assert_parsed(parse(f));
 		t.dport = t.sport;
 		assert_true(tuple_equal(&f->p.key, &t));
-		assert_int_equal(f->p.flags & (PACKET_ICMP_QUERY | PACKET_ICMP_ERROR), PACKET_ICMP_QUERY);
+		assert_int_equal(f->p.flags & (PACKET_ICMP_QUERY | PACKET_ICMP_ERROR),
+				 PACKET_ICMP_QUERY);
 		assert_int_equal(f->p.icmp_type, v6 ? 128 + reply : reply ? 0 : 8);
 		assert_int_equal(packet_headers_len(&f->p), f->p.l4_at + 8);
 	}
@@ -68,8 +69,8 @@ static void rfc7915_4_2_5_2_other_types_are_dropped(void **state)
 		struct tuple t = sent(v6, v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP);
 		uint8_t type = (uint8_t)i;
 
-		known = v6 ? (type >= 1 && type <= 4) || type == 128 || type == 129 :
-			     type == 0 || type == 3 || type == 8 || type == 11 || type == 12;
+		known = v6 ? (type >= 1 && type <= 4) || type == 128 || type == 129
+			   : type == 0 || type == 3 || type == 8 || type == 11 || type == 12;
 		f->len = build_echo(f->bytes, &t, false, 64);
 		f->bytes[v6 ? 40 : 20] = type;
 		if (known)
@@ -96,8 +97,8 @@ static void an_icmp_of_the_other_family_is_dropped(void **state)
 
 static void rfc6146_3_4_an_error_has_the_embedded_tuple_reversed(void **state)
 {
-	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP, 0 };
-	static const uint8_t types[2][4] = { { 3, 11, 12, 3 }, { 1, 2, 3, 4 } };
+	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP, 0};
+	static const uint8_t types[2][4] = {{3, 11, 12, 3}, {1, 2, 3, 4}};
 	struct fixture *f = *state;
 
 	for (uint32_t i = 0; i < 24; i++) {
@@ -108,14 +109,15 @@ static void rfc6146_3_4_an_error_has_the_embedded_tuple_reversed(void **state)
 		uint32_t head = v6 ? 40 : 20;
 
 		if (proto == IPPROTO_TCP)
-			build_tcp(inner, &t, (struct tcp_args){ 2, 1, 0 }, 40);
+			build_tcp(inner, &t, (struct tcp_args){2, 1, 0}, 40);
 		else if (proto == IPPROTO_UDP)
 			build_udp(inner, &t, 40);
 		else
 			build_echo(inner, &t, false, 40);
 		error(f, v6, types[v6][i / 6], inner, head + 8);
 		assert_parsed(parse(f));
-		assert_int_equal(f->p.flags & (PACKET_ICMP_ERROR | PACKET_ICMP_QUERY), PACKET_ICMP_ERROR);
+		assert_int_equal(f->p.flags & (PACKET_ICMP_ERROR | PACKET_ICMP_QUERY),
+				 PACKET_ICMP_ERROR);
 		if (!proto)
 			t.dport = t.sport;
 		want = tuple_reverse(&t);
@@ -146,7 +148,7 @@ static void rfc5508_3_2_a_wrong_checksum_is_dropped(void **state)
 /* Every error cut at every length behind its outer header, checksum right. */
 static void rfc6146_3_4_a_quote_without_8_bytes_of_l4_is_dropped(void **state)
 {
-	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP, 0 };
+	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP, 0};
 	struct fixture *f = *state;
 
 	for (uint32_t i = 0; i < 6; i++) {
@@ -156,7 +158,7 @@ static void rfc6146_3_4_a_quote_without_8_bytes_of_l4_is_dropped(void **state)
 		uint32_t enough = (v6 ? 40 : 20) + 8;
 
 		if (proto == IPPROTO_TCP)
-			build_tcp(inner, &t, (struct tcp_args){ 2, 1, 0 }, 40);
+			build_tcp(inner, &t, (struct tcp_args){2, 1, 0}, 40);
 		else if (proto == IPPROTO_UDP)
 			build_udp(inner, &t, 40);
 		else
@@ -178,18 +180,18 @@ static void quotes_that_cannot_be_what_was_sent(void **state)
 		uint32_t at;
 		uint8_t byte;
 	} row[] = {
-		{ "IPv6 in ICMPv4", false, 0, 0x65 },
-		{ "IPv4 in ICMPv6", true, 0, 0x45 },
-		{ "IHL 4", false, 0, 0x44 },
-		{ "IHL beyond what is quoted", false, 0, 0x4f },
-		{ "length below the header's", false, 3, 19 },
-		{ "not the first fragment", false, 7, 1 },
-		{ "wrong header checksum (RFC 5508 3.2)", false, 12, 1 },
-		{ "ICMPv6 in IPv4", false, 9, 58 },
-		{ "ICMPv4 in IPv6", true, 6, 1 },
-		{ "v4-mapped source", true, 0, 0 },
+		{"IPv6 in ICMPv4", false, 0, 0x65},
+		{"IPv4 in ICMPv6", true, 0, 0x45},
+		{"IHL 4", false, 0, 0x44},
+		{"IHL beyond what is quoted", false, 0, 0x4f},
+		{"length below the header's", false, 3, 19},
+		{"not the first fragment", false, 7, 1},
+		{"wrong header checksum (RFC 5508 3.2)", false, 12, 1},
+		{"ICMPv6 in IPv4", false, 9, 58},
+		{"ICMPv4 in IPv6", true, 6, 1},
+		{"v4-mapped source", true, 0, 0},
 	};
-	static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 33 };
+	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 33};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
@@ -308,14 +310,14 @@ static void rfc7915_4_1_errors_from_illegal_sources_are_kept(void **state)
 	src = addr_of("127.0.0.1");
 	f->len = build_error(f->bytes, &src, &dst, 11, 0, 0, inner, 28);
 	assert_parsed(parse(f));
-	f->len = build_echo(f->bytes, &(struct tuple){ .src = src, .dst = dst, .proto = IPPROTO_ICMP },
-			    false, 8);
+	f->len = build_echo(
+		f->bytes, &(struct tuple){.src = src, .dst = dst, .proto = IPPROTO_ICMP}, false, 8);
 	assert_dropped(parse(f), DROP_BAD_ADDRESS);
 }
 
 static void rfc6146_3_4_fragmented_errors_are_dropped(void **state)
 {
-	static const uint8_t ext[8] = { 58, 0, 0, 1, 0, 0, 0, 1 };
+	static const uint8_t ext[8] = {58, 0, 0, 1, 0, 0, 0, 1};
 	struct fixture *f = *state;
 	struct tuple t = sent(true, IPPROTO_UDP);
 	uint8_t inner[200];
@@ -329,7 +331,7 @@ static void rfc6146_3_4_fragmented_errors_are_dropped(void **state)
 
 static void a_fragmented_query_has_its_identifier(void **state)
 {
-	static const uint8_t ext[8] = { 58, 0, 0, 1, 0, 0, 0, 1 };
+	static const uint8_t ext[8] = {58, 0, 0, 1, 0, 0, 0, 1};
 	struct fixture *f = *state;
 	struct tuple t = sent(true, IPPROTO_ICMPV6);
 

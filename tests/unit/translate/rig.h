@@ -81,22 +81,23 @@ static inline void rig_sum_ip4(uint8_t *ip)
 static inline struct verdict rig_receive(struct rig *r, enum side side, const struct offload *off)
 {
 	memcpy(r->room + PACKET_HEADROOM, r->bytes, r->len);
-	r->p = (struct packet){ .data = r->room + PACKET_HEADROOM,
-				.len = r->len,
-				.headroom = PACKET_HEADROOM,
-				.room = RIG_BYTES,
-				.side = (uint8_t)side };
+	r->p = (struct packet){.data = r->room + PACKET_HEADROOM,
+			       .len = r->len,
+			       .headroom = PACKET_HEADROOM,
+			       .room = RIG_BYTES,
+			       .side = (uint8_t)side};
 	if (off)
 		r->p.off = *off;
 	outbox_reset(&r->out);
 	return packet_parse(&r->p);
 }
 
-static inline struct verdict rig_rewrite(struct rig *r, const struct tuple *to, const char *outer_src)
+static inline struct verdict rig_rewrite(struct rig *r, const struct tuple *to,
+					 const char *outer_src)
 {
-	struct rewrite rw = { .to = *to,
-			      .addr_delta = rewrite_addr_delta(&r->p.key, to),
-			      .out_side = r->p.side == SIDE_INSIDE ? SIDE_OUTSIDE : SIDE_INSIDE };
+	struct rewrite rw = {.to = *to,
+			     .addr_delta = rewrite_addr_delta(&r->p.key, to),
+			     .out_side = r->p.side == SIDE_INSIDE ? SIDE_OUTSIDE : SIDE_INSIDE};
 
 	if (outer_src)
 		rw.outer_src = addr_of(outer_src);
@@ -109,17 +110,18 @@ static inline struct verdict rig_translate(struct rig *r, const struct tuple *to
 {
 	enum side side = addr_is_v4(&to->dst) ? SIDE_OUTSIDE : SIDE_INSIDE;
 
-	assert_int_equal(rig_receive(r, side == SIDE_OUTSIDE ? SIDE_INSIDE : SIDE_OUTSIDE, NULL).next,
-			 VERDICT_CONTINUE);
+	assert_int_equal(
+		rig_receive(r, side == SIDE_OUTSIDE ? SIDE_INSIDE : SIDE_OUTSIDE, NULL).next,
+		VERDICT_CONTINUE);
 	return rig_rewrite(r, to, NULL);
 }
 
-#define assert_forwarded(v)       assert_int_equal((v).next, VERDICT_FORWARD)
-#define assert_dropped(v, reason) \
-	do { \
-		struct verdict v_ = (v); \
-		assert_int_equal(v_.next, VERDICT_DROP); \
-		assert_string_equal(drop_reason_name(v_.why), drop_reason_name(reason)); \
+#define assert_forwarded(v) assert_int_equal((v).next, VERDICT_FORWARD)
+#define assert_dropped(v, reason)                                                                  \
+	do {                                                                                       \
+		struct verdict v_ = (v);                                                           \
+		assert_int_equal(v_.next, VERDICT_DROP);                                           \
+		assert_string_equal(drop_reason_name(v_.why), drop_reason_name(reason));           \
 	} while (0)
 
 /* A drop leaves every byte as it came, or a reply would quote something else. */
@@ -139,7 +141,6 @@ static inline struct packet rig_facts(const struct packet *q)
 	assert_int_equal(f.len, q->len);
 	return f;
 }
-
 
 static inline struct tuple out6(uint16_t sport, uint16_t dport, uint8_t proto)
 {

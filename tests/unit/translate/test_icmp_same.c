@@ -1,5 +1,5 @@
-/* test_icmp_same.c - ICMP errors that stay in their family (RFC 5508 4.2), and RFC 4884 extensions in
- * all directions. */
+/* test_icmp_same.c - ICMP errors that stay in their family (RFC 5508 4.2), and RFC 4884 extensions
+ * in all directions. */
 #include "rig.h"
 #include <netinet/in.h>
 
@@ -7,13 +7,14 @@ static void rfc5508_4_2_ipv4_outer_and_embedded_are_rewritten(void **state)
 {
 	struct rig *r = *state;
 	/* a host behind 198.51.100.1:5000 is really 10.0.0.7:4000 */
-	struct tuple inner = out4(5000, 80, IPPROTO_TCP), to = tuple_of(SERVER4, "10.0.0.7", 80, 4000, IPPROTO_TCP);
+	struct tuple inner = out4(5000, 80, IPPROTO_TCP),
+		     to = tuple_of(SERVER4, "10.0.0.7", 80, 4000, IPPROTO_TCP);
 	struct tuple sent = tuple_of("10.0.0.7", SERVER4, 4000, 80, IPPROTO_TCP);
 	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4), dst;
 	uint8_t quote[200], want[200];
 	struct packet f;
 
-	build_tcp(quote, &inner, (struct tcp_args){ 0x10, 5, 6 }, 40);
+	build_tcp(quote, &inner, (struct tcp_args){0x10, 5, 6}, 40);
 	r->len = build_error(r->bytes, &router, &host, 3, 4, 1400, quote, 80);
 	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
 	assert_forwarded(rig_rewrite(r, &to, ROUTER4));
@@ -22,7 +23,7 @@ static void rfc5508_4_2_ipv4_outer_and_embedded_are_rewritten(void **state)
 	assert_true(addr_equal(&dst, &to.dst));
 	assert_int_equal(f.ttl, 63);
 	assert_int_equal(load32(f.data + 20 + 4), 1400);
-	build_tcp(want, &sent, (struct tcp_args){ 0x10, 5, 6 }, 40);
+	build_tcp(want, &sent, (struct tcp_args){0x10, 5, 6}, 40);
 	assert_int_equal(f.len, 20 + 8 + 80);
 	assert_memory_equal(f.data + 28, want, 80); /* checksums of both headers, too */
 }
@@ -53,7 +54,8 @@ static void an_embedded_echo_within_ipv6(void **state)
 {
 	struct rig *r = *state;
 	struct tuple inner = tuple_of("2001:db8:9::1", "2001:db8:2::1", 5, 5, IPPROTO_ICMPV6);
-	struct tuple to = tuple_of("2001:db8:7::1", HOST6, 6, 6, IPPROTO_ICMPV6), sent = tuple_reverse(&to);
+	struct tuple to = tuple_of("2001:db8:7::1", HOST6, 6, 6, IPPROTO_ICMPV6),
+		     sent = tuple_reverse(&to);
 	struct addr router = addr_of(ROUTER6), host = addr_of("2001:db8:9::1");
 	uint8_t quote[200], want[200];
 
@@ -67,7 +69,7 @@ static void an_embedded_echo_within_ipv6(void **state)
 
 static void options_and_extension_headers_of_the_same_family_stay(void **state)
 {
-	static const uint8_t hop[8] = { 58, 0, 1, 4, 0, 0, 0, 0 };
+	static const uint8_t hop[8] = {58, 0, 1, 4, 0, 0, 0, 0};
 	struct rig *r = *state;
 	struct tuple inner = tuple_of("2001:db8:9::1", "2001:db8:2::1", 5000, 53, IPPROTO_UDP);
 	struct tuple to = tuple_of("2001:db8:7::1", HOST6, 5353, 4000, IPPROTO_UDP);
@@ -86,7 +88,8 @@ static void options_and_extension_headers_of_the_same_family_stay(void **state)
 	assert_int_equal(f.len, 56 + 88);
 }
 
-/* RFC 4884 3: the original datagram field of an error, @field bytes, then an extension structure. */
+/* RFC 4884 3: the original datagram field of an error, @field bytes, then an extension structure.
+ */
 static uint32_t with_extension(struct rig *r, uint8_t type, uint32_t field, uint32_t ext_len)
 {
 	struct tuple inner = out4(5000, 53, IPPROTO_UDP);
@@ -98,7 +101,8 @@ static uint32_t with_extension(struct rig *r, uint8_t type, uint32_t field, uint
 	quote[field] = 0x20;
 	for (uint32_t i = 4; i < ext_len; i++)
 		quote[field + i] = (uint8_t)(0x80 + i);
-	r->len = build_error(r->bytes, &router, &host, type, 0, field / 4 << 16, quote, field + ext_len);
+	r->len = build_error(r->bytes, &router, &host, type, 0, field / 4 << 16, quote,
+			     field + ext_len);
 	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
 	return field + ext_len;
 }
@@ -107,7 +111,7 @@ static void rfc4884_5_1_length_counts_in_8_bytes_in_ipv6(void **state)
 {
 	static const struct {
 		uint32_t field, grown;
-	} row[] = { { 128, 152 }, { 132, 152 }, { 136, 160 }, { 400, 424 } };
+	} row[] = {{128, 152}, {132, 152}, {136, 160}, {400, 424}};
 	struct rig *r = *state;
 	struct tuple to = in6(53, 4000, IPPROTO_UDP);
 
@@ -207,7 +211,7 @@ static void rfc4884_5_within_ipv4_the_length_is_kept(void **state)
 /* What says "length" but cannot be one is quoted as if nothing were said. */
 static void a_length_that_makes_no_sense_is_zeroed(void **state)
 {
-	static const uint8_t length[] = { 1, 31, 38, 255 };
+	static const uint8_t length[] = {1, 31, 38, 255};
 	struct rig *r = *state;
 	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
 	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
@@ -215,7 +219,8 @@ static void a_length_that_makes_no_sense_is_zeroed(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(length); i++) {
 		build_udp(quote, &inner, 120);
-		r->len = build_error(r->bytes, &router, &host, 3, 3, (uint32_t)length[i] << 16, quote, 148);
+		r->len = build_error(r->bytes, &router, &host, 3, 3, (uint32_t)length[i] << 16,
+				     quote, 148);
 		rig_receive(r, SIDE_OUTSIDE, NULL);
 		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
 		rig_facts(&r->p);
