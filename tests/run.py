@@ -17,7 +17,8 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 SUITES = ["unit", "property", "golden", "fuzz"]
 BUILDS = {  # directory: (compiler, options)
     "build": ("gcc", ["-Dwerror=true"]),
-    "build-asan": ("gcc", ["-Db_sanitize=address,undefined", "-Dwerror=true"]),
+    # without -Werror: gcc sees truncations that are none in instrumented code
+    "build-asan": ("gcc", ["-Db_sanitize=address,undefined"]),
     "build-tsan": ("gcc", ["-Db_sanitize=thread"]),
     "build-fuzz": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
                              "-Dc_args=-fsanitize=fuzzer-no-link"]),
