@@ -6,7 +6,7 @@ enum { OUTBOX_ALIGN = 64 };
 void outbox_init(struct outbox *o, uint8_t *mem, uint32_t size, struct packet *packets,
 		 uint16_t max)
 {
-	*o = (struct outbox){.mem = mem, .size = size, .packet = packets, .max = max};
+	*o = (struct outbox){ .mem = mem, .size = size, .packet = packets, .max = max };
 }
 
 /* Bytes that a packet of @len takes. */

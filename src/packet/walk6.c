@@ -43,7 +43,7 @@ bool chain6_walk(const uint8_t *ip, uint32_t len, struct chain6 *c)
 {
 	uint32_t at = 40;
 
-	*c = (struct chain6){.proto = ip[6]};
+	*c = (struct chain6){ .proto = ip[6] };
 	for (int n = 0; n <= EXTENSION_HEADERS_MAX; n++) {
 		uint32_t head;
 

@@ -73,7 +73,7 @@ static struct packet *piece(const struct job *j, uint32_t head, uint32_t at, uin
 
 static struct verdict translate_piece(const struct job *j, struct packet *q)
 {
-	struct job k = {.env = j->env, .st = j->st, .p = q, .rw = j->rw, .out = j->out};
+	struct job k = { .env = j->env, .st = j->st, .p = q, .rw = j->rw, .out = j->out };
 
 	q->verdict = translate__one(&k);
 	return q->verdict;

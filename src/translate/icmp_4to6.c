@@ -9,14 +9,14 @@ enum { NO_POINTER = 0xff, POINTER_NEXT_HEADER = 6 };
 static const struct {
 	uint8_t type, code;
 } unreachable[] = {
-	[0] = {ICMP6_TYPE_UNREACHABLE, 0},  [1] = {ICMP6_TYPE_UNREACHABLE, 0},
-	[2] = {ICMP6_TYPE_PARAMETER, 1},    [3] = {ICMP6_TYPE_UNREACHABLE, 4},
-	[4] = {ICMP6_TYPE_TOO_BIG, 0},      [5] = {ICMP6_TYPE_UNREACHABLE, 0},
-	[6] = {ICMP6_TYPE_UNREACHABLE, 0},  [7] = {ICMP6_TYPE_UNREACHABLE, 0},
-	[8] = {ICMP6_TYPE_UNREACHABLE, 0},  [9] = {ICMP6_TYPE_UNREACHABLE, 1},
-	[10] = {ICMP6_TYPE_UNREACHABLE, 1}, [11] = {ICMP6_TYPE_UNREACHABLE, 0},
-	[12] = {ICMP6_TYPE_UNREACHABLE, 0}, [13] = {ICMP6_TYPE_UNREACHABLE, 1},
-	[15] = {ICMP6_TYPE_UNREACHABLE, 1},
+	[0] = { ICMP6_TYPE_UNREACHABLE, 0 },  [1] = { ICMP6_TYPE_UNREACHABLE, 0 },
+	[2] = { ICMP6_TYPE_PARAMETER, 1 },    [3] = { ICMP6_TYPE_UNREACHABLE, 4 },
+	[4] = { ICMP6_TYPE_TOO_BIG, 0 },      [5] = { ICMP6_TYPE_UNREACHABLE, 0 },
+	[6] = { ICMP6_TYPE_UNREACHABLE, 0 },  [7] = { ICMP6_TYPE_UNREACHABLE, 0 },
+	[8] = { ICMP6_TYPE_UNREACHABLE, 0 },  [9] = { ICMP6_TYPE_UNREACHABLE, 1 },
+	[10] = { ICMP6_TYPE_UNREACHABLE, 1 }, [11] = { ICMP6_TYPE_UNREACHABLE, 0 },
+	[12] = { ICMP6_TYPE_UNREACHABLE, 0 }, [13] = { ICMP6_TYPE_UNREACHABLE, 1 },
+	[15] = { ICMP6_TYPE_UNREACHABLE, 1 },
 };
 
 /* Figure 3: pointer values. */
@@ -26,7 +26,9 @@ static const uint8_t pointer[] = {
 };
 
 /* RFC 1191 7.1: what links carry; for routers too old to say. */
-static const uint16_t plateau[] = {65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68};
+static const uint16_t plateau[] = {
+	65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68
+};
 
 static uint32_t plateau_below(uint32_t len)
 {
@@ -86,7 +88,7 @@ static bool from_parameter(const struct job *j, struct icmp_head *h)
 
 bool translate__icmp_4to6(const struct job *j, struct icmp_head *h)
 {
-	*h = (struct icmp_head){0};
+	*h = (struct icmp_head){ 0 };
 	switch (j->p->icmp_type) {
 	case ICMP4_TYPE_UNREACHABLE:
 		return from_unreachable(j, h);

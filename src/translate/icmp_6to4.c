@@ -13,11 +13,11 @@ enum {
 };
 
 /* Destination Unreachable, by code. */
-static const uint8_t unreachable[] = {CODE_HOST, CODE_HOST_PROHIBITED, CODE_HOST, CODE_HOST,
-				      CODE_PORT};
+static const uint8_t unreachable[] = { CODE_HOST, CODE_HOST_PROHIBITED, CODE_HOST, CODE_HOST,
+				       CODE_PORT };
 
 /* Figure 6: pointer values up to the source address. */
-static const uint8_t pointer[] = {0, 1, NO_POINTER, NO_POINTER, 2, 2, 9, 8};
+static const uint8_t pointer[] = { 0, 1, NO_POINTER, NO_POINTER, 2, 2, 9, 8 };
 
 static uint8_t pointer_to(uint32_t at)
 {
@@ -88,7 +88,7 @@ static bool from_parameter(const struct job *j, struct icmp_head *h)
 
 bool translate__icmp_6to4(const struct job *j, struct icmp_head *h)
 {
-	*h = (struct icmp_head){0};
+	*h = (struct icmp_head){ 0 };
 	switch (j->p->icmp_type) {
 	case ICMP6_TYPE_UNREACHABLE:
 		return from_unreachable(j, h);

@@ -46,7 +46,7 @@ static uint32_t length_unit(uint8_t family)
 /* A length attribute that makes no sense is one of a sender that knows nothing of RFC 4884. */
 static struct quote read_quote(const struct packet *p)
 {
-	struct quote q = {.len = p->len - p->inner_at};
+	struct quote q = { .len = p->len - p->inner_at };
 	uint32_t at = length_at(p->family, p->icmp_type), len;
 
 	if (!at)
@@ -55,8 +55,9 @@ static struct quote read_quote(const struct packet *p)
 	if (len < QUOTE_MIN || len + EXTENSION_MIN > q.len ||
 	    p->inner_l4_at + 8u > p->inner_at + len || p->data[p->inner_at + len] >> 4 != 2)
 		return q;
-	return (struct quote){
-		.len = len, .ext = p->data + p->inner_at + len, .ext_len = q.len - len};
+	return (struct quote){ .len = len,
+			       .ext = p->data + p->inner_at + len,
+			       .ext_len = q.len - len };
 }
 
 static bool translate_head(const struct job *j, struct icmp_head *h)
@@ -66,7 +67,7 @@ static bool translate_head(const struct job *j, struct icmp_head *h)
 
 	if (p->family != j->family)
 		return j->family == 6 ? translate__icmp_4to6(j, h) : translate__icmp_6to4(j, h);
-	*h = (struct icmp_head){.type = p->icmp_type, .code = p->icmp_code};
+	*h = (struct icmp_head){ .type = p->icmp_type, .code = p->icmp_code };
 	memcpy(h->rest, p->data + p->l4_at + 4, sizeof(h->rest));
 	at = length_at(p->family, p->icmp_type);
 	if (at)

@@ -22,23 +22,23 @@ static struct inner read_ip4(const struct packet *p)
 	const uint8_t *ip = p->data + p->inner_at;
 	uint16_t frag = load16(ip + 6);
 
-	return (struct inner){.ip = ip,
-			      .l4_len = load16(ip + 2) - (p->inner_l4_at - p->inner_at),
-			      .id = load16(ip + 4),
-			      .tclass = ip[1],
-			      .ttl = ip[8],
-			      .fragment = frag & 0x2000,
-			      .more = frag & 0x2000};
+	return (struct inner){ .ip = ip,
+			       .l4_len = load16(ip + 2) - (p->inner_l4_at - p->inner_at),
+			       .id = load16(ip + 4),
+			       .tclass = ip[1],
+			       .ttl = ip[8],
+			       .fragment = frag & 0x2000,
+			       .more = frag & 0x2000 };
 }
 
 static struct inner read_ip6(const struct packet *p)
 {
 	const uint8_t *ip = p->data + p->inner_at;
 	uint32_t head = (uint32_t)p->inner_l4_at - p->inner_at, total = IP6_LEN + load16(ip + 4);
-	struct inner in = {.ip = ip,
-			   .l4_len = total > head ? total - head : 0,
-			   .tclass = (uint8_t)(load16(ip) >> 4),
-			   .ttl = ip[7]};
+	struct inner in = { .ip = ip,
+			    .l4_len = total > head ? total - head : 0,
+			    .tclass = (uint8_t)(load16(ip) >> 4),
+			    .ttl = ip[7] };
 	struct chain6 c;
 
 	must(chain6_walk(ip, p->len - p->inner_at, &c)); /* the parser did */

@@ -11,10 +11,10 @@ enum { REPLY_TTL = 64, TOS_INTERNETWORK_CONTROL = 0xc0, DF = 0x4000 };
 static const struct {
 	uint8_t type4, code4, type6, code6;
 } errors[] = {
-	[REPLY_NO_ROUTE] = {3, 0, 1, 0},         [REPLY_ADMIN_PROHIBITED] = {3, 13, 1, 1},
-	[REPLY_ADDR_UNREACHABLE] = {3, 1, 1, 3}, [REPLY_PORT_UNREACHABLE] = {3, 3, 1, 4},
-	[REPLY_SOURCE_POLICY] = {3, 13, 1, 5},   [REPLY_SOURCE_ROUTE] = {3, 5, 4, 0},
-	[REPLY_HOP_LIMIT] = {11, 0, 3, 0},       [REPLY_TOO_BIG] = {3, 4, 2, 0},
+	[REPLY_NO_ROUTE] = { 3, 0, 1, 0 },         [REPLY_ADMIN_PROHIBITED] = { 3, 13, 1, 1 },
+	[REPLY_ADDR_UNREACHABLE] = { 3, 1, 1, 3 }, [REPLY_PORT_UNREACHABLE] = { 3, 3, 1, 4 },
+	[REPLY_SOURCE_POLICY] = { 3, 13, 1, 5 },   [REPLY_SOURCE_ROUTE] = { 3, 5, 4, 0 },
+	[REPLY_HOP_LIMIT] = { 11, 0, 3, 0 },       [REPLY_TOO_BIG] = { 3, 4, 2, 0 },
 };
 
 /* RFC 1122 3.2.2, RFC 4443 2.4 (e): where an error might feed on itself or hit a bystander. The
@@ -24,7 +24,7 @@ static bool may_answer(const struct packet *p)
 {
 	static const struct addr none;
 	struct addr src = packet_source(p), dst = packet_destination(p);
-	static const struct addr none4 = {.octet = {[10] = 0xff, [11] = 0xff}};
+	static const struct addr none4 = { .octet = { [10] = 0xff, [11] = 0xff } };
 
 	if (p->flags & PACKET_ICMP_ERROR || !translate__has_l4(p))
 		return false;
@@ -75,27 +75,28 @@ static void put_checksum(uint8_t *icmp, uint32_t len, uint64_t sum)
 static void put_ip_head(uint8_t *ip, const struct tuple *t, uint32_t l4_len, uint8_t tos)
 {
 	if (addr_is_v4(&t->src))
-		translate__put_ip4(ip, &(struct ip4_head){.src = t->src,
-							  .dst = t->dst,
-							  .total = (uint16_t)(IP4_LEN + l4_len),
-							  .frag = DF, /* atomic: RFC 6864 4.1 */
-							  .tos = tos,
-							  .ttl = REPLY_TTL,
-							  .proto = t->proto});
+		translate__put_ip4(ip, &(struct ip4_head){ .src = t->src,
+							   .dst = t->dst,
+							   .total = (uint16_t)(IP4_LEN + l4_len),
+							   .frag = DF, /* atomic: RFC 6864 4.1 */
+							   .tos = tos,
+							   .ttl = REPLY_TTL,
+							   .proto = t->proto });
 	else
-		translate__put_ip6(ip, &(struct ip6_head){.src = t->src,
-							  .dst = t->dst,
-							  .payload = l4_len,
-							  .next = t->proto,
-							  .hops = REPLY_TTL});
+		translate__put_ip6(ip, &(struct ip6_head){ .src = t->src,
+							   .dst = t->dst,
+							   .payload = l4_len,
+							   .next = t->proto,
+							   .hops = REPLY_TTL });
 }
 
 static bool build_error(const struct packet *p, const struct addr *own, struct outbox *out)
 {
 	bool v6 = p->family == 6;
 	uint32_t head = v6 ? IP6_LEN : IP4_LEN, max = v6 ? ICMP6_ERROR_MAX : ICMP4_ERROR_MAX;
-	struct tuple t = {
-		.src = *own, .dst = packet_source(p), .proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP};
+	struct tuple t = { .src = *own,
+			   .dst = packet_source(p),
+			   .proto = v6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP };
 	uint32_t n = quotable(p);
 	struct packet *q;
 	uint8_t *icmp;

@@ -7,8 +7,8 @@
 static const struct {
 	uint8_t len, at[4];
 } layout[] = {
-	{32, {4, 5, 6, 7}},   {40, {5, 6, 7, 9}},    {48, {6, 7, 9, 10}},
-	{56, {7, 9, 10, 11}}, {64, {9, 10, 11, 12}}, {96, {12, 13, 14, 15}},
+	{ 32, { 4, 5, 6, 7 } },   { 40, { 5, 6, 7, 9 } },    { 48, { 6, 7, 9, 10 } },
+	{ 56, { 7, 9, 10, 11 } }, { 64, { 9, 10, 11, 12 } }, { 96, { 12, 13, 14, 15 } },
 };
 
 static const uint8_t *octets_at(unsigned len)
@@ -38,14 +38,14 @@ int pool6_init(struct pool6 *out, const struct prefix *p, struct err *e)
 	if (p->addr.octet[8] != 0)
 		return err_set(e, -EINVAL, "%s: bits 64 to 71 must be zero (RFC 6052 2.2)",
 			       prefix_format(p, text));
-	*out = (struct pool6){.prefix = p->addr, .len = p->len};
+	*out = (struct pool6){ .prefix = p->addr, .len = p->len };
 	memcpy(out->at, at, sizeof(out->at));
 	return 0;
 }
 
 bool pool6_is_well_known(const struct pool6 *p)
 {
-	static const struct addr well_known = {.octet = {0x00, 0x64, 0xff, 0x9b}};
+	static const struct addr well_known = { .octet = { 0x00, 0x64, 0xff, 0x9b } };
 
 	return p->len == 96 && addr_equal(&p->prefix, &well_known);
 }

@@ -184,7 +184,7 @@ struct verdict translate__one(struct job *j)
 struct verdict translate_packet(const struct translate_env *env, struct translate_state *st,
 				struct packet *p, const struct rewrite *rw, struct outbox *out)
 {
-	struct job j = {.env = env, .st = st, .p = p, .rw = rw, .out = out};
+	struct job j = { .env = env, .st = st, .p = p, .rw = rw, .out = out };
 
 	if (unlikely(env->hops < 0 && p->ttl <= 1))
 		return verdict_reject(DROP_HOP_LIMIT, REPLY_HOP_LIMIT);

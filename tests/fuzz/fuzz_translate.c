@@ -15,8 +15,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static struct translate_env env_of(uint8_t choices)
 {
 	static const uint32_t mtu[4][N_SIDES] = {
-		{1500, 1500}, {1280, 576}, {576, 1280}, {65535, 65535}};
-	struct translate_env env = {.hops = choices & 4 ? 1 : -1};
+		{ 1500, 1500 }, { 1280, 576 }, { 576, 1280 }, { 65535, 65535 }
+	};
+	struct translate_env env = { .hops = choices & 4 ? 1 : -1 };
 
 	translation_conf_default(&env.conf);
 	memcpy(env.mtu, mtu[choices >> 4 & 3], sizeof(env.mtu));
@@ -41,7 +42,7 @@ static void set_addresses(struct tuple *to, bool v4)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct law_case c = {0};
+	struct law_case c = { 0 };
 
 	if (size < 15 || size > 70000)
 		return 0;
@@ -54,13 +55,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	data += 5;
 	size -= 5;
 	if (data[-5] & 8) {
-		c.off = (struct offload){.gso = data[0] & 3,
-					 .gso_ecn = data[0] >> 7,
-					 .csum_partial = data[0] >> 6 & 1,
-					 .gso_size = load16(data + 1),
-					 .csum_start = load16(data + 3),
-					 .csum_offset = load16(data + 5),
-					 .hdr_len = load16(data + 7)};
+		c.off = (struct offload){ .gso = data[0] & 3,
+					  .gso_ecn = data[0] >> 7,
+					  .csum_partial = data[0] >> 6 & 1,
+					  .gso_size = load16(data + 1),
+					  .csum_start = load16(data + 3),
+					  .csum_offset = load16(data + 5),
+					  .hdr_len = load16(data + 7) };
 		data += 9;
 		size -= 9;
 	}

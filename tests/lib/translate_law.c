@@ -75,12 +75,12 @@ static void load(struct trial *t)
 	memcpy(at, c->data, c->len);
 	if (c->repair)
 		repair_ip4(at, c->len);
-	t->p = (struct packet){.data = at,
-			       .len = c->len,
-			       .room = c->len,
-			       .headroom = PACKET_HEADROOM,
-			       .side = c->side,
-			       .off = c->off};
+	t->p = (struct packet){ .data = at,
+				.len = c->len,
+				.room = c->len,
+				.headroom = PACKET_HEADROOM,
+				.side = c->side,
+				.off = c->off };
 	if (!c->repair)
 		return;
 	t->before = t->p;
@@ -248,7 +248,7 @@ static bool same_l4(const struct packet *a, const struct packet *b)
 static void law_of_round_trips(struct trial *t)
 {
 	struct packet back = parsed_again(&t->p), was = t->before, is;
-	struct rewrite rw = {.to = t->before.key, .out_side = t->p.side};
+	struct rewrite rw = { .to = t->before.key, .out_side = t->p.side };
 	struct translate_env env = t->c->env;
 	struct verdict v;
 
@@ -299,15 +299,15 @@ static void set_rewrite(struct trial *t)
 		to.dport = to.sport;
 	if (!icmp && t->p.key.proto != IPPROTO_TCP && t->p.key.proto != IPPROTO_UDP)
 		to.sport = to.dport = be16_from(0);
-	t->rw = (struct rewrite){.to = to,
-				 .outer_src = to.src,
-				 .addr_delta = rewrite_addr_delta(&t->p.key, &to),
-				 .out_side = !t->p.side};
+	t->rw = (struct rewrite){ .to = to,
+				  .outer_src = to.src,
+				  .addr_delta = rewrite_addr_delta(&t->p.key, &to),
+				  .out_side = !t->p.side };
 }
 
 struct verdict translate_laws_hold(const struct law_case *c)
 {
-	struct trial t = {.c = c, .st = {.ident = 7}};
+	struct trial t = { .c = c, .st = { .ident = 7 } };
 	struct verdict v;
 
 	if (!out_bytes)

@@ -30,7 +30,7 @@ static void random_bytes(uint8_t *p, size_t n)
 
 static uint16_t to_wire(uint16_t machine)
 {
-	return be16_to((be16){machine});
+	return be16_to((be16){ machine });
 }
 
 static void the_sum_is_rfc_1071s(void **state)

@@ -24,16 +24,16 @@ static struct tuple tuple(bool v4, bool reverse, uint8_t proto)
 	struct tuple t = v4 ? tuple_of("198.51.100.1", "192.0.2.33", 0, 0, proto)
 			    : tuple_of("2001:db8:1::10", "64:ff9b::192.0.2.33", 0, 0, proto);
 
-	t.sport = (be16){(uint16_t)rnd(&seed)};
-	t.dport = (be16){(uint16_t)rnd(&seed)};
+	t.sport = (be16){ (uint16_t)rnd(&seed) };
+	t.dport = (be16){ (uint16_t)rnd(&seed) };
 	return reverse ? tuple_reverse(&t) : t;
 }
 
 /* Lengths where something happens, and any. */
 static uint32_t payload(void)
 {
-	static const uint32_t edge[] = {0,    1,    7,    1232, 1233, 1252, 1253,
-					1424, 1452, 1453, 1472, 1473, 8000, 65000};
+	static const uint32_t edge[] = { 0,    1,    7,    1232, 1233, 1252, 1253,
+					 1424, 1452, 1453, 1472, 1473, 8000, 65000 };
 
 	return pick(3) ? pick(1600) : edge[pick(ARRAY_LEN(edge))];
 }
@@ -43,7 +43,7 @@ static uint32_t build(const struct tuple *t, uint32_t n)
 	switch (t->proto) {
 	case IPPROTO_TCP:
 		return build_tcp(bytes, t,
-				 (struct tcp_args){(uint8_t)(pick(4) ? 0x10 : 0x02), 1, 2}, n);
+				 (struct tcp_args){ (uint8_t)(pick(4) ? 0x10 : 0x02), 1, 2 }, n);
 	case IPPROTO_UDP:
 		return build_udp(bytes, t, n);
 	default:
@@ -78,8 +78,8 @@ static void vary_header(bool v4, uint8_t proto)
 
 static struct translate_env env(void)
 {
-	static const uint32_t mtu[] = {1280, 1400, 1500, 9000, 65535};
-	struct translate_env e = {.hops = pick(2) ? 1 : -1};
+	static const uint32_t mtu[] = { 1280, 1400, 1500, 9000, 65535 };
+	struct translate_env e = { .hops = pick(2) ? 1 : -1 };
 
 	translation_conf_default(&e.conf);
 	e.conf.lowest_ipv6_mtu = pick(2) ? 1280 : 1280 + pick(7000);
@@ -99,8 +99,9 @@ static void leave_unfinished(struct law_case *c, const struct tuple *t, bool v4)
 	uint16_t head = v4 ? 20 : 40, sum;
 	bool tcp = t->proto == IPPROTO_TCP;
 
-	c->off = (struct offload){
-		.csum_partial = true, .csum_start = head, .csum_offset = tcp ? 16 : 6};
+	c->off = (struct offload){ .csum_partial = true,
+				   .csum_start = head,
+				   .csum_offset = tcp ? 16 : 6 };
 	sum = checksum_fold(checksum_pseudo(&t->src, &t->dst, t->proto, c->len - head));
 	memcpy(bytes + head + c->off.csum_offset, &sum, 2);
 	if (pick(2))
@@ -112,10 +113,12 @@ static void leave_unfinished(struct law_case *c, const struct tuple *t, bool v4)
 /* Return: the verdict of a random packet. */
 static struct verdict try_packet(bool flip)
 {
-	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, 0};
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, 0 };
 	bool v4 = pick(2), to_v4 = pick(2), reverse = pick(2);
 	struct tuple t = tuple(v4, reverse, protos[pick(3)]);
-	struct law_case c = {.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip};
+	struct law_case c = {
+		.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip
+	};
 
 	c.len = build(&t, payload());
 	vary_header(v4, t.proto);
@@ -129,11 +132,13 @@ static struct verdict try_packet(bool flip)
 
 static struct verdict try_error(bool flip)
 {
-	static const uint8_t types[2][4] = {{1, 2, 3, 4}, {3, 11, 12, 3}};
-	static const uint8_t protos[] = {IPPROTO_TCP, IPPROTO_UDP, 0};
+	static const uint8_t types[2][4] = { { 1, 2, 3, 4 }, { 3, 11, 12, 3 } };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, 0 };
 	bool v4 = pick(2), to_v4 = pick(2);
 	struct tuple inner = tuple(v4, true, protos[pick(3)]);
-	struct law_case c = {.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip};
+	struct law_case c = {
+		.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip
+	};
 	static uint8_t quote[BYTES];
 	uint32_t n = build(&inner, payload() % 1700);
 
@@ -155,7 +160,7 @@ static struct verdict try_error(bool flip)
 /* Laws that are never put to the test hold always: some of each outcome must have come about. */
 static void the_laws_hold(struct verdict (*try)(bool flip), bool flip, bool cuts)
 {
-	uint32_t n[4] = {0};
+	uint32_t n[4] = { 0 };
 
 	for (int i = 0; i < ROUNDS; i++)
 		n[try(flip).next]++;

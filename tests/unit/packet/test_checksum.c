@@ -17,7 +17,7 @@ static uint16_t wire(uint16_t folded_sum)
 
 static void rfc1071_3_the_example_sums_to_ddf2(void **state)
 {
-	static const uint8_t example[] = {0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7};
+	static const uint8_t example[] = { 0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7 };
 
 	(void)state;
 	assert_int_equal(wire(folded(example, sizeof(example))), 0xddf2);
@@ -25,7 +25,7 @@ static void rfc1071_3_the_example_sums_to_ddf2(void **state)
 
 static void rfc1071_1_an_odd_last_byte_is_padded_with_zero(void **state)
 {
-	static const uint8_t odd[] = {0x12, 0x34, 0x56}, even[] = {0x12, 0x34, 0x56, 0x00};
+	static const uint8_t odd[] = { 0x12, 0x34, 0x56 }, even[] = { 0x12, 0x34, 0x56, 0x00 };
 
 	(void)state;
 	assert_int_equal(folded(odd, 3), folded(even, 4));
@@ -56,7 +56,7 @@ static void carries_are_never_lost(void **state)
 /* RFC 1624 4: HC 0xDD2F, m 0x5555, m' 0x3285 gives 0x0000, not 0xFFFF. */
 static void rfc1624_4_the_example_gives_0000(void **state)
 {
-	uint8_t field[2] = {0xdd, 0x2f};
+	uint8_t field[2] = { 0xdd, 0x2f };
 
 	(void)state;
 	checksum_apply(field, checksum_delta(be16_from(0x3285).raw, be16_from(0x5555).raw));
@@ -77,7 +77,7 @@ static void nothing_changed_is_nothing_changed(void **state)
 
 static void an_unfinished_sum_is_not_complemented(void **state)
 {
-	uint8_t field[2] = {0x10, 0x00};
+	uint8_t field[2] = { 0x10, 0x00 };
 
 	(void)state;
 	checksum_apply_partial(field, be16_from(0x0234).raw);
@@ -94,7 +94,7 @@ static void rfc8200_8_1_pseudo_header(void **state)
 		0,    0x64, 0xff, 0x9b, 0, 0, 0, 0,  0, 0, 0, 0, 192, 0, 2, 33,   /* destination */
 		0,    1,    0x02, 0x03, 0, 0, 0, 17, /* length, next header */
 	};
-	static const uint8_t four[] = {198, 51, 100, 1, 192, 0, 2, 33, 0, 6, 0x12, 0x34};
+	static const uint8_t four[] = { 198, 51, 100, 1, 192, 0, 2, 33, 0, 6, 0x12, 0x34 };
 	struct addr a, b;
 
 	(void)state;

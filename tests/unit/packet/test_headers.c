@@ -38,7 +38,7 @@ static void rfc8200_4_1_the_chain_is_walked(void **state)
 
 static void rfc8200_4_1_hop_by_hop_is_first_or_wrong(void **state)
 {
-	static const uint8_t ext[] = {0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0};
+	static const uint8_t ext[] = { 0, 0, 1, 4, 0, 0, 0, 0, 17, 0, 1, 4, 0, 0, 0, 0 };
 	struct fixture *f = *state;
 
 	chain(f, 60, ext, sizeof(ext));
@@ -47,7 +47,7 @@ static void rfc8200_4_1_hop_by_hop_is_first_or_wrong(void **state)
 
 static void eight_headers_pass_and_nine_do_not(void **state)
 {
-	uint8_t ext[9 * 8] = {0};
+	uint8_t ext[9 * 8] = { 0 };
 	struct fixture *f = *state;
 
 	for (uint32_t n = EXTENSION_HEADERS_MAX; n <= EXTENSION_HEADERS_MAX + 1; n++) {
@@ -63,7 +63,7 @@ static void eight_headers_pass_and_nine_do_not(void **state)
 
 static void a_chain_that_leaves_the_packet_is_dropped(void **state)
 {
-	uint8_t ext[8] = {17, 3, 1, 4};
+	uint8_t ext[8] = { 17, 3, 1, 4 };
 	struct fixture *f = *state;
 
 	chain(f, 60, ext, 8); /* 32 bytes: exactly all that is left */
@@ -82,7 +82,7 @@ static void a_chain_that_leaves_the_packet_is_dropped(void **state)
 
 static void rfc7915_5_1_segments_left_points_at_itself(void **state)
 {
-	static const uint8_t ext[] = {43, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 0};
+	static const uint8_t ext[] = { 43, 0, 1, 4, 0, 0, 0, 0, 17, 0, 0, 1, 0, 0, 0, 0 };
 	struct fixture *f = *state;
 	struct verdict v;
 
@@ -97,7 +97,7 @@ static void rfc7915_5_1_segments_left_points_at_itself(void **state)
 
 static void esp_and_ah_end_the_chain(void **state)
 {
-	static const uint8_t proto[] = {50, 51, 59, 135, 139};
+	static const uint8_t proto[] = { 50, 51, 59, 135, 139 };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(proto); i++) {
@@ -117,19 +117,20 @@ static void rfc8200_4_5_fragment_facts(void **state)
 		uint8_t flags;
 		bool more, ports;
 	} row[] = {
-		{"first", 0x0001, 0, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT,
-		 true, true},
-		{"middle", 0x0021, 32, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT, true, false},
-		{"last", 0x0020, 32, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT, false, false},
-		{"atomic (RFC 6946)", 0x0000, 0, PACKET_HAS_FRAG_HDR, false, true},
-		{"reserved bits are not looked at", 0x0006, 0, PACKET_HAS_FRAG_HDR, false, true},
+		{ "first", 0x0001, 0, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT,
+		  true, true },
+		{ "middle", 0x0021, 32, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT, true, false },
+		{ "last", 0x0020, 32, PACKET_HAS_FRAG_HDR | PACKET_FRAGMENT, false, false },
+		{ "atomic (RFC 6946)", 0x0000, 0, PACKET_HAS_FRAG_HDR, false, true },
+		{ "reserved bits are not looked at", 0x0006, 0, PACKET_HAS_FRAG_HDR, false, true },
 	};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
 		uint8_t ext[8] = {
 			17,   0,   (uint8_t)(row[i].field >> 8), (uint8_t)row[i].field, 0x01, 0x23,
-			0x45, 0x67};
+			0x45, 0x67
+		};
 
 		print_message("%s\n", row[i].what);
 		chain(f, 44, ext, 8);
@@ -153,12 +154,12 @@ static void rfc791_fragment_facts(void **state)
 		uint8_t flags;
 		bool more, ports;
 	} row[] = {
-		{"first", 0x2000, 0, PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT, true, true},
-		{"middle", 0x2004, 32, PACKET_FRAGMENT, true, false},
-		{"last", 0x0004, 32, PACKET_FRAGMENT, false, false},
-		{"first, DF", 0x6000, 0, PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT | PACKET_DF, true,
-		 true},
-		{"whole, the reserved bit set", 0x8000, 0, 0, false, true},
+		{ "first", 0x2000, 0, PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT, true, true },
+		{ "middle", 0x2004, 32, PACKET_FRAGMENT, true, false },
+		{ "last", 0x0004, 32, PACKET_FRAGMENT, false, false },
+		{ "first, DF", 0x6000, 0, PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT | PACKET_DF, true,
+		  true },
+		{ "whole, the reserved bit set", 0x8000, 0, 0, false, true },
 	};
 	struct fixture *f = *state;
 
@@ -186,9 +187,9 @@ static void bad_fragments_are_dropped(void **state)
 		uint16_t field;
 		enum drop_reason why;
 	} row[] = {
-		{"not in eights, more to come", 17, 0x2000, DROP_FRAGMENT_BAD},
-		{"not in eights, the last", 17, 0x0004, DROP_NONE},
-		{"ping of death", 1472, 0x1fff, DROP_FRAGMENT_BAD},
+		{ "not in eights, more to come", 17, 0x2000, DROP_FRAGMENT_BAD },
+		{ "not in eights, the last", 17, 0x0004, DROP_NONE },
+		{ "ping of death", 1472, 0x1fff, DROP_FRAGMENT_BAD },
 	};
 	struct fixture *f = *state;
 
@@ -206,7 +207,7 @@ static void bad_fragments_are_dropped(void **state)
 
 static void the_end_of_the_last_fragment_is_at_most_65535(void **state)
 {
-	uint8_t ext[8] = {17, 0, 0xff, 0xf0, 0, 0, 0, 1}; /* offset 65520 */
+	uint8_t ext[8] = { 17, 0, 0xff, 0xf0, 0, 0, 0, 1 }; /* offset 65520 */
 	struct fixture *f = *state;
 
 	/* IPv4: 20 + 65504 + 11 */
@@ -234,7 +235,7 @@ static void the_end_of_the_last_fragment_is_at_most_65535(void **state)
 
 static void an_empty_fragment_is_bad(void **state)
 {
-	static const uint8_t ext[8] = {17, 0, 0, 9, 0, 0, 0, 1};
+	static const uint8_t ext[8] = { 17, 0, 0, 9, 0, 0, 0, 1 };
 	struct fixture *f = *state;
 
 	udp(f, true, 16);
@@ -256,7 +257,7 @@ static void a_first_fragment_has_the_whole_l4_header(void **state)
 	struct tuple t = tuple_of("198.51.100.1", "192.0.2.33", 4000, 80, IPPROTO_TCP);
 	struct fixture *f = *state;
 
-	f->len = build_tcp(f->bytes, &t, (struct tcp_args){0x02, 1, 0}, 100);
+	f->len = build_tcp(f->bytes, &t, (struct tcp_args){ 0x02, 1, 0 }, 100);
 	store16(f->bytes + 6, 0x2000);
 	for (f->len = 28; f->len <= 44; f->len += 8) {
 		store16(f->bytes + 2, (uint16_t)f->len);
@@ -273,7 +274,7 @@ static void a_first_fragment_has_the_whole_l4_header(void **state)
 
 static void rfc7915_5_1_1_extension_headers_behind_the_fragment_header(void **state)
 {
-	static const uint8_t ext[] = {60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0};
+	static const uint8_t ext[] = { 60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0 };
 	struct fixture *f = *state;
 
 	chain(f, 44, ext, sizeof(ext));
@@ -293,19 +294,21 @@ static void rfc791_options_are_checked(void **state)
 		uint8_t o[8];
 		enum drop_reason why;
 	} row[] = {
-		{"NOPs and end", {1, 1, 1, 0, 0xff, 0xff, 0xff, 0xff}, DROP_NONE},
-		{"record route", {7, 7, 4, 0, 0, 0, 0, 0}, DROP_NONE},
-		{"length 0", {7, 0, 0, 0, 0, 0, 0, 0}, DROP_BAD_HEADER},
-		{"length 1", {7, 1, 0, 0, 0, 0, 0, 0}, DROP_BAD_HEADER},
-		{"too long", {7, 9, 0, 0, 0, 0, 0, 0}, DROP_BAD_HEADER},
-		{"just fits", {7, 8, 0, 0, 0, 0, 0, 0}, DROP_NONE},
-		{"no room for a length", {1, 1, 1, 1, 1, 1, 1, 7}, DROP_BAD_HEADER},
-		{"LSRR with a hop to go", {131, 7, 4, 10, 0, 0, 1, 0}, DROP_SOURCE_ROUTE},
-		{"SSRR with a hop to go", {137, 7, 4, 10, 0, 0, 1, 0}, DROP_SOURCE_ROUTE},
-		{"LSRR, pointer at its last byte", {131, 7, 7, 10, 0, 0, 1, 0}, DROP_SOURCE_ROUTE},
-		{"LSRR used up", {131, 7, 8, 10, 0, 0, 1, 0}, DROP_NONE},
-		{"LSRR without pointer", {131, 2, 1, 1, 1, 1, 1, 1}, DROP_SOURCE_ROUTE},
-		{"LSRR behind another", {1, 131, 7, 4, 10, 0, 0, 1}, DROP_SOURCE_ROUTE},
+		{ "NOPs and end", { 1, 1, 1, 0, 0xff, 0xff, 0xff, 0xff }, DROP_NONE },
+		{ "record route", { 7, 7, 4, 0, 0, 0, 0, 0 }, DROP_NONE },
+		{ "length 0", { 7, 0, 0, 0, 0, 0, 0, 0 }, DROP_BAD_HEADER },
+		{ "length 1", { 7, 1, 0, 0, 0, 0, 0, 0 }, DROP_BAD_HEADER },
+		{ "too long", { 7, 9, 0, 0, 0, 0, 0, 0 }, DROP_BAD_HEADER },
+		{ "just fits", { 7, 8, 0, 0, 0, 0, 0, 0 }, DROP_NONE },
+		{ "no room for a length", { 1, 1, 1, 1, 1, 1, 1, 7 }, DROP_BAD_HEADER },
+		{ "LSRR with a hop to go", { 131, 7, 4, 10, 0, 0, 1, 0 }, DROP_SOURCE_ROUTE },
+		{ "SSRR with a hop to go", { 137, 7, 4, 10, 0, 0, 1, 0 }, DROP_SOURCE_ROUTE },
+		{ "LSRR, pointer at its last byte",
+		  { 131, 7, 7, 10, 0, 0, 1, 0 },
+		  DROP_SOURCE_ROUTE },
+		{ "LSRR used up", { 131, 7, 8, 10, 0, 0, 1, 0 }, DROP_NONE },
+		{ "LSRR without pointer", { 131, 2, 1, 1, 1, 1, 1, 1 }, DROP_SOURCE_ROUTE },
+		{ "LSRR behind another", { 1, 131, 7, 4, 10, 0, 0, 1 }, DROP_SOURCE_ROUTE },
 	};
 	struct fixture *f = *state;
 

@@ -97,8 +97,8 @@ static void an_icmp_of_the_other_family_is_dropped(void **state)
 
 static void rfc6146_3_4_an_error_has_the_embedded_tuple_reversed(void **state)
 {
-	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP, 0};
-	static const uint8_t types[2][4] = {{3, 11, 12, 3}, {1, 2, 3, 4}};
+	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP, 0 };
+	static const uint8_t types[2][4] = { { 3, 11, 12, 3 }, { 1, 2, 3, 4 } };
 	struct fixture *f = *state;
 
 	for (uint32_t i = 0; i < 24; i++) {
@@ -109,7 +109,7 @@ static void rfc6146_3_4_an_error_has_the_embedded_tuple_reversed(void **state)
 		uint32_t head = v6 ? 40 : 20;
 
 		if (proto == IPPROTO_TCP)
-			build_tcp(inner, &t, (struct tcp_args){2, 1, 0}, 40);
+			build_tcp(inner, &t, (struct tcp_args){ 2, 1, 0 }, 40);
 		else if (proto == IPPROTO_UDP)
 			build_udp(inner, &t, 40);
 		else
@@ -148,7 +148,7 @@ static void rfc5508_3_2_a_wrong_checksum_is_dropped(void **state)
 /* Every error cut at every length behind its outer header, checksum right. */
 static void rfc6146_3_4_a_quote_without_8_bytes_of_l4_is_dropped(void **state)
 {
-	static const uint8_t protos[] = {IPPROTO_UDP, IPPROTO_TCP, 0};
+	static const uint8_t protos[] = { IPPROTO_UDP, IPPROTO_TCP, 0 };
 	struct fixture *f = *state;
 
 	for (uint32_t i = 0; i < 6; i++) {
@@ -158,7 +158,7 @@ static void rfc6146_3_4_a_quote_without_8_bytes_of_l4_is_dropped(void **state)
 		uint32_t enough = (v6 ? 40 : 20) + 8;
 
 		if (proto == IPPROTO_TCP)
-			build_tcp(inner, &t, (struct tcp_args){2, 1, 0}, 40);
+			build_tcp(inner, &t, (struct tcp_args){ 2, 1, 0 }, 40);
 		else if (proto == IPPROTO_UDP)
 			build_udp(inner, &t, 40);
 		else
@@ -180,18 +180,18 @@ static void quotes_that_cannot_be_what_was_sent(void **state)
 		uint32_t at;
 		uint8_t byte;
 	} row[] = {
-		{"IPv6 in ICMPv4", false, 0, 0x65},
-		{"IPv4 in ICMPv6", true, 0, 0x45},
-		{"IHL 4", false, 0, 0x44},
-		{"IHL beyond what is quoted", false, 0, 0x4f},
-		{"length below the header's", false, 3, 19},
-		{"not the first fragment", false, 7, 1},
-		{"wrong header checksum (RFC 5508 3.2)", false, 12, 1},
-		{"ICMPv6 in IPv4", false, 9, 58},
-		{"ICMPv4 in IPv6", true, 6, 1},
-		{"v4-mapped source", true, 0, 0},
+		{ "IPv6 in ICMPv4", false, 0, 0x65 },
+		{ "IPv4 in ICMPv6", true, 0, 0x45 },
+		{ "IHL 4", false, 0, 0x44 },
+		{ "IHL beyond what is quoted", false, 0, 0x4f },
+		{ "length below the header's", false, 3, 19 },
+		{ "not the first fragment", false, 7, 1 },
+		{ "wrong header checksum (RFC 5508 3.2)", false, 12, 1 },
+		{ "ICMPv6 in IPv4", false, 9, 58 },
+		{ "ICMPv4 in IPv6", true, 6, 1 },
+		{ "v4-mapped source", true, 0, 0 },
 	};
-	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 33};
+	static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 33 };
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
@@ -310,14 +310,15 @@ static void rfc7915_4_1_errors_from_illegal_sources_are_kept(void **state)
 	src = addr_of("127.0.0.1");
 	f->len = build_error(f->bytes, &src, &dst, 11, 0, 0, inner, 28);
 	assert_parsed(parse(f));
-	f->len = build_echo(
-		f->bytes, &(struct tuple){.src = src, .dst = dst, .proto = IPPROTO_ICMP}, false, 8);
+	f->len = build_echo(f->bytes,
+			    &(struct tuple){ .src = src, .dst = dst, .proto = IPPROTO_ICMP }, false,
+			    8);
 	assert_dropped(parse(f), DROP_BAD_ADDRESS);
 }
 
 static void rfc6146_3_4_fragmented_errors_are_dropped(void **state)
 {
-	static const uint8_t ext[8] = {58, 0, 0, 1, 0, 0, 0, 1};
+	static const uint8_t ext[8] = { 58, 0, 0, 1, 0, 0, 0, 1 };
 	struct fixture *f = *state;
 	struct tuple t = sent(true, IPPROTO_UDP);
 	uint8_t inner[200];
@@ -331,7 +332,7 @@ static void rfc6146_3_4_fragmented_errors_are_dropped(void **state)
 
 static void a_fragmented_query_has_its_identifier(void **state)
 {
-	static const uint8_t ext[8] = {58, 0, 0, 1, 0, 0, 0, 1};
+	static const uint8_t ext[8] = { 58, 0, 0, 1, 0, 0, 0, 1 };
 	struct fixture *f = *state;
 	struct tuple t = sent(true, IPPROTO_ICMPV6);
 

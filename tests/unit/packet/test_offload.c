@@ -12,9 +12,10 @@ static void tcp(struct fixture *f, bool v6, uint32_t n)
 {
 	struct tuple t = tuple(v6, IPPROTO_TCP);
 
-	f->len = build_tcp(f->bytes, &t, (struct tcp_args){0x10, 1, 2}, n);
-	f->off = (struct offload){
-		.csum_partial = true, .csum_start = v6 ? 40 : 20, .csum_offset = 16};
+	f->len = build_tcp(f->bytes, &t, (struct tcp_args){ 0x10, 1, 2 }, n);
+	f->off = (struct offload){ .csum_partial = true,
+				   .csum_start = v6 ? 40 : 20,
+				   .csum_offset = 16 };
 }
 
 static void udp(struct fixture *f, bool v6, uint32_t n)
@@ -22,8 +23,9 @@ static void udp(struct fixture *f, bool v6, uint32_t n)
 	struct tuple t = tuple(v6, IPPROTO_UDP);
 
 	f->len = build_udp(f->bytes, &t, n);
-	f->off = (struct offload){
-		.csum_partial = true, .csum_start = v6 ? 40 : 20, .csum_offset = 6};
+	f->off = (struct offload){ .csum_partial = true,
+				   .csum_start = v6 ? 40 : 20,
+				   .csum_offset = 6 };
 }
 
 static void tcp_and_udp_stay_unfinished(void **state)
@@ -52,7 +54,7 @@ static void anything_else_is_finished(void **state)
 	f->len = build_echo(f->bytes, &t, false, 21);
 	sum = checksum_fold(checksum_pseudo(&t.src, &t.dst, IPPROTO_ICMPV6, 29));
 	memcpy(f->bytes + 42, &sum, 2);
-	f->off = (struct offload){.csum_partial = true, .csum_start = 40, .csum_offset = 2};
+	f->off = (struct offload){ .csum_partial = true, .csum_start = 40, .csum_offset = 2 };
 	assert_parsed(parse(f));
 	assert_false(f->p.off.csum_partial);
 	assert_true(l4_checksum_is_right(&f->p));
@@ -74,10 +76,10 @@ static void a_checksum_outside_the_l4_packet_is_a_lie(void **state)
 		const char *what;
 		uint16_t start, offset;
 	} row[] = {
-		{"in the IP header", 8, 2},
-		{"one byte beyond the end", 40, 29},
-		{"far beyond the end", 65535, 65535},
-		{"before the l4 header", 39, 17},
+		{ "in the IP header", 8, 2 },
+		{ "one byte beyond the end", 40, 29 },
+		{ "far beyond the end", 65535, 65535 },
+		{ "before the l4 header", 39, 17 },
 	};
 	struct fixture *f = *state;
 
@@ -144,13 +146,13 @@ static void super_packets_that_are_a_lie(void **state)
 		uint16_t size;
 		bool udp, v6, finished;
 	} row[] = {
-		{"TCP4 in IPv6", GSO_TCP4, 1400, false, true, false},
-		{"TCP6 in IPv4", GSO_TCP6, 1400, false, false, false},
-		{"TCP in UDP", GSO_TCP6, 1400, true, true, false},
-		{"UDP in TCP", GSO_UDP, 1400, false, true, false},
-		{"segments of nothing", GSO_TCP6, 0, false, true, false},
-		{"a finished checksum", GSO_TCP6, 1400, false, true, true},
-		{"no such kind", 77, 1400, false, true, false},
+		{ "TCP4 in IPv6", GSO_TCP4, 1400, false, true, false },
+		{ "TCP6 in IPv4", GSO_TCP6, 1400, false, false, false },
+		{ "TCP in UDP", GSO_TCP6, 1400, true, true, false },
+		{ "UDP in TCP", GSO_UDP, 1400, false, true, false },
+		{ "segments of nothing", GSO_TCP6, 0, false, true, false },
+		{ "a finished checksum", GSO_TCP6, 1400, false, true, true },
+		{ "no such kind", 77, 1400, false, true, false },
 	};
 	struct fixture *f = *state;
 
@@ -186,7 +188,7 @@ static void one_segment_is_no_super_packet(void **state)
 /* What cuts super-packets has room for so much. */
 static void super_packets_have_at_most_256_bytes_of_headers(void **state)
 {
-	uint8_t ext[200] = {6, 24};
+	uint8_t ext[200] = { 6, 24 };
 	struct fixture *f = *state;
 
 	for (uint32_t n = 192; n <= 200; n += 8) { /* 40 + 200 + 20 */

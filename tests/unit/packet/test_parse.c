@@ -28,7 +28,7 @@ static void tcp(struct fixture *f, bool v6, uint32_t n)
 {
 	struct tuple t = v6 ? t6(IPPROTO_TCP) : t4(IPPROTO_TCP);
 
-	f->len = build_tcp(f->bytes, &t, (struct tcp_args){0x12, 1, 2}, n);
+	f->len = build_tcp(f->bytes, &t, (struct tcp_args){ 0x12, 1, 2 }, n);
 }
 
 static void facts_of_an_ipv6_packet(void **state)
@@ -185,38 +185,38 @@ static void addresses_that_cannot_be(void **state)
 		const char *src, *dst;
 		enum drop_reason why;
 	} row[] = {
-		{"0.0.0.0", B4, DROP_BAD_ADDRESS},
-		{"0.1.2.3", B4, DROP_BAD_ADDRESS},
-		{"127.0.0.1", B4, DROP_BAD_ADDRESS},
-		{"224.0.0.1", B4, DROP_BAD_ADDRESS},
-		{"239.255.255.255", B4, DROP_BAD_ADDRESS},
-		{"240.0.0.1", B4, DROP_BAD_ADDRESS},
-		{"255.255.255.255", B4, DROP_BAD_ADDRESS},
-		{"169.254.1.1", B4, DROP_LINK_LOCAL},
-		{A4, "0.0.0.0", DROP_BAD_ADDRESS},
-		{A4, "127.1.2.3", DROP_BAD_ADDRESS},
-		{A4, "224.0.0.251", DROP_MULTICAST},
-		{A4, "239.1.1.1", DROP_MULTICAST},
-		{A4, "255.255.255.255", DROP_BAD_ADDRESS},
-		{A4, "169.254.169.254", DROP_LINK_LOCAL},
-		{"1.0.0.1", "223.255.255.255", DROP_NONE},
-		{"126.255.255.255", "128.0.0.1", DROP_NONE},
-		{"169.253.255.255", "169.255.0.0", DROP_NONE},
-		{"10.0.0.1", "100.64.0.1", DROP_NONE},
-		{"::", B6, DROP_BAD_ADDRESS},
-		{"::1", B6, DROP_BAD_ADDRESS},
-		{"ff02::1", B6, DROP_BAD_ADDRESS},
-		{"fe80::1", B6, DROP_LINK_LOCAL},
-		{"febf:ffff::1", B6, DROP_LINK_LOCAL},
-		{A6, "::", DROP_BAD_ADDRESS},
-		{A6, "::1", DROP_BAD_ADDRESS},
-		{A6, "ff02::fb", DROP_MULTICAST},
-		{A6, "ff0e::1", DROP_MULTICAST},
-		{A6, "fe80::1", DROP_LINK_LOCAL},
-		{A6, "::2", DROP_NONE},
-		{"::1.2.3.4", "fec0::1", DROP_NONE},
-		{"64:ff9b::1.2.3.4", "fe7f::1", DROP_NONE},
-		{"fd00::1", "0:1::", DROP_NONE},
+		{ "0.0.0.0", B4, DROP_BAD_ADDRESS },
+		{ "0.1.2.3", B4, DROP_BAD_ADDRESS },
+		{ "127.0.0.1", B4, DROP_BAD_ADDRESS },
+		{ "224.0.0.1", B4, DROP_BAD_ADDRESS },
+		{ "239.255.255.255", B4, DROP_BAD_ADDRESS },
+		{ "240.0.0.1", B4, DROP_BAD_ADDRESS },
+		{ "255.255.255.255", B4, DROP_BAD_ADDRESS },
+		{ "169.254.1.1", B4, DROP_LINK_LOCAL },
+		{ A4, "0.0.0.0", DROP_BAD_ADDRESS },
+		{ A4, "127.1.2.3", DROP_BAD_ADDRESS },
+		{ A4, "224.0.0.251", DROP_MULTICAST },
+		{ A4, "239.1.1.1", DROP_MULTICAST },
+		{ A4, "255.255.255.255", DROP_BAD_ADDRESS },
+		{ A4, "169.254.169.254", DROP_LINK_LOCAL },
+		{ "1.0.0.1", "223.255.255.255", DROP_NONE },
+		{ "126.255.255.255", "128.0.0.1", DROP_NONE },
+		{ "169.253.255.255", "169.255.0.0", DROP_NONE },
+		{ "10.0.0.1", "100.64.0.1", DROP_NONE },
+		{ "::", B6, DROP_BAD_ADDRESS },
+		{ "::1", B6, DROP_BAD_ADDRESS },
+		{ "ff02::1", B6, DROP_BAD_ADDRESS },
+		{ "fe80::1", B6, DROP_LINK_LOCAL },
+		{ "febf:ffff::1", B6, DROP_LINK_LOCAL },
+		{ A6, "::", DROP_BAD_ADDRESS },
+		{ A6, "::1", DROP_BAD_ADDRESS },
+		{ A6, "ff02::fb", DROP_MULTICAST },
+		{ A6, "ff0e::1", DROP_MULTICAST },
+		{ A6, "fe80::1", DROP_LINK_LOCAL },
+		{ A6, "::2", DROP_NONE },
+		{ "::1.2.3.4", "fec0::1", DROP_NONE },
+		{ "64:ff9b::1.2.3.4", "fe7f::1", DROP_NONE },
+		{ "fd00::1", "0:1::", DROP_NONE },
 	};
 	struct fixture *f = *state;
 
@@ -235,7 +235,7 @@ static void addresses_that_cannot_be(void **state)
 /* In our one address form it would be taken for the IPv4 address in it. */
 static void rfc4291_2_5_5_2_v4_mapped_on_the_wire_is_dropped(void **state)
 {
-	static const uint8_t mapped[16] = {[10] = 0xff, [11] = 0xff, 192, 0, 2, 33};
+	static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, 192, 0, 2, 33 };
 	struct fixture *f = *state;
 
 	udp(f, true, 10);
@@ -263,7 +263,7 @@ static void a_protocol_without_ports_passes_with_ports_0(void **state)
 
 static void rfc2675_jumbograms_are_dropped(void **state)
 {
-	static const uint8_t jumbo[8] = {17, 0, 0xc2, 4, 0, 1, 0, 0};
+	static const uint8_t jumbo[8] = { 17, 0, 0xc2, 4, 0, 1, 0, 0 };
 	struct fixture *f = *state;
 
 	udp(f, true, 10);

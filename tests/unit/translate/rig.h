@@ -81,11 +81,11 @@ static inline void rig_sum_ip4(uint8_t *ip)
 static inline struct verdict rig_receive(struct rig *r, enum side side, const struct offload *off)
 {
 	memcpy(r->room + PACKET_HEADROOM, r->bytes, r->len);
-	r->p = (struct packet){.data = r->room + PACKET_HEADROOM,
-			       .len = r->len,
-			       .headroom = PACKET_HEADROOM,
-			       .room = RIG_BYTES,
-			       .side = (uint8_t)side};
+	r->p = (struct packet){ .data = r->room + PACKET_HEADROOM,
+				.len = r->len,
+				.headroom = PACKET_HEADROOM,
+				.room = RIG_BYTES,
+				.side = (uint8_t)side };
 	if (off)
 		r->p.off = *off;
 	outbox_reset(&r->out);
@@ -95,9 +95,9 @@ static inline struct verdict rig_receive(struct rig *r, enum side side, const st
 static inline struct verdict rig_rewrite(struct rig *r, const struct tuple *to,
 					 const char *outer_src)
 {
-	struct rewrite rw = {.to = *to,
-			     .addr_delta = rewrite_addr_delta(&r->p.key, to),
-			     .out_side = r->p.side == SIDE_INSIDE ? SIDE_OUTSIDE : SIDE_INSIDE};
+	struct rewrite rw = { .to = *to,
+			      .addr_delta = rewrite_addr_delta(&r->p.key, to),
+			      .out_side = r->p.side == SIDE_INSIDE ? SIDE_OUTSIDE : SIDE_INSIDE };
 
 	if (outer_src)
 		rw.outer_src = addr_of(outer_src);

@@ -32,10 +32,10 @@ static void rfc7915_4_without_df_is_cut_to_the_lowest_ipv6_mtu(void **state)
 		uint32_t len4, lowest, mtu6, longest;
 		uint16_t n;
 	} row[] = {
-		{1261, 1280, 1500, 1280, 2}, /* one byte too much */
-		{1500, 1280, 1500, 1280, 2},   {1500, 1400, 1500, 1400, 2},
-		{1481, 9000, 1500, 1500, 2}, /* the link is smaller */
-		{65535, 1280, 1500, 1280, 54},
+		{ 1261, 1280, 1500, 1280, 2 }, /* one byte too much */
+		{ 1500, 1280, 1500, 1280, 2 },   { 1500, 1400, 1500, 1400, 2 },
+		{ 1481, 9000, 1500, 1500, 2 }, /* the link is smaller */
+		{ 65535, 1280, 1500, 1280, 54 },
 	};
 	struct rig *r = *state;
 	static uint8_t l4[65536];
@@ -86,7 +86,7 @@ static void rfc7915_4_a_long_echo_is_cut_with_its_new_checksum(void **state)
 
 static void rfc7915_4_a_fragment_is_cut_again(void **state)
 {
-	static const uint16_t frag[] = {0x2000 | 100, 100}; /* with and without more to come */
+	static const uint16_t frag[] = { 0x2000 | 100, 100 }; /* with and without more to come */
 	struct rig *r = *state;
 	struct tuple from = in4(53, 5000, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
 	static uint8_t l4[3000];
@@ -129,7 +129,7 @@ static void rfc7915_5_1_1260_bytes_are_cut_for_a_smaller_link(void **state)
 
 static void rfc7915_5_1_1_ipv6_fragments_may_be_cut_on(void **state)
 {
-	static const uint8_t frag[8] = {17, 0, 0x04, 0xd1, 0, 0, 0x12, 0x34};
+	static const uint8_t frag[8] = { 17, 0, 0x04, 0xd1, 0, 0, 0x12, 0x34 };
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 53, IPPROTO_UDP), to = out4(5000, 53, IPPROTO_UDP);
 
@@ -168,8 +168,8 @@ static void rfc791_ipv4_without_df_is_cut_for_the_next_link(void **state)
 /* RFC 791 3.1: the copied flag. */
 static void rfc791_options_that_are_not_copied_are_in_the_first_fragment_only(void **state)
 {
-	static const uint8_t options[12] = {7, 7, 4, 0, 0, 0, 0, 1, 0x94, 4, 0, 0};
-	static const uint8_t later[12] = {1, 1, 1, 1, 1, 1, 1, 1, 0x94, 4, 0, 0};
+	static const uint8_t options[12] = { 7, 7, 4, 0, 0, 0, 0, 1, 0x94, 4, 0, 0 };
+	static const uint8_t later[12] = { 1, 1, 1, 1, 1, 1, 1, 1, 0x94, 4, 0, 0 };
 	struct rig *r = *state;
 	struct tuple from = in4(53, 5000, IPPROTO_UDP),
 		     to = tuple_of(SERVER4, "10.0.0.1", 53, 4000, IPPROTO_UDP);
@@ -228,7 +228,7 @@ static void an_unfinished_checksum_is_finished_before_the_cut(void **state)
 {
 	struct rig *r = *state;
 	struct tuple from = in4(53, 5000, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
-	struct offload off = {.csum_partial = true, .csum_start = 20, .csum_offset = 6};
+	struct offload off = { .csum_partial = true, .csum_start = 20, .csum_offset = 6 };
 	uint16_t sum = checksum_fold(checksum_pseudo(&from.src, &from.dst, IPPROTO_UDP, 1480));
 	static uint8_t l4[3000];
 

@@ -8,14 +8,14 @@ static struct verdict receive_super(struct rig *r, const struct tuple *from, uin
 {
 	bool v4 = addr_is_v4(&from->src), tcp = from->proto == IPPROTO_TCP;
 	uint16_t ip = v4 ? 20 : 40, l4 = tcp ? 20 : 8, sum;
-	struct offload off = {.gso = tcp ? (v4 ? GSO_TCP4 : GSO_TCP6) : GSO_UDP,
-			      .gso_size = gso_size,
-			      .csum_partial = true,
-			      .csum_start = ip,
-			      .csum_offset = tcp ? 16 : 6,
-			      .hdr_len = (uint16_t)(ip + l4)};
+	struct offload off = { .gso = tcp ? (v4 ? GSO_TCP4 : GSO_TCP6) : GSO_UDP,
+			       .gso_size = gso_size,
+			       .csum_partial = true,
+			       .csum_start = ip,
+			       .csum_offset = tcp ? 16 : 6,
+			       .hdr_len = (uint16_t)(ip + l4) };
 
-	r->len = tcp ? build_tcp(r->bytes, from, (struct tcp_args){0x99, 1000, 2}, payload)
+	r->len = tcp ? build_tcp(r->bytes, from, (struct tcp_args){ 0x99, 1000, 2 }, payload)
 		     : build_udp(r->bytes, from, payload);
 	sum = checksum_fold(checksum_pseudo(&from->src, &from->dst, from->proto, l4 + payload));
 	memcpy(r->bytes + ip + off.csum_offset, &sum, 2);
@@ -31,7 +31,7 @@ static void assert_can_be_finished(struct packet q)
 	memcpy(copy, q.data, q.len);
 	q.data = copy;
 	packet_finish_checksum(&q);
-	q.off = (struct offload){0};
+	q.off = (struct offload){ 0 };
 	f = rig_facts(&q);
 	assert_true(l4_checksum_is_right(&f));
 }
@@ -57,7 +57,7 @@ static void tcp_identification_advances_by_the_number_of_segments(void **state)
 {
 	static const struct {
 		uint32_t payload, n;
-	} row[] = {{14400, 10}, {14401, 11}, {14399, 10}};
+	} row[] = { { 14400, 10 }, { 14401, 11 }, { 14399, 10 } };
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
 
@@ -225,7 +225,7 @@ static void udp_too_long_without_df_is_cut_and_each_datagram_fragmented(void **s
 	assert_int_equal(packet_parse(&r->p).next, VERDICT_CONTINUE);
 	assert_int_equal(rig_rewrite(r, &to, NULL).next, VERDICT_HELD);
 	for (uint16_t i = 0; i < r->out.n; i++) {
-		static const uint16_t id[] = {0xfffe, 0xffff, 0x0000};
+		static const uint16_t id[] = { 0xfffe, 0xffff, 0x0000 };
 		struct packet f;
 
 		if (r->made[i].verdict.next != VERDICT_FORWARD)

@@ -61,7 +61,7 @@ static void rfc7915_4_no_atomic_fragments(void **state)
 
 static void rfc7915_4_1_options_are_left_behind(void **state)
 {
-	static const uint8_t options[8] = {1, 7, 4, 4, 0, 0, 0, 0}; /* NOP, record route, end */
+	static const uint8_t options[8] = { 1, 7, 4, 4, 0, 0, 0, 0 }; /* NOP, record route, end */
 	struct rig *r = *state;
 	struct tuple from = in4(53, 5000, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
 	struct packet f;
@@ -106,9 +106,9 @@ static void rfc7915_4_df_set_and_too_long_is_fragmentation_needed(void **state)
 		uint16_t frag;
 		uint16_t reply_mtu;
 	} row[] = {
-		{1500, 1481, 0x4000, 1480},
-		{1280, 1261, 0x4000, 1260},
-		{1500, 1476, 0x6000, 1472}, /* a Fragment Header comes on top */
+		{ 1500, 1481, 0x4000, 1480 },
+		{ 1280, 1261, 0x4000, 1260 },
+		{ 1500, 1476, 0x6000, 1472 }, /* a Fragment Header comes on top */
 	};
 	struct rig *r = *state;
 
@@ -133,10 +133,10 @@ static void rfc7915_4_1_ipv4_fragments_get_a_fragment_header(void **state)
 		const char *what;
 		uint16_t frag, field;
 	} row[] = {
-		{"first", 0x2000, 0x0001},
-		{"middle, offset 1232", 0x209a, 0x04d1},
-		{"last, offset 2464", 0x0134, 0x09a0},
-		{"with DF, too", 0x6000, 0x0001},
+		{ "first", 0x2000, 0x0001 },
+		{ "middle, offset 1232", 0x209a, 0x04d1 },
+		{ "last, offset 2464", 0x0134, 0x09a0 },
+		{ "with DF, too", 0x6000, 0x0001 },
 	};
 	struct rig *r = *state;
 	struct tuple from = in4(53, 5000, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
@@ -182,7 +182,7 @@ static void rfc7915_4_2_echo_gains_the_pseudo_header(void **state)
 /* Protocol numbers that name an extension header in IPv6 would change what the packet is. */
 static void ipv6_extension_numbers_do_not_cross(void **state)
 {
-	static const uint8_t number[] = {0, 43, 44, 60};
+	static const uint8_t number[] = { 0, 43, 44, 60 };
 	struct rig *r = *state;
 	struct tuple from = in4(0, 0, IPPROTO_UDP), to = in6(0, 0, IPPROTO_UDP);
 

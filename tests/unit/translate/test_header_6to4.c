@@ -98,7 +98,9 @@ static void one_hop_is_given_back_and_saturates_at_255(void **state)
 {
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 53, IPPROTO_UDP), to = out4(5000, 53, IPPROTO_UDP);
-	static const uint8_t row[][2] = {{0, 1}, {1, 2}, {63, 64}, {254, 255}, {255, 255}};
+	static const uint8_t row[][2] = {
+		{ 0, 1 }, { 1, 2 }, { 63, 64 }, { 254, 255 }, { 255, 255 }
+	};
 
 	r->env.hops = 1;
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
@@ -135,10 +137,10 @@ static void rfc7915_5_1_1_fragment_header_becomes_fragment_fields(void **state)
 		const char *what;
 		uint16_t field, frag;
 	} row[] = {
-		{"first", 0x0001, 0x2000},
-		{"middle, offset 1232", 0x04d1, 0x209a},
-		{"last, offset 2464", 0x09a0, 0x0134},
-		{"atomic (RFC 6946): DF clear", 0x0000, 0x0000},
+		{ "first", 0x0001, 0x2000 },
+		{ "middle, offset 1232", 0x04d1, 0x209a },
+		{ "last, offset 2464", 0x09a0, 0x0134 },
+		{ "atomic (RFC 6946): DF clear", 0x0000, 0x0000 },
 	};
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 53, IPPROTO_UDP), to = out4(5000, 53, IPPROTO_UDP);
@@ -146,7 +148,8 @@ static void rfc7915_5_1_1_fragment_header_becomes_fragment_fields(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
 		uint8_t frag[8] = {
 			17,   0,   (uint8_t)(row[i].field >> 8), (uint8_t)row[i].field, 0xca, 0xfe,
-			0xba, 0xbe};
+			0xba, 0xbe
+		};
 		const uint8_t *ip;
 
 		print_message("%s\n", row[i].what);
@@ -168,10 +171,10 @@ static void rfc7915_5_a_packet_too_long_for_ipv4_is_packet_too_big(void **state)
 	static const struct {
 		uint32_t mtu4, len6, reply_mtu;
 	} row[] = {
-		{1500, 1521, 1520},
-		{1400, 1500, 1420},
-		{1260, 1281, 1280},
-		{576, 1281, 1280}, /* never less than IPv6's own minimum */
+		{ 1500, 1521, 1520 },
+		{ 1400, 1500, 1420 },
+		{ 1260, 1281, 1280 },
+		{ 576, 1281, 1280 }, /* never less than IPv6's own minimum */
 	};
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 53, IPPROTO_UDP), to = out4(5000, 53, IPPROTO_UDP);
@@ -222,8 +225,8 @@ static void rfc7915_5_2_echo_loses_the_pseudo_header(void **state)
 
 static void rfc7915_1_2_fragmented_icmp_is_not_translated(void **state)
 {
-	static const uint8_t first[8] = {58, 0, 0, 1, 0, 0, 0, 9},
-			     last[8] = {58, 0, 1, 0, 0, 0, 0, 9};
+	static const uint8_t first[8] = { 58, 0, 0, 1, 0, 0, 0, 9 },
+			     last[8] = { 58, 0, 1, 0, 0, 0, 0, 9 };
 	struct rig *r = *state;
 	struct tuple from = out6(77, 77, IPPROTO_ICMPV6), to = out4(99, 99, IPPROTO_ICMP);
 

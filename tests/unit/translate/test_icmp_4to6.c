@@ -48,10 +48,11 @@ static void rfc7915_4_2_destination_unreachable_by_code(void **state)
 		int type6, code6;
 		uint32_t rest;
 	} row[] = {
-		{0, 1, 0, 0},   {1, 1, 0, 0},    {2, 4, 1, 6},  {3, 1, 4, 0},   {5, 1, 0, 0},
-		{6, 1, 0, 0},   {7, 1, 0, 0},    {8, 1, 0, 0},  {9, 1, 1, 0},   {10, 1, 1, 0},
-		{11, 1, 0, 0},  {12, 1, 0, 0},   {13, 1, 1, 0}, {14, -1, 0, 0}, {15, 1, 1, 0},
-		{16, -1, 0, 0}, {255, -1, 0, 0},
+		{ 0, 1, 0, 0 },    { 1, 1, 0, 0 },   { 2, 4, 1, 6 },  { 3, 1, 4, 0 },
+		{ 5, 1, 0, 0 },    { 6, 1, 0, 0 },   { 7, 1, 0, 0 },  { 8, 1, 0, 0 },
+		{ 9, 1, 1, 0 },    { 10, 1, 1, 0 },  { 11, 1, 0, 0 }, { 12, 1, 0, 0 },
+		{ 13, 1, 1, 0 },   { 14, -1, 0, 0 }, { 15, 1, 1, 0 }, { 16, -1, 0, 0 },
+		{ 255, -1, 0, 0 },
 	};
 	struct rig *r = *state;
 
@@ -90,8 +91,8 @@ static void rfc7915_4_2_time_exceeded_keeps_its_code(void **state)
 
 static void rfc7915_4_2_parameter_problem_pointers(void **state)
 {
-	static const int map[] = {0,  1, 4, 4, -1, -1, -1, -1, 7,  6, -1,
-				  -1, 8, 8, 8, 8,  24, 24, 24, 24, -1};
+	static const int map[] = { 0,  1, 4, 4, -1, -1, -1, -1, 7,  6, -1,
+				   -1, 8, 8, 8, 8,  24, 24, 24, 24, -1 };
 	struct rig *r = *state;
 
 	for (uint8_t i = 0; i < ARRAY_LEN(map); i++) {
@@ -122,12 +123,12 @@ static void rfc7915_4_2_fragmentation_needed_is_packet_too_big(void **state)
 		const char *what;
 		uint32_t said, mtu4, mtu6, mtu;
 	} row[] = {
-		{"what was said, plus 20", 1400, 1500, 1500, 1420},
-		{"our IPv6 link is the least", 1490, 1500, 1500, 1500},
-		{"our IPv4 link is the least", 1490, 1300, 1500, 1320},
-		{"never below 1280", 576, 1500, 1500, 1280},
-		{"never below 1280, exactly", 1260, 1500, 1500, 1280},
-		{"one above", 1261, 1500, 1500, 1281},
+		{ "what was said, plus 20", 1400, 1500, 1500, 1420 },
+		{ "our IPv6 link is the least", 1490, 1500, 1500, 1500 },
+		{ "our IPv4 link is the least", 1490, 1300, 1500, 1320 },
+		{ "never below 1280", 576, 1500, 1500, 1280 },
+		{ "never below 1280, exactly", 1260, 1500, 1500, 1280 },
+		{ "one above", 1261, 1500, 1500, 1281 },
 	};
 	struct rig *r = *state;
 
@@ -150,8 +151,8 @@ static void rfc7915_4_2_mtu_0_means_the_next_plateau(void **state)
 {
 	static const struct {
 		uint32_t declared, mtu;
-	} row[] = {{9000, 8186}, {8166, 4372}, {2003, 2022}, {2002, 1512},
-		   {1500, 1512}, {1492, 1280}, {68, 1280}};
+	} row[] = { { 9000, 8186 }, { 8166, 4372 }, { 2003, 2022 }, { 2002, 1512 },
+		    { 1500, 1512 }, { 1492, 1280 }, { 68, 1280 } };
 	struct rig *r = *state;
 
 	r->env.mtu[SIDE_OUTSIDE] = r->env.mtu[SIDE_INSIDE] = 65535;
@@ -201,7 +202,7 @@ static void rfc7915_4_3_an_embedded_echo_too(void **state)
 
 static void rfc7915_4_3_an_embedded_tcp_segment_too(void **state)
 {
-	static const uint32_t quoted[] = {8, 17, 18, 40};
+	static const uint32_t quoted[] = { 8, 17, 18, 40 };
 	struct rig *r = *state;
 	struct tuple inner = out4(5000, 80, IPPROTO_TCP), to = in6(80, 4000, IPPROTO_TCP);
 	struct tuple sent = out6(4000, 80, IPPROTO_TCP);
@@ -210,11 +211,11 @@ static void rfc7915_4_3_an_embedded_tcp_segment_too(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(quoted); i++) {
 		print_message("%u bytes quoted\n", quoted[i]);
-		build_tcp(quote, &inner, (struct tcp_args){0x10, 5, 6}, 56);
+		build_tcp(quote, &inner, (struct tcp_args){ 0x10, 5, 6 }, 56);
 		r->len = build_error(r->bytes, &router, &host, 3, 1, 0, quote, 20 + quoted[i]);
 		rig_receive(r, SIDE_OUTSIDE, NULL);
 		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
-		build_tcp(want, &sent, (struct tcp_args){0x10, 5, 6}, 56);
+		build_tcp(want, &sent, (struct tcp_args){ 0x10, 5, 6 }, 56);
 		/* with 17 bytes half of the checksum is there: nothing to be put right */
 		assert_memory_equal(icmp_out(r) + 8 + 40, want + 40,
 				    quoted[i] == 17 ? 16 : quoted[i]);

@@ -40,7 +40,7 @@ static const uint8_t *icmp_out(const struct rig *r)
 
 static void rfc7915_5_2_destination_unreachable_by_code(void **state)
 {
-	static const int map[] = {1, 10, 1, 1, 3, -1, -1, -1};
+	static const int map[] = { 1, 10, 1, 1, 3, -1, -1, -1 };
 	struct rig *r = *state;
 
 	for (uint8_t code = 0; code < ARRAY_LEN(map); code++) {
@@ -79,7 +79,7 @@ static void rfc7915_5_2_time_exceeded_keeps_its_code(void **state)
 /* Figure 6 */
 static int pointer(uint32_t at)
 {
-	static const int head[] = {0, 1, -1, -1, 2, 2, 9, 8};
+	static const int head[] = { 0, 1, -1, -1, 2, 2, 9, 8 };
 
 	if (at < 8)
 		return head[at];
@@ -128,13 +128,13 @@ static void rfc7915_5_2_packet_too_big_is_fragmentation_needed(void **state)
 		const char *what;
 		uint32_t said, mtu4, mtu6, mtu;
 	} row[] = {
-		{"what was said, minus 20", 1400, 1500, 1500, 1380},
-		{"our IPv4 link is the least", 1500, 1400, 1500, 1400},
-		{"our IPv6 link is the least", 1500, 1500, 1400, 1380},
-		{"1280", 1280, 1500, 1500, 1260},
-		{"a lie below 1280 is passed on as what it says", 1000, 1500, 1500, 980},
-		{"nonsense is not less than IPv4's own least", 0, 1500, 1500, 68},
-		{"more than IPv4 can say", 0xffffffff, 1500, 1500, 1480},
+		{ "what was said, minus 20", 1400, 1500, 1500, 1380 },
+		{ "our IPv4 link is the least", 1500, 1400, 1500, 1400 },
+		{ "our IPv6 link is the least", 1500, 1500, 1400, 1380 },
+		{ "1280", 1280, 1500, 1500, 1260 },
+		{ "a lie below 1280 is passed on as what it says", 1000, 1500, 1500, 980 },
+		{ "nonsense is not less than IPv4's own least", 0, 1500, 1500, 68 },
+		{ "more than IPv4 can say", 0xffffffff, 1500, 1500, 1480 },
 	};
 	struct rig *r = *state;
 
@@ -179,7 +179,7 @@ static void rfc7915_5_3_embedded_df_goes_by_the_declared_length(void **state)
 	static const struct {
 		uint32_t declared;
 		uint16_t frag;
-	} row[] = {{1280, 0}, {1281, 0x4000}, {1500, 0x4000}, {65575, 0x4000}};
+	} row[] = { { 1280, 0 }, { 1281, 0x4000 }, { 1500, 0x4000 }, { 65575, 0x4000 } };
 	struct rig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
@@ -256,7 +256,7 @@ static void rfc1812_4_3_2_3_a_long_error_is_cut_to_576(void **state)
 
 static void an_error_with_extension_headers_of_its_own(void **state)
 {
-	static const uint8_t hop[8] = {58, 0, 1, 4, 0, 0, 0, 0};
+	static const uint8_t hop[8] = { 58, 0, 1, 4, 0, 0, 0, 0 };
 	struct rig *r = *state;
 	struct tuple to = out4(5000, 53, IPPROTO_UDP);
 

@@ -14,7 +14,7 @@ static void rfc5508_4_2_ipv4_outer_and_embedded_are_rewritten(void **state)
 	uint8_t quote[200], want[200];
 	struct packet f;
 
-	build_tcp(quote, &inner, (struct tcp_args){0x10, 5, 6}, 40);
+	build_tcp(quote, &inner, (struct tcp_args){ 0x10, 5, 6 }, 40);
 	r->len = build_error(r->bytes, &router, &host, 3, 4, 1400, quote, 80);
 	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
 	assert_forwarded(rig_rewrite(r, &to, ROUTER4));
@@ -23,7 +23,7 @@ static void rfc5508_4_2_ipv4_outer_and_embedded_are_rewritten(void **state)
 	assert_true(addr_equal(&dst, &to.dst));
 	assert_int_equal(f.ttl, 63);
 	assert_int_equal(load32(f.data + 20 + 4), 1400);
-	build_tcp(want, &sent, (struct tcp_args){0x10, 5, 6}, 40);
+	build_tcp(want, &sent, (struct tcp_args){ 0x10, 5, 6 }, 40);
 	assert_int_equal(f.len, 20 + 8 + 80);
 	assert_memory_equal(f.data + 28, want, 80); /* checksums of both headers, too */
 }
@@ -69,7 +69,7 @@ static void an_embedded_echo_within_ipv6(void **state)
 
 static void options_and_extension_headers_of_the_same_family_stay(void **state)
 {
-	static const uint8_t hop[8] = {58, 0, 1, 4, 0, 0, 0, 0};
+	static const uint8_t hop[8] = { 58, 0, 1, 4, 0, 0, 0, 0 };
 	struct rig *r = *state;
 	struct tuple inner = tuple_of("2001:db8:9::1", "2001:db8:2::1", 5000, 53, IPPROTO_UDP);
 	struct tuple to = tuple_of("2001:db8:7::1", HOST6, 5353, 4000, IPPROTO_UDP);
@@ -111,7 +111,7 @@ static void rfc4884_5_1_length_counts_in_8_bytes_in_ipv6(void **state)
 {
 	static const struct {
 		uint32_t field, grown;
-	} row[] = {{128, 152}, {132, 152}, {136, 160}, {400, 424}};
+	} row[] = { { 128, 152 }, { 132, 152 }, { 136, 160 }, { 400, 424 } };
 	struct rig *r = *state;
 	struct tuple to = in6(53, 4000, IPPROTO_UDP);
 
@@ -211,7 +211,7 @@ static void rfc4884_5_within_ipv4_the_length_is_kept(void **state)
 /* What says "length" but cannot be one is quoted as if nothing were said. */
 static void a_length_that_makes_no_sense_is_zeroed(void **state)
 {
-	static const uint8_t length[] = {1, 31, 38, 255};
+	static const uint8_t length[] = { 1, 31, 38, 255 };
 	struct rig *r = *state;
 	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
 	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);

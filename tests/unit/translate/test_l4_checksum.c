@@ -15,10 +15,10 @@ static uint16_t wrong_by(const struct packet *p)
 static const struct {
 	const char *what, *src, *dst, *to_src, *to_dst;
 } pair[] = {
-	{"6 to 4", HOST6, SERVER6, HOST4, SERVER4},
-	{"4 to 6", SERVER4, HOST4, SERVER6, HOST6},
-	{"4 to 4", "10.1.2.3", HOST4, "10.9.9.9", SERVER4},
-	{"6 to 6", HOST6, "2001:db8:2::1", "2001:db8:7::7", "2001:db8:2::99"},
+	{ "6 to 4", HOST6, SERVER6, HOST4, SERVER4 },
+	{ "4 to 6", SERVER4, HOST4, SERVER6, HOST6 },
+	{ "4 to 4", "10.1.2.3", HOST4, "10.9.9.9", SERVER4 },
+	{ "6 to 6", HOST6, "2001:db8:2::1", "2001:db8:7::7", "2001:db8:2::99" },
 };
 
 static void rfc7915_4_5_a_right_checksum_stays_right(void **state)
@@ -33,7 +33,7 @@ static void rfc7915_4_5_a_right_checksum_stays_right(void **state)
 		struct packet f;
 
 		print_message("%s, %s\n", pair[i / 2].what, i % 2 ? "TCP" : "UDP");
-		r->len = i % 2 ? build_tcp(r->bytes, &from, (struct tcp_args){0x10, 1, 2}, 333)
+		r->len = i % 2 ? build_tcp(r->bytes, &from, (struct tcp_args){ 0x10, 1, 2 }, 333)
 			       : build_udp(r->bytes, &from, 333);
 		rig_receive(r, SIDE_INSIDE, NULL);
 		assert_forwarded(rig_rewrite(r, &to, NULL));
@@ -55,7 +55,7 @@ static void rfc7915_4_5_a_wrong_checksum_stays_equally_wrong(void **state)
 		struct packet f;
 		uint16_t before;
 
-		r->len = build_tcp(r->bytes, &from, (struct tcp_args){0x10, 1, 2}, 333);
+		r->len = build_tcp(r->bytes, &from, (struct tcp_args){ 0x10, 1, 2 }, 333);
 		r->bytes[r->len - 1] ^= 0x42;
 		rig_receive(r, SIDE_INSIDE, NULL);
 		before = wrong_by(&r->p);
@@ -100,8 +100,8 @@ static void udp_without_checksum_is_summed_by_its_own_length(void **state)
 	store16(r->bytes + 20 + 4, 8 + 49);
 	store16(r->bytes + 20 + 6, 0);
 	assert_forwarded(rig_translate(r, &to));
-	src = packet_source(&(struct packet){.data = r->p.data, .family = 6});
-	dst = packet_destination(&(struct packet){.data = r->p.data, .family = 6});
+	src = packet_source(&(struct packet){ .data = r->p.data, .family = 6 });
+	dst = packet_destination(&(struct packet){ .data = r->p.data, .family = 6 });
 	sum = checksum_pseudo(&src, &dst, IPPROTO_UDP, 8 + 49);
 	assert_int_equal(checksum_fold(checksum_add(sum, r->p.data + 40, 8 + 49)), 0xffff);
 }
@@ -167,11 +167,13 @@ static void an_unfinished_checksum_stays_unfinished(void **state)
 		struct tuple to =
 			tuple_of(pair[i].to_src, pair[i].to_dst, 50001, 8080, IPPROTO_TCP);
 		uint16_t head = addr_is_v4(&from.src) ? 20 : 40, sum;
-		struct offload off = {.csum_partial = true, .csum_start = head, .csum_offset = 16};
+		struct offload off = { .csum_partial = true,
+				       .csum_start = head,
+				       .csum_offset = 16 };
 		struct packet f;
 
 		print_message("%s\n", pair[i].what);
-		r->len = build_tcp(r->bytes, &from, (struct tcp_args){0x18, 1, 2}, 333);
+		r->len = build_tcp(r->bytes, &from, (struct tcp_args){ 0x18, 1, 2 }, 333);
 		sum = checksum_fold(checksum_pseudo(&from.src, &from.dst, IPPROTO_TCP, 353));
 		memcpy(r->bytes + head + 16, &sum, 2);
 		assert_int_equal(rig_receive(r, SIDE_INSIDE, &off).next, VERDICT_CONTINUE);
@@ -188,7 +190,7 @@ static void an_unfinished_checksum_stays_unfinished(void **state)
 /* Some checksum fields stand where UDP's does and sum the same pseudo-header. */
 static void rfc7915_4_5_dccp_and_udp_lite_are_updated_too(void **state)
 {
-	static const uint8_t proto[] = {33, 136};
+	static const uint8_t proto[] = { 33, 136 };
 	struct rig *r = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(proto); i++) {

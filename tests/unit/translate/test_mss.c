@@ -11,7 +11,7 @@ static struct packet send_syn(struct rig *r, const struct tuple *from, const str
 	uint16_t csum = 0;
 	struct packet f;
 
-	r->len = build_tcp(r->bytes, from, (struct tcp_args){0x02, 1, 0}, n);
+	r->len = build_tcp(r->bytes, from, (struct tcp_args){ 0x02, 1, 0 }, n);
 	memcpy(tcp + 20, options, n);
 	tcp[12] = (uint8_t)((20 + n) / 4 << 4);
 	memcpy(tcp + 16, &csum, 2);
@@ -30,7 +30,7 @@ static uint32_t mss_of(struct rig *r, bool outward, uint16_t mss)
 {
 	struct tuple a = out6(4000, 80, IPPROTO_TCP), b = out4(5000, 80, IPPROTO_TCP);
 	struct tuple c = in4(80, 5000, IPPROTO_TCP), d = in6(80, 4000, IPPROTO_TCP);
-	uint8_t option[4] = {2, 4, (uint8_t)(mss >> 8), (uint8_t)mss};
+	uint8_t option[4] = { 2, 4, (uint8_t)(mss >> 8), (uint8_t)mss };
 	struct packet f = outward ? send_syn(r, &a, &b, option, 4) : send_syn(r, &c, &d, option, 4);
 
 	return load16(f.data + f.l4_at + 22);
@@ -65,12 +65,12 @@ static void a_fixed_value_and_off(void **state)
 static void the_checksum_is_right_wherever_the_option_stands(void **state)
 {
 	static const uint8_t rows[][8] = {
-		{2, 4, 0x05, 0xb4, 1, 1, 1, 1},
-		{1, 2, 4, 0x05, 0xb4, 1, 1, 1},
-		{1, 1, 2, 4, 0x05, 0xb4, 1, 1},
-		{1, 3, 3, 7, 2, 4, 0x05, 0xb4},
+		{ 2, 4, 0x05, 0xb4, 1, 1, 1, 1 },
+		{ 1, 2, 4, 0x05, 0xb4, 1, 1, 1 },
+		{ 1, 1, 2, 4, 0x05, 0xb4, 1, 1 },
+		{ 1, 3, 3, 7, 2, 4, 0x05, 0xb4 },
 	};
-	static const uint32_t at[] = {2, 3, 4, 6};
+	static const uint32_t at[] = { 2, 3, 4, 6 };
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
 	struct rig *r = *state;
 
@@ -84,13 +84,13 @@ static void the_checksum_is_right_wherever_the_option_stands(void **state)
 static void hostile_option_lists_are_left_alone(void **state)
 {
 	static const uint8_t rows[][8] = {
-		{2, 0, 0xff, 0xff, 0, 0, 0, 0}, /* length 0 */
-		{2, 1, 0xff, 0xff, 0, 0, 0, 0},
-		{2, 3, 0xff, 0xff, 0, 0, 0, 0}, /* not an MSS */
-		{2, 200, 0xff, 0xff, 0, 0, 0, 0},
-		{1, 1, 1, 1, 1, 2, 4, 0xff}, /* cut off */
-		{1, 1, 1, 1, 1, 1, 1, 2},
-		{0, 2, 4, 0xff, 0xff, 0, 0, 0}, /* behind the end of the list */
+		{ 2, 0, 0xff, 0xff, 0, 0, 0, 0 }, /* length 0 */
+		{ 2, 1, 0xff, 0xff, 0, 0, 0, 0 },
+		{ 2, 3, 0xff, 0xff, 0, 0, 0, 0 }, /* not an MSS */
+		{ 2, 200, 0xff, 0xff, 0, 0, 0, 0 },
+		{ 1, 1, 1, 1, 1, 2, 4, 0xff }, /* cut off */
+		{ 1, 1, 1, 1, 1, 1, 1, 2 },
+		{ 0, 2, 4, 0xff, 0xff, 0, 0, 0 }, /* behind the end of the list */
 	};
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
 	struct rig *r = *state;
@@ -106,9 +106,9 @@ static void only_a_syn_is_looked_at(void **state)
 {
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
-	static const uint8_t option[4] = {2, 4, 0xff, 0xff};
+	static const uint8_t option[4] = { 2, 4, 0xff, 0xff };
 
-	r->len = build_tcp(r->bytes, &from, (struct tcp_args){0x10, 1, 0}, 4);
+	r->len = build_tcp(r->bytes, &from, (struct tcp_args){ 0x10, 1, 0 }, 4);
 	memcpy(r->bytes + 60, option, 4);
 	r->bytes[52] = 0x60;
 	assert_forwarded(rig_translate(r, &to));
@@ -120,12 +120,12 @@ static void an_unfinished_checksum_is_not_adjusted(void **state)
 {
 	struct rig *r = *state;
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
-	struct offload off = {.csum_partial = true, .csum_start = 40, .csum_offset = 16};
-	static const uint8_t option[4] = {2, 4, 0xff, 0xff};
+	struct offload off = { .csum_partial = true, .csum_start = 40, .csum_offset = 16 };
+	static const uint8_t option[4] = { 2, 4, 0xff, 0xff };
 	uint16_t sum = checksum_fold(checksum_pseudo(&from.src, &from.dst, IPPROTO_TCP, 24));
 	struct packet f;
 
-	r->len = build_tcp(r->bytes, &from, (struct tcp_args){0x02, 1, 0}, 4);
+	r->len = build_tcp(r->bytes, &from, (struct tcp_args){ 0x02, 1, 0 }, 4);
 	memcpy(r->bytes + 60, option, 4);
 	r->bytes[52] = 0x60;
 	memcpy(r->bytes + 56, &sum, 2);

@@ -32,9 +32,9 @@ static void rfc792_rfc4443_types_and_codes(void **state)
 		enum icmp_reply kind;
 		uint8_t type4, code4, type6, code6;
 	} row[] = {
-		{REPLY_NO_ROUTE, 3, 0, 1, 0},         {REPLY_ADMIN_PROHIBITED, 3, 13, 1, 1},
-		{REPLY_ADDR_UNREACHABLE, 3, 1, 1, 3}, {REPLY_PORT_UNREACHABLE, 3, 3, 1, 4},
-		{REPLY_SOURCE_POLICY, 3, 13, 1, 5},   {REPLY_HOP_LIMIT, 11, 0, 3, 0},
+		{ REPLY_NO_ROUTE, 3, 0, 1, 0 },         { REPLY_ADMIN_PROHIBITED, 3, 13, 1, 1 },
+		{ REPLY_ADDR_UNREACHABLE, 3, 1, 1, 3 }, { REPLY_PORT_UNREACHABLE, 3, 3, 1, 4 },
+		{ REPLY_SOURCE_POLICY, 3, 13, 1, 5 },   { REPLY_HOP_LIMIT, 11, 0, 3, 0 },
 	};
 	struct rig *r = *state;
 
@@ -84,7 +84,7 @@ static void rfc1191_rfc4443_too_big_carries_the_mtu(void **state)
 
 static void rfc7915_5_1_a_routing_header_is_pointed_at(void **state)
 {
-	static const uint8_t routing[8] = {17, 0, 0, 1, 0, 0, 0, 0};
+	static const uint8_t routing[8] = { 17, 0, 0, 1, 0, 0, 0, 0 };
 	struct rig *r = *state;
 	struct tuple t = out6(4000, 53, IPPROTO_UDP);
 	struct verdict v;
@@ -108,7 +108,7 @@ static void rfc7915_5_1_a_routing_header_is_pointed_at(void **state)
 
 static void rfc7915_4_1_a_source_route_fails(void **state)
 {
-	static const uint8_t lsrr[8] = {131, 7, 4, 10, 0, 0, 1, 0};
+	static const uint8_t lsrr[8] = { 131, 7, 4, 10, 0, 0, 1, 0 };
 	struct rig *r = *state;
 	struct tuple t = in4(53, 5000, IPPROTO_UDP);
 	struct verdict v;
@@ -179,7 +179,7 @@ static void rfc1122_3_2_2_nothing_is_said_to_or_about_groups(void **state)
 	static const struct {
 		uint32_t at;
 		uint8_t byte;
-	} row[] = {{8, 0xff}, {24, 0xff}};
+	} row[] = { { 8, 0xff }, { 24, 0xff } };
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
 		receive_udp(r, true, 10);
@@ -223,7 +223,7 @@ static void receive_tcp(struct rig *r, bool v6, uint8_t flags, uint32_t n)
 {
 	struct tuple t = v6 ? out6(4000, 80, IPPROTO_TCP) : in4(80, 5000, IPPROTO_TCP);
 
-	r->len = build_tcp(r->bytes, &t, (struct tcp_args){flags, 1000, 2000}, n);
+	r->len = build_tcp(r->bytes, &t, (struct tcp_args){ flags, 1000, 2000 }, n);
 	assert_int_equal(rig_receive(r, v6 ? SIDE_INSIDE : SIDE_OUTSIDE, NULL).next,
 			 VERDICT_CONTINUE);
 }
@@ -237,12 +237,12 @@ static void rfc9293_3_10_7_1_a_reset_answers_the_segment(void **state)
 		uint8_t reset;
 		uint32_t seq, ack;
 	} row[] = {
-		{"SYN", 0x02, 0, 0x14, 0, 1001},
-		{"SYN with data", 0x02, 5, 0x14, 0, 1006},
-		{"FIN with data, no ACK", 0x01, 5, 0x14, 0, 1006},
-		{"data, no ACK", 0x00, 5, 0x14, 0, 1005},
-		{"ACK", 0x10, 5, 0x04, 2000, 0},
-		{"SYN ACK", 0x12, 0, 0x04, 2000, 0},
+		{ "SYN", 0x02, 0, 0x14, 0, 1001 },
+		{ "SYN with data", 0x02, 5, 0x14, 0, 1006 },
+		{ "FIN with data, no ACK", 0x01, 5, 0x14, 0, 1006 },
+		{ "data, no ACK", 0x00, 5, 0x14, 0, 1005 },
+		{ "ACK", 0x10, 5, 0x04, 2000, 0 },
+		{ "SYN ACK", 0x12, 0, 0x04, 2000, 0 },
 	};
 	struct rig *r = *state;
 
@@ -283,11 +283,11 @@ static void of_a_super_packet_the_first_segment_is_quoted(void **state)
 {
 	struct rig *r = *state;
 	struct tuple t = in4(443, 5000, IPPROTO_UDP);
-	struct offload off = {.gso = GSO_UDP,
-			      .gso_size = 1472,
-			      .csum_partial = true,
-			      .csum_start = 20,
-			      .csum_offset = 6};
+	struct offload off = { .gso = GSO_UDP,
+			       .gso_size = 1472,
+			       .csum_partial = true,
+			       .csum_start = 20,
+			       .csum_offset = 6 };
 	const uint8_t *quote;
 
 	r->len = build_udp(r->bytes, &t, 1472 * 4);

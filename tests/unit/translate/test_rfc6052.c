@@ -44,7 +44,7 @@ static void rfc6052_2_2_only_six_lengths(void **state)
 	for (unsigned len = 0; len <= 128; len++) {
 		bool good =
 			len == 32 || len == 40 || len == 48 || len == 56 || len == 64 || len == 96;
-		struct prefix p = {.addr = addr_of("2001:db8::"), .len = (uint8_t)len};
+		struct prefix p = { .addr = addr_of("2001:db8::"), .len = (uint8_t)len };
 		struct pool6 pool;
 		struct err e;
 
@@ -78,8 +78,8 @@ static void rfc6052_2_2_bits_64_to_71_are_zero(void **state)
 
 static void what_is_no_prefix_is_refused(void **state)
 {
-	struct prefix p = {.addr = addr_of("2001:db8::1"), .len = 96};
-	struct pool6 pool = {.len = 77};
+	struct prefix p = { .addr = addr_of("2001:db8::1"), .len = 96 };
+	struct pool6 pool = { .len = 77 };
 	struct err e;
 
 	(void)state;
@@ -136,8 +136,8 @@ static void rfc6052_2_1_the_well_known_prefix(void **state)
 
 static void rfc8215_local_use_prefixes(void **state)
 {
-	static const char *const prefix[] = {"64:ff9b:1::/48", "64:ff9b:1:ff00::/56",
-					     "64:ff9b:1:abcd::/64", "64:ff9b:1::/96"};
+	static const char *const prefix[] = { "64:ff9b:1::/48", "64:ff9b:1:ff00::/56",
+					      "64:ff9b:1:abcd::/64", "64:ff9b:1::/96" };
 	struct addr v4 = addr_of("10.1.2.3"), v6, got;
 
 	(void)state;
