@@ -2,6 +2,7 @@
  * tables that join equal questions and find the ask that an answer belongs to. */
 #include <string.h>
 #include "sixgate/base/must.h"
+#include "sixgate/log/log.h"
 #include "resolver.h"
 
 enum { NO_ASK = UINT32_MAX };
@@ -75,6 +76,24 @@ static struct upstream_state *state_of(struct resolver *r, const struct ask *a)
 	return a->generation == r->generation ? &r->upstream[a->upstream] : NULL;
 }
 
+/* One line when an upstream falls silent, one when it is back; not more than one in ten seconds. */
+static void tell(struct resolver *r, struct upstream_state *u, const struct endpoint_conf *at,
+		 bool silent)
+{
+	char text[ADDR_TEXT_MAX];
+	uint64_t skipped;
+
+	if (u->told_silent == silent || !log_allowed(&u->limit, r->now_ms, &skipped))
+		return;
+	u->told_silent = silent;
+	if (silent)
+		log_warning("dns64: upstream %s port %u does not answer",
+			    addr_format(&at->address, text), at->port);
+	else
+		log_notice("dns64: upstream %s port %u answers again",
+			   addr_format(&at->address, text), at->port);
+}
+
 void lookup__heard(struct resolver *r, const struct ask *a)
 {
 	struct upstream_state *u = state_of(r, a);
@@ -82,6 +101,7 @@ void lookup__heard(struct resolver *r, const struct ask *a)
 
 	if (!u)
 		return;
+	tell(r, u, &a->to, false);
 	u->fails = 0;
 	u->rest_ms = 0;
 	u->resting_until_ms = 0;
@@ -111,6 +131,7 @@ static void count_fail(struct resolver *r, const struct ask *a)
 	if (u->rest_ms > UPSTREAM_REST_MAX_MS)
 		u->rest_ms = UPSTREAM_REST_MAX_MS;
 	u->resting_until_ms = r->now_ms + u->rest_ms;
+	tell(r, u, &a->to, true);
 }
 
 static unsigned tries_of(const struct resolver *r, const struct lookup *l, size_t upstream)

@@ -10,6 +10,7 @@
 #include "sixgate/dns64/cache.h"
 #include "sixgate/dns64/dns64.h"
 #include "sixgate/dns64/synth.h"
+#include "sixgate/log/log.h"
 
 enum {
 	ASKS_MAX = 6,		 /* of one lookup */
@@ -133,8 +134,11 @@ struct lookup {
 	bool without_edns;
 };
 
-/** struct upstream_state - how one upstream does. @rest_ms: how long it rested last. */
+/** struct upstream_state - how one upstream does. @rest_ms: how long it rested last; @told_silent:
+ *  the log's last word about it. */
 struct upstream_state {
+	struct log_limit limit;
+	bool told_silent;
 	uint64_t resting_until_ms;
 	uint32_t srtt_ms, rttvar_ms, rest_ms;
 	unsigned fails;

@@ -16,13 +16,16 @@ static void pass_reply(void *ctx, const struct client *c, const uint8_t *wire, s
 
 void io__handle_gone(struct dns64 *d)
 {
+	void (*closed)(void *ctx) = d->closed;
+	void *ctx = d->closed_ctx;
+
 	must(d->n_handles > 0);
 	if (--d->n_handles || !d->closing)
 		return;
-	if (d->closed)
-		d->closed(d->closed_ctx);
 	free(d->inside);
 	free(d);
+	if (closed)
+		closed(ctx);
 }
 
 static void on_own_close(uv_handle_t *h)

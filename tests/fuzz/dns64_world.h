@@ -130,6 +130,7 @@ static inline void world_start(void)
 					.cache_bytes = 1 << 20 };
 	struct err e;
 
+	log_open("fuzz", LOG_LEVEL_ERROR);
 	must(resolver__new(&world.r, &setup, &e) == 0);
 }
 

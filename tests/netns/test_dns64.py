@@ -10,6 +10,7 @@ import pathlib
 import random
 import re
 import shlex
+import shutil
 import signal
 import socket
 import struct
@@ -235,6 +236,7 @@ class Lab:
     def close(self):
         for ns in (self.client, self.gateway, self.upstream):
             ns.remove()
+        shutil.rmtree(self.directory)
 
 
 @pytest.fixture(scope="module")
@@ -614,6 +616,8 @@ def test_a_silent_upstream_is_passed_over(lab, serve):
     for n in range(3):
         dig(lab.client, f"missing{n}.example.test AAAA")
     assert server.counters()["upstream-timeouts"] >= 3
+    log = pathlib.Path(server.log.name).read_text()
+    assert log.count(f"upstream {UPSTREAM} port 5301 does not answer") == 1, log
     start = time.monotonic()  # by now it rests
     assert dig(lab.client, "only6.example.test AAAA").data("AAAA") == ["2001:db8:f::81"]
     assert time.monotonic() - start < 0.3
