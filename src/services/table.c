@@ -9,6 +9,12 @@ static bool is_set(const struct addr *a)
 	return (a->word[0] | a->word[1]) != 0;
 }
 
+/* Exactly as much as is used, so that tools see every step beyond it. */
+static void *zeroed(size_t n, size_t size)
+{
+	return calloc(n ? n : 1, size);
+}
+
 static int fill_service(struct service *s, const struct service_conf *c, struct err *e)
 {
 	memcpy(s->name, c->name, sizeof(s->name));
@@ -68,8 +74,8 @@ static int fill_services(struct services_table *t, const struct services_input *
 			t->node[at].port = s->port;
 			fill_node(t, at, &c->node[k], &in->status[at]);
 		}
-		s->candidate = calloc(c->n_node + 1, sizeof(*s->candidate));
-		s->ends = calloc(c->n_node + 1, sizeof(*s->ends));
+		s->candidate = zeroed(c->n_node, sizeof(*s->candidate));
+		s->ends = zeroed(c->n_node, sizeof(*s->ends));
 		if (!s->candidate || !s->ends)
 			return err_set(e, -ENOMEM, "no memory for service %s", c->name);
 		services__shares(t, s, c, &in->status[s->node_at]);
@@ -166,10 +172,10 @@ static int allocate(struct services_table *t, const struct services_input *in, s
 	t->n_service = (uint32_t)in->conf->n_service;
 	t->n_node = (uint32_t)n_node;
 	t->n_onlink = in->n_onlink;
-	t->service = calloc(t->n_service + 1, sizeof(*t->service));
-	t->node = calloc(n_node + 1, sizeof(*t->node));
-	t->text = calloc(n_node + 1, sizeof(*t->text));
-	t->onlink = calloc(t->n_onlink + 1, sizeof(*t->onlink));
+	t->service = zeroed(t->n_service, sizeof(*t->service));
+	t->node = zeroed(n_node, sizeof(*t->node));
+	t->text = zeroed(n_node, sizeof(*t->text));
+	t->onlink = zeroed(t->n_onlink, sizeof(*t->onlink));
 	if (!t->service || !t->node || !t->text || !t->onlink)
 		return err_set(e, -ENOMEM, "no memory for services");
 	if (t->n_onlink)

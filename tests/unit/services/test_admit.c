@@ -157,6 +157,18 @@ static void without_a_node_clients_are_reset_at_once(void **state)
 	assert_int_equal(x->p.verdict.reply, REPLY_TCP_RESET);
 }
 
+static void every_scheduler_can_do_without_nodes(void **state)
+{
+	struct fixture *x = *state;
+
+	for (int kind = SCHEDULER_P2C; kind <= SCHEDULER_LEAST_FLOWS; kind++) {
+		x->conf[0].scheduler = (enum scheduler_kind)kind;
+		only(x, 7);
+		assert_int_equal(fixture_open(x, "203.0.113.7", 40000, "198.51.100.20"), FLOW_NONE);
+		assert_int_equal(x->p.verdict.why, DROP_NO_NODE);
+	}
+}
+
 static void only_a_syn_opens_a_tcp_flow(void **state)
 {
 	static const uint8_t flags[] = { TCP_ACK, TCP_SYN | TCP_ACK, TCP_RST, TCP_FIN | TCP_ACK,
@@ -251,7 +263,8 @@ static void every_port_of_a_source_can_be_used_and_then_no_more(void **state)
 			assert_int_equal(x->p.verdict.why, DROP_FLOW_CONFLICT);
 	}
 	print_message("%u of 64512 ports used\n", n);
-	assert_in_range(n, 64512 * 95 / 100, 64512);
+	/* the search is bounded: it misses the last few rather than look at them all */
+	assert_in_range(n, 64512 * 95 / 100, 64511);
 }
 
 static void ports_of_a_source_belong_to_the_worker_that_chose_them(void **state)
@@ -304,6 +317,7 @@ int main(void)
 		T(a_node_that_cannot_be_shown_the_client_is_passed_over),
 		T(one_client_port_to_two_vips_of_one_node_gets_two_ports),
 		T(without_a_node_clients_are_reset_at_once),
+		T(every_scheduler_can_do_without_nodes),
 		T(only_a_syn_opens_a_tcp_flow),
 		T(udp_services_take_any_datagram_and_refuse_by_icmp),
 		T(another_port_or_protocol_of_a_vip_is_refused),

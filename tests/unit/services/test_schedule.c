@@ -195,6 +195,28 @@ static void maglev_moves_only_the_clients_of_the_node_that_went(void **state)
 	fixture_free(x);
 }
 
+static void maglev_follows_weights_that_change(void **state)
+{
+	struct fixture *x = four_nodes(SCHEDULER_MAGLEV);
+	uint64_t before[4], after[4];
+
+	(void)state;
+	assert_int_equal(fixture_build(x), 0);
+	spread(x, MANY, before);
+	assert_int_equal(fixture_build(x), 0); /* nothing has changed: the table is taken over */
+	for (uint32_t i = 0; i < MANY; i++)
+		fixture_end(x, i);
+	spread(x, MANY, after);
+	assert_memory_equal(before, after, sizeof(before));
+	x->node[0][2].weight = 7;
+	assert_int_equal(fixture_build(x), 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		fixture_end(x, i);
+	spread(x, MANY, after);
+	assert_near(after[2], MANY * 0.7, 0.1);
+	fixture_free(x);
+}
+
 static struct fixture *zoned(uint32_t spill)
 {
 	struct fixture *x = four_nodes(SCHEDULER_ROUND_ROBIN);
@@ -236,6 +258,19 @@ static void the_preferred_zone_keeps_what_it_can_carry(void **state)
 					rows[r].percent[i] * 10 + 20);
 		fixture_free(x);
 	}
+}
+
+static void nodes_of_weight_0_are_not_missed_in_their_zone(void **state)
+{
+	struct fixture *x = zoned(100);
+	uint64_t count[4];
+
+	(void)state;
+	x->node[0][0].weight = 0;
+	assert_int_equal(fixture_build(x), 0);
+	spread(x, 100, count);
+	assert_int_equal(count[1], 100);
+	fixture_free(x);
 }
 
 static void slow_start_grows_a_nodes_share(void **state)
@@ -295,6 +330,8 @@ int main(void)
 		T(p2c_prefers_the_less_loaded_of_two),
 		T(maglev_chooses_the_same_on_every_worker_and_gateway),
 		T(maglev_moves_only_the_clients_of_the_node_that_went),
+		T(maglev_follows_weights_that_change),
+		T(nodes_of_weight_0_are_not_missed_in_their_zone),
 		T(the_preferred_zone_keeps_what_it_can_carry),
 		T(slow_start_grows_a_nodes_share),
 		T(many_heavy_nodes_do_not_overflow),

@@ -144,10 +144,10 @@ static void an_unanswered_syn_moves_when_it_is_sent_again(void **state)
 	uint32_t index = attempt(x), object = x->flows.flow[index].object, second;
 	struct packet *again;
 
-	x->now_ms += 150; /* a duplicate on the way, no retransmission */
+	x->now_ms += 199; /* a duplicate on the way, no retransmission */
 	assert_int_equal(fixture_event(x, index, 0, syn, &again).next, VERDICT_CONTINUE);
 	assert_int_equal(x->flows.flow[index].object, object);
-	x->now_ms += 850;
+	x->now_ms += 1; /* 200 ms, the first that counts */
 	assert_int_equal(fixture_event(x, index, 0, syn, &again).next, VERDICT_CONTINUE);
 	second = x->flows.flow[index].object;
 	assert_int_not_equal(second, object);
@@ -286,11 +286,124 @@ static void a_node_that_keeps_failing_is_passed_over_for_a_while(void **state)
 	}
 	assert_int_equal(n_store1, 3);
 	assert_int_equal(failed, 3);
-	x->now_ms += 2001; /* then it may show itself again */
+	x->now_ms += 1999;
+	for (uint16_t i = 0; i < 50; i++)
+		assert_int_not_equal(x->flows.flow[fixture_open(x, "203.0.113.9", (uint16_t)(10000 + i),
+								"198.51.100.20")].object, store1);
+	x->now_ms += 1; /* then it may show itself again */
 	for (uint16_t i = 0; i < 300; i++)
 		n_store1 += x->flows.flow[fixture_open(x, "203.0.113.8", (uint16_t)(10000 + i),
 						       "198.51.100.20")].object == store1;
 	assert_in_range(n_store1, 50, 303);
+}
+
+/* Open flows until one falls on @slot. */
+static uint32_t attempt_at(struct fixture *x, uint32_t slot)
+{
+	static uint16_t port = 1024;
+
+	for (;;) {
+		uint32_t index = fixture_open(x, "203.0.113.77", port++, "198.51.100.20");
+
+		if (x->flows.flow[index].object == slot)
+			return index;
+		fixture_end(x, index);
+	}
+}
+
+static void fail_times(struct fixture *x, uint32_t slot, unsigned n)
+{
+	while (n--) {
+		uint32_t index = attempt_at(x, slot);
+		struct packet *again;
+
+		outbox_reset(&x->out);
+		fixture_event(x, index, 1, refusal, &again);
+		fixture_end(x, index);
+	}
+}
+
+static bool is_chosen(struct fixture *x, uint32_t slot)
+{
+	bool chosen = false;
+
+	for (uint16_t i = 0; i < 100; i++) {
+		uint32_t index = fixture_open(x, "203.0.113.78", (uint16_t)(1024 + i), "198.51.100.20");
+
+		chosen |= x->flows.flow[index].object == slot;
+		fixture_end(x, index);
+	}
+	return chosen;
+}
+
+static void an_answer_in_between_clears_a_nodes_name(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t store1 = fixture_slot(x, "s3", "store1");
+	struct packet *again;
+
+	fail_times(x, store1, 2);
+	fixture_event(x, attempt_at(x, store1), 1, accepted, &again);
+	fail_times(x, store1, 2);
+	assert_true(is_chosen(x, store1));
+	fail_times(x, store1, 1);
+	assert_false(is_chosen(x, store1));
+}
+
+static void a_node_that_goes_on_failing_is_passed_over_longer(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t store1 = fixture_slot(x, "s3", "store1");
+	uint32_t wait_ms = 2000;
+
+	fail_times(x, store1, 3);
+	for (int doublings = 0; doublings < 6; doublings++) {
+		x->now_ms += wait_ms - 1;
+		assert_false(is_chosen(x, store1));
+		x->now_ms += 1;
+		assert_true(is_chosen(x, store1));
+		fail_times(x, store1, 1);
+		if (wait_ms < 32000)
+			wait_ms *= 2;
+	}
+}
+
+static void a_suspect_is_better_than_a_refusal(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t store1 = fixture_slot(x, "s3", "store1"), index;
+	struct packet *again;
+
+	x->status[2].state = NODE_DOWN;
+	assert_int_equal(fixture_build(x), 0);
+	fail_times(x, store1, 3); /* one of two: half of them */
+	assert_false(is_chosen(x, store1));
+	index = attempt(x);
+	assert_string_equal(fixture_name(x, index), "store2");
+	assert_int_equal(fixture_event(x, index, 1, refusal, &again).why, DROP_NODE_REFUSED);
+	assert_string_equal(fixture_name(x, index), "store1");
+}
+
+static void syns_of_up_to_100_bytes_are_kept(void **state)
+{
+	struct fixture *x = *state;
+
+	/* padding stands for options: what matters is the length */
+	for (uint32_t len = 99; len <= 101; len++) {
+		struct flow_plan plan;
+		enum drop_reason why;
+		struct packet *again;
+		uint32_t index;
+
+		outbox_reset(&x->out);
+		fixture_syn(x, "203.0.113.9", (uint16_t)(2000 + len), "198.51.100.20");
+		x->p.len = len;
+		services_admit(x->v, x->table, x->steer, &x->flows, &x->p, &plan, x->now_ms);
+		index = flow_table_add(&x->flows, &plan, &why);
+		x->flows.flow[index].state = TCP_V6_INIT;
+		assert_int_equal(fixture_event(x, index, 1, refusal, &again).why, DROP_NODE_REFUSED);
+		assert_int_equal(again != NULL, len <= 100);
+	}
 }
 
 static void not_more_than_half_of_the_nodes_are_passed_over(void **state)
@@ -348,6 +461,10 @@ int main(void)
 		T(many_attempts_do_not_disturb_each_other),
 		T(unfinished_checksums_and_options_survive_the_store),
 		T(a_node_that_keeps_failing_is_passed_over_for_a_while),
+		T(an_answer_in_between_clears_a_nodes_name),
+		T(a_node_that_goes_on_failing_is_passed_over_longer),
+		T(a_suspect_is_better_than_a_refusal),
+		T(syns_of_up_to_100_bytes_are_kept),
 		T(not_more_than_half_of_the_nodes_are_passed_over),
 		T(an_attempt_may_move_to_a_node_of_the_other_family),
 	};

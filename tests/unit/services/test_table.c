@@ -182,21 +182,99 @@ static void a_slot_given_to_another_node_has_another_generation(void **state)
 	assert_int_equal(x->flows.flow[index].generation, generation);
 }
 
+static void add_second_service(struct fixture *x)
+{
+	strcpy(x->conf[1].name, "s3-tls");
+	x->conf[1].address[0] = addr_of("198.51.100.20");
+	x->conf[1].n_address = 1;
+	x->conf[1].port = 9443;
+	x->conf[1].idle_timeout_ms = 60000;
+	x->services.n_service = 2;
+}
+
 static void two_services_may_share_node_names_and_endpoints(void **state)
 {
 	struct fixture *x = *state;
 	struct addr node = addr_of("2001:db8:5::1");
 
-	strcpy(x->conf[1].name, "s3-tls");
-	x->conf[1].address[0] = addr_of("198.51.100.20");
-	x->conf[1].n_address = 1;
-	x->conf[1].port = 9443;
+	add_second_service(x);
 	fixture_add_node(x, 1, "store1", "2001:db8:5::1")->port = 9000;
-	x->services.n_service = 2;
 	assert_int_equal(fixture_build(x), 0);
 	assert_int_not_equal(fixture_slot(x, "s3", "store1"), fixture_slot(x, "s3-tls", "store1"));
 	assert_true(services_claims_node(x->table, &node, be16_from(9000), TCP));
 	assert_false(services_claims_node(x->table, &node, be16_from(9443), TCP));
+}
+
+static void a_new_node_does_not_inherit_the_slot_of_one_that_just_went(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t slot;
+
+	assert_int_equal(fixture_build(x), 0);
+	slot = fixture_slot(x, "s3", "store1");
+	strcpy(x->node[0][0].name, "store9");
+	assert_int_equal(fixture_build(x), 0);
+	assert_int_not_equal(fixture_slot(x, "s3", "store9"), slot);
+}
+
+static void services_keep_their_slots_too(void **state)
+{
+	struct fixture *x = *state;
+	struct service_conf c;
+	struct flow f;
+
+	add_second_service(x);
+	assert_int_equal(fixture_build(x), 0);
+	f = x->flows.flow[fixture_open(x, "203.0.113.7", 40000, "198.51.100.20")];
+	f.state = TCP_ESTABLISHED;
+	f.ack_last[0] = 1;
+	assert_int_equal(services_idle_timeout_ms(x->table, &f), 350000);
+	c = x->conf[0];
+	x->conf[0] = x->conf[1];
+	x->conf[1] = c;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fixture_build(x), 0);
+		assert_int_equal(services_idle_timeout_ms(x->table, &f), 350000);
+		assert_false(services_flow_stale(x->table, &f));
+	}
+	x->conf[1] = x->conf[0];
+	strcpy(x->conf[1].name, "third");
+	x->conf[1].port = 9001;
+	assert_int_equal(fixture_build(x), 0);
+	assert_true(services_flow_stale(x->table, &f));
+	f.aux = SERVICES_MAX - 1; /* nobody's */
+	assert_int_equal(services_idle_timeout_ms(x->table, &f), 30000);
+}
+
+static void without_embed_prefix_none_is_steered(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_int_equal(fixture_build(x), 0);
+	assert_int_equal(x->steer->n_embed, 1);
+	x->conf[0].embed_prefix = (struct prefix){ 0 };
+	assert_int_equal(fixture_build(x), 0);
+	assert_int_equal(x->steer->n_embed, 0);
+}
+
+static void pools_of_others_keep_their_blocks(void **state)
+{
+	static uint8_t pool_blocks[2][STEER_BLOCKS];
+	struct fixture *x = *state;
+	struct services_input in = { .conf = &x->services, .status = x->status };
+	struct services_table *t;
+	struct err e;
+
+	for (unsigned i = 0; i < STEER_BLOCKS; i++)
+		pool_blocks[0][i] = (uint8_t)(i % 3), pool_blocks[1][i] = (uint8_t)(i % 5);
+	x->steer->block = pool_blocks;
+	x->steer->n_pools = 2;
+	assert_int_equal(services_table_new(&t, &in, x->steer, &e), 0);
+	assert_ptr_not_equal(x->steer->block, pool_blocks);
+	assert_memory_equal(x->steer->block, pool_blocks, sizeof(pool_blocks));
+	assert_int_equal(x->steer->n_pools, 2 + 3); /* two sources and that of probes */
+	services_table_free(t);
+	x->steer->block = NULL;
 }
 
 static void claims(void **state)
@@ -284,6 +362,10 @@ int main(void)
 		T(an_attempt_that_no_node_answered_is_not_stale),
 		T(a_slot_given_to_another_node_has_another_generation),
 		T(two_services_may_share_node_names_and_endpoints),
+		T(a_new_node_does_not_inherit_the_slot_of_one_that_just_went),
+		T(services_keep_their_slots_too),
+		T(without_embed_prefix_none_is_steered),
+		T(pools_of_others_keep_their_blocks),
 		T(claims),
 		T(icmp_errors_from_the_nodes_side_come_from_the_vip),
 		T(a_half_open_flow_lives_short),
