@@ -5,7 +5,6 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <sys/socket.h>
-#include <unistd.h>
 #include "sixgate/base/wire.h"
 
 enum { ARP_LEN = 28, NA_LEN = 40 + 32, FRAME_MAX = 14 + NA_LEN };
@@ -71,18 +70,18 @@ static size_t put_advertisement(uint8_t *p, const uint8_t mac[6], const struct a
 	return at + NA_LEN;
 }
 
-int announce__send(int ifindex, const uint8_t mac[6], const struct addr *a)
+int announce__open(void)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	return fd < 0 ? -errno : fd;
+}
+
+int announce__send(int fd, int ifindex, const uint8_t mac[6], const struct addr *a)
 {
 	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_ifindex = ifindex };
 	uint8_t frame[FRAME_MAX];
 	size_t len = addr_is_v4(a) ? put_arp(frame, mac, a) : put_advertisement(frame, mac, a);
-	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
-	int rc = 0;
 
-	if (fd < 0)
-		return -errno;
-	if (sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-		rc = -errno;
-	close(fd);
-	return rc;
+	return sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
 }

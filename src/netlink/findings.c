@@ -51,7 +51,8 @@ static void found(struct looking *k, enum netlink_severity severity, const char 
 
 static bool is_ours(const struct ruleset_rule *r)
 {
-	return strcmp(r->table, GUARD_TABLE) == 0 || strcmp(r->table, SHARED_TABLE) == 0;
+	return strcmp(r->table, GUARD_TABLE) == 0 || strcmp(r->table, SHARED_TABLE) == 0 ||
+	       strcmp(r->table, FRAGMENTS_TABLE) == 0;
 }
 
 static const char *tun_name(const struct looking *k)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 #include "netlink_internal.h"
 #include "sixgate/log/log.h"
 
@@ -26,7 +27,7 @@ struct netlink {
 	struct rtnl *rtnl;
 	struct sysctls *sysctls;
 	struct watch *watch;
-	struct nft_memory guard, shared;
+	struct nft_memory guard, shared, fragments;
 	struct netlink_plan planned;
 	struct netlink_applied last;
 	bool started, had_main[2];
@@ -63,6 +64,7 @@ void netlink_free(struct netlink *nl)
 	netlink_plan_free(&nl->planned);
 	nft__forget(&nl->guard);
 	nft__forget(&nl->shared);
+	nft__forget(&nl->fragments);
 	watch__free(nl->watch);
 	sysctls__free(nl->sysctls);
 	rtnl__free(nl->rtnl);
@@ -116,26 +118,26 @@ static bool was_up(const struct netlink_plan *p, int ifindex)
 	return mac_of_link(p, ifindex);
 }
 
-static void announce_one(struct netlink *nl, const struct netlink_plan *p,
-			 const struct netlink_object *o)
+/* All proxies, or, with @had, those that are new and those on a link that has just come up. */
+static void announce(struct netlink *nl, const struct netlink_plan *p,
+		     const struct netlink_objects *had)
 {
-	const uint8_t *mac = mac_of_link(p, o->ifindex);
+	int fd = -1;
 
-	if (mac && announce__send(o->ifindex, mac, &o->prefix.addr) == 0)
-		nl->last.n_announced++;
-}
-
-/* Neighbours hear about proxies that are new, and about all on a link that has just come up. */
-static void announce_new(struct netlink *nl, const struct netlink_plan *p,
-			 const struct netlink_objects *had)
-{
 	for (size_t i = 0; i < p->objects.n; i++) {
 		const struct netlink_object *o = &p->objects.at[i];
+		const uint8_t *mac = mac_of_link(p, o->ifindex);
 
-		if (o->kind == NETLINK_KIND_PROXY &&
-		    (!object__in(o, had) || !was_up(&nl->planned, o->ifindex)))
-			announce_one(nl, p, o);
+		if (o->kind != NETLINK_KIND_PROXY || !mac ||
+		    (had && object__in(o, had) && was_up(&nl->planned, o->ifindex)))
+			continue;
+		if (fd < 0)
+			fd = announce__open();
+		if (fd >= 0 && announce__send(fd, o->ifindex, mac, &o->prefix.addr) == 0)
+			nl->last.n_announced++;
 	}
+	if (fd >= 0)
+		close(fd);
 }
 
 static void remove_unplanned(struct netlink *nl, const struct netlink_plan *p,
@@ -206,13 +208,14 @@ int netlink_apply(struct netlink *nl, const struct netlink_plan *plan, struct er
 	nl->last = (struct netlink_applied){ 0 };
 	note(&o, sysctls__apply(nl->sysctls, &plan->sysctls, &nl->last.n_sysctl, only_first(&o)));
 	set_up_devices(nl, plan, &o);
+	note(&o, fragments__apply(&nl->fragments, plan, &nl->last.firewall, only_first(&o)));
 	note(&o, shared__apply(&nl->shared, plan, &nl->last.firewall, only_first(&o)));
 	note(&o, rtnl__ours(device, &have, only_first(&o)));
 	if (!have.failed) {
 		add_missing(nl, plan, &have, &o);
 		remove_unplanned(nl, plan, &have, &o);
 		restore_main_rule(nl, plan, &o);
-		announce_new(nl, plan, &have);
+		announce(nl, plan, &have);
 	}
 	free(have.at);
 	note(&o, keep_plan(nl, plan, only_first(&o)));
@@ -221,9 +224,7 @@ int netlink_apply(struct netlink *nl, const struct netlink_plan *plan, struct er
 
 void netlink_announce(struct netlink *nl)
 {
-	for (size_t i = 0; i < nl->planned.objects.n; i++)
-		if (nl->planned.objects.at[i].kind == NETLINK_KIND_PROXY)
-			announce_one(nl, &nl->planned, &nl->planned.objects.at[i]);
+	announce(nl, &nl->planned, NULL);
 }
 
 /* ---- sync ---- */
@@ -365,7 +366,9 @@ int netlink_undo(struct netlink *nl, struct err *e)
 	remove_unplanned(nl, &nothing, &have, &o);
 	free(have.at);
 	nft__forget(&nl->shared);
+	nft__forget(&nl->fragments);
 	note(&o, shared__remove(only_first(&o)));
+	note(&o, fragments__remove(only_first(&o)));
 	note(&o, sysctls__restore(nl->sysctls, only_first(&o)));
 	netlink_plan_free(&nl->planned);
 	nl->started = false;

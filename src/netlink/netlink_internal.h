@@ -77,8 +77,9 @@ int sysctl__read_int(const char *path, int otherwise);
 struct netlink_sysctl *sysctl__want(struct netlink_sysctls *list, const char *value,
 				    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* plan_*.c */
+/* plan_host.c */
 void plan__shared(const struct netlink_input *in, struct netlink_plan *p);
+void plan__reassembly(const struct netlink_input *in, struct netlink_plan *p);
 void plan__sysctls(const struct netlink_input *in, struct netlink_plan *p);
 
 /* nft.c - nftables, through libnftables */
@@ -147,11 +148,21 @@ char *shared__text(const struct netlink_shared *s);
 int shared__apply(struct nft_memory *m, const struct netlink_plan *p, bool *written, struct err *e);
 int shared__remove(struct err *e);
 
+/* fragments.c */
+#define FRAGMENTS_TABLE "sixgate-fragments"
+/** fragments__apply() - as shared__apply(). */
+int fragments__apply(struct nft_memory *m, const struct netlink_plan *p, bool *written,
+		     struct err *e);
+int fragments__remove(struct err *e);
+
 /* announce.c */
 
+/** announce__open() - a socket for any number of announcements: closing one takes the kernel some
+ *  milliseconds. Return: the caller's descriptor, or errno. */
+int announce__open(void);
 /** announce__send() - tell the neighbours on a link that @a is at @mac: gratuitous ARP (RFC 5227
  *  3) or an unsolicited Neighbor Advertisement (RFC 4861 7.2.6). Return: 0 or errno. */
-int announce__send(int ifindex, const uint8_t mac[6], const struct addr *a);
+int announce__send(int fd, int ifindex, const uint8_t mac[6], const struct addr *a);
 
 /* watch.c */
 struct watch;

@@ -478,6 +478,7 @@ int netlink_plan_build(const struct netlink_input *in, struct netlink_plan *out,
 	if (!p.manage)
 		p.objects.n = 0;
 	plan__shared(in, &p);
+	plan__reassembly(in, &p);
 	plan__sysctls(in, &p);
 	if (p.objects.failed || p.sysctls.failed) {
 		netlink_plan_free(&p);

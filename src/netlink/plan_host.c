@@ -1,6 +1,7 @@
 /* plan_host.c - the parts of the plan that change the host itself: sysctls and the shared address.
  * Pure, as plan.c. */
 #include "netlink_internal.h"
+#include <netinet/in.h>
 #include <stdio.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
@@ -69,6 +70,21 @@ void plan__shared(const struct netlink_input *in, struct netlink_plan *p)
 				.protocols = c->pool4[i].protocols,
 			};
 	add_echo_entries(c, s);
+}
+
+/* Nodes are told by their port; TCP does not fragment. */
+static bool has_datagram_nodes(const struct services_conf *c)
+{
+	for (size_t i = 0; i < c->n_service; i++)
+		if (c->service[i].protocol == IPPROTO_UDP && c->service[i].n_node)
+			return true;
+	return false;
+}
+
+void plan__reassembly(const struct netlink_input *in, struct netlink_plan *p)
+{
+	p->reassemble = p->shared.on ||
+			(p->manage && in->conf->has_services && has_datagram_nodes(&in->conf->services));
 }
 
 /* ---- sysctls ---- */

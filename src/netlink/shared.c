@@ -10,7 +10,7 @@
  * host itself has just sent such a request; echo requests for static entries only, or the host
  * could not be pinged; and ICMP errors by the packet they quote, whose addresses are rewritten
  * too, together with the quoted header's checksum, so that the sum over the message stays.
- * Fragments are put together before we look (a rule that never matches asks for that).
+ * Fragments are put together before we look (fragments.c).
  */
 #include "netlink_internal.h"
 #include <arpa/inet.h>
@@ -127,8 +127,6 @@ static void add_in(struct text *t, const struct netlink_shared *s, const char *a
 	add_in_echo(t, s, alias);
 	text__add(t, "\t}\n\tchain in {\n\t\ttype filter hook prerouting priority -290; "
 		     "policy accept;\n");
-	/* Nothing has this destination and this mark; tproxy switches reassembly on. */
-	text__add(t, "\t\tmeta l4proto tcp ip daddr 0.0.0.0 ip saddr 0.0.0.0 tproxy to :1\n");
 	for (size_t i = 0; i < s->n_interface; i++)
 		text__add(t, "\t\tiifname \"%s\" ip daddr %s jump ours\n", s->interface[i],
 			  addr_format(&s->real[i], real));

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
@@ -287,8 +288,17 @@ static bool read_command(struct driver *d)
 	return true;
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
 static void loop(struct driver *d)
 {
+	int64_t next = now_ms() + SYNC_EVERY_MS;
 	struct pollfd p[4] = {
 		{ .fd = STDIN_FILENO, .events = POLLIN },
 		{ .fd = netlink_watch_fd(d->nl), .events = POLLIN },
@@ -297,11 +307,15 @@ static void loop(struct driver *d)
 	};
 
 	for (;;) {
-		int n = poll(p, 4, SYNC_EVERY_MS);
-		unsigned changed = p[1].revents ? netlink_watch_read(d->nl) : 0;
+		int64_t wait = next - now_ms();
+		unsigned changed;
 
-		if (n == 0 || changed)
+		poll(p, 4, wait > 0 ? (int)wait : 0);
+		changed = p[1].revents ? netlink_watch_read(d->nl) : 0;
+		if (changed || now_ms() >= next) {
 			sync_now(d, changed);
+			next = now_ms() + SYNC_EVERY_MS;
+		}
 		for (int i = 0; i < 2; i++)
 			if (p[2 + i].revents & POLLIN)
 				read_tun(d, i);

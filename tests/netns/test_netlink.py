@@ -303,6 +303,24 @@ def test_replies_of_a_node_come_to_us_whomever_they_are_for(lab, program):
     d.stop()
 
 
+def test_fragments_of_a_nodes_reply_come_to_us_all(lab, program):
+    """Only the first one has the port that the rule looks at."""
+    d = Driver(lab, program, "inside=lan0", "outside=wan0", "vip=198.51.100.20", "protocol=17",
+               "node=10.0.0.2,9000", "node=2001:db8:1::2,9000")
+    for family, source, target, first in (("AF_INET", "10.0.0.2", "198.51.100.2", "4"),
+                                          ("AF_INET6", "2001:db8:1::2", "2001:db8:f::2", "6")):
+        code = (f"import socket; s = socket.socket(socket.{family}, socket.SOCK_DGRAM);"
+                f"s.bind(('{source}', 9000)); s.sendto(b'x' * 4000, ('{target}', 5))")
+        lab.host.start([sys.executable, "-c", code]).wait()
+        got = 0
+        while got < 4008:
+            p = d.rx("inside", lambda p, first=first: p[0] >> 4 == int(first) and len(p) > 200)
+            got += len(p) - (20 if first == "4" else 48)
+        assert got == 4008
+    d.stop()
+    assert "fragments" not in lab.router("nft list tables")
+
+
 def test_what_we_wrote_never_comes_back_to_us(lab, program):
     d = Driver(lab, program, *BASIC)
     d.settle()

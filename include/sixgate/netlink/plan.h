@@ -111,6 +111,7 @@ struct netlink_shared {
  * @objects: in the order in which they are added
  * @device:  names of our devices; ifindex 0: not there; ready: nothing is left to set on it
  * @link:    Ethernet interfaces on which neighbours are told what we answer for
+ * @reassemble: ports decide where packets go: the kernel is to put fragments together
  * @main_rule: as in the facts: one that disappears while we run is put back
  * @conflict: a pool address or VIP is local on the host, or another thing that cannot work: the
  *           gateway must not start with it; empty if there is none
@@ -131,6 +132,7 @@ struct netlink_plan {
 	} link[NETLINK_INTERFACES_MAX];
 	size_t n_link;
 	struct netlink_shared shared;
+	bool reassemble;
 	bool main_rule[2];
 	char conflict[512];
 };
