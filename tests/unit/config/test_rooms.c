@@ -165,6 +165,10 @@ static void first_fault_is_named_with_its_key(void **state)
 	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.c.nat64.n_pool4 = 0, "nat64.pool4: is missing");
 	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.c.nat64.n_prefix = 0, "nat64.prefix: ");
 	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.pool4.protocols = 0, "nat64.pool4: ");
+	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.pool4.last = address("224.0.0.1"),
+		"that a host can have");
+	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.pool4.first = address("0.0.0.1"),
+		"that a host can have");
 	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.pool4.last = address("192.0.2.0"),
 		"ends before it begins");
 	REFUSED(nat64_conf_check(&s.c.nat64, &e), s.c.nat64.timeouts.udp_s = 0,
@@ -315,6 +319,268 @@ static void addresses_that_no_host_has_are_refused(void **state)
 	}
 }
 
+static void pool_entries_may_touch_but_not_overlap(void **state)
+{
+	static const struct {
+		const char *what, *first, *last;
+		uint16_t port_first, port_last;
+		uint8_t protocols;
+		bool good;
+	} rows[] = { /* beside 192.0.2.10-192.0.2.20, ports 1000-2000, tcp */
+		{ "below", "192.0.2.1", "192.0.2.9", 1000, 2000, NAT64_TCP, true },
+		{ "its first", "192.0.2.1", "192.0.2.10", 1000, 2000, NAT64_TCP, false },
+		{ "its last", "192.0.2.20", "192.0.2.30", 1000, 2000, NAT64_TCP, false },
+		{ "above", "192.0.2.21", "192.0.2.30", 1000, 2000, NAT64_TCP, true },
+		{ "ports below", "192.0.2.15", "192.0.2.15", 1, 999, NAT64_TCP, true },
+		{ "first port", "192.0.2.15", "192.0.2.15", 1, 1000, NAT64_TCP, false },
+		{ "last port", "192.0.2.15", "192.0.2.15", 2000, 3000, NAT64_TCP, false },
+		{ "ports above", "192.0.2.15", "192.0.2.15", 2001, 3000, NAT64_TCP, true },
+		{ "other protocols", "192.0.2.15", "192.0.2.15", 1000, 2000, NAT64_UDP, true },
+		{ "one protocol", "192.0.2.15", "192.0.2.15", 1000, 2000, 7, false },
+	};
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct pool4_conf pool[] = {
+			{ false, address("192.0.2.10"), address("192.0.2.20"), 1000, 2000, NAT64_TCP },
+			{ false, address(rows[i].first), address(rows[i].last), rows[i].port_first,
+			  rows[i].port_last, rows[i].protocols },
+		};
+
+		print_message("%s\n", rows[i].what);
+		s.c.nat64.pool4 = pool;
+		s.c.nat64.n_pool4 = 2;
+		assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), rows[i].good ? 0 : -EINVAL);
+	}
+}
+
+/* What the interface says later is an address like any other. */
+static void outside_entries_overlap_each_other_and_what_they_are_filled_with(void **state)
+{
+	struct pool4_conf pool[] = {
+		{ .outside = true, .port_first = 1000, .port_last = 2000, .protocols = NAT64_TCP },
+		{ .outside = true, .port_first = 2000, .port_last = 3000, .protocols = NAT64_TCP },
+	};
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	s.c.nat64.pool4 = pool;
+	s.c.nat64.n_pool4 = 2;
+	assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), -EINVAL);
+	pool[1].port_first = 2001;
+	assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), 0);
+	pool[1] = (struct pool4_conf){ false, address("192.0.2.1"), address("192.0.2.9"), 1000, 2000,
+				       NAT64_TCP };
+	assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), 0);
+	pool[0].first = pool[0].last = address("192.0.2.5");
+	assert_int_equal(nat64_conf_check(&s.c.nat64, NULL), -EINVAL);
+}
+
+static int check_static(struct static_conf *entry, struct pool4_conf *pool)
+{
+	struct sample s;
+
+	sample_init(&s);
+	s.c.nat64.pool4 = pool ? pool : &s.pool4;
+	s.c.nat64.static_entry = entry;
+	s.c.nat64.n_static = 1;
+	return nat64_conf_check(&s.c.nat64, NULL);
+}
+
+static void static_entries_lead_to_hosts_inside(void **state)
+{
+	static const char *const bad[] = { "::", "fe80::1", "ff02::1", "192.0.2.1", "64:ff9b::1" };
+	struct static_conf e = { NAT64_TCP, address("2001:db8::1"), address("192.0.2.1"), 1, 1 };
+
+	(void)state;
+	assert_int_equal(check_static(&e, NULL), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		e.inside = address(bad[i]);
+		assert_int_equal(check_static(&e, NULL), -EINVAL);
+	}
+}
+
+static void static_entries_on_the_shared_address_keep_to_its_ports(void **state)
+{
+	struct pool4_conf pool = { true, address("192.0.2.1"), address("192.0.2.1"), 10000, 20000,
+				   NAT64_TCP };
+	static const struct {
+		uint16_t port;
+		bool good;
+	} rows[] = { { 9999, false }, { 10000, true }, { 20000, true }, { 20001, false } };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct static_conf e = { NAT64_TCP, address("2001:db8::1"), address("192.0.2.1"), 1,
+					 rows[i].port };
+
+		assert_int_equal(check_static(&e, &pool), rows[i].good ? 0 : -EINVAL);
+		e.outside = address("192.0.2.2");
+		assert_int_equal(check_static(&e, &pool), -EINVAL);
+	}
+}
+
+static void services_have_one_to_eight_addresses_and_a_node(void **state)
+{
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	for (unsigned i = 0; i < SERVICE_ADDRESSES_MAX; i++)
+		s.service.address[i] = addr_from_ip4_host(0xcb007101 + i);
+	s.service.n_address = SERVICE_ADDRESSES_MAX;
+	assert_int_equal(services_conf_check(&s.c.services, NULL), 0);
+	s.service.n_address = 0;
+	assert_int_equal(services_conf_check(&s.c.services, NULL), -EINVAL);
+	s.service.n_address = 1;
+	s.service.n_node = 0;
+	assert_int_equal(services_conf_check(&s.c.services, NULL), -EINVAL);
+}
+
+static void egress6_prefixes_are_unicast_ipv6(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "2001:db8::/32", true }, { "2000::/8", true },  { "2000::/7", false },
+		{ "fd00::/8", true },      { "ff00::/8", false }, { "fe80::/64", false },
+		{ "192.0.2.0/24", false }, { "2001:db8::1", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct prefix p = prefix(rows[i].text);
+		struct pinhole_conf hole = { .protocol = IPPROTO_UDP, .destination = p };
+		struct sample s;
+
+		print_message("%s\n", rows[i].text);
+		sample_init(&s);
+		s.c.egress6.allow = &hole;
+		s.c.egress6.n_allow = 1;
+		assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), rows[i].good ? 0 : -EINVAL);
+		s.c.egress6.follow_inside = false;
+		s.c.egress6.prefix = &p;
+		s.c.egress6.n_prefix = 1;
+		assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), rows[i].good ? 0 : -EINVAL);
+	}
+}
+
+static void pinholes_are_checked(void **state)
+{
+	struct prefix inside = prefix("2001:db8::/48");
+	struct pinhole_conf hole = { .protocol = IPPROTO_TCP, .destination = inside };
+	struct sample s;
+
+	(void)state;
+	sample_init(&s);
+	s.c.egress6 = (struct egress6_conf){ .prefix = &inside, .n_prefix = 1, .allow = &hole,
+					     .n_allow = 1, .timeouts = s.c.egress6.timeouts };
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), 0);
+	hole.destination = prefix("2001:db8::/47"); /* more than the prefix */
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), -EINVAL);
+	hole.destination = prefix("2001:db8:0:1::/64");
+	hole.n_port = 1;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), -EINVAL); /* port 0 */
+	hole.port[0] = 80;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), 0);
+	hole.protocol = IPPROTO_ICMPV6;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), -EINVAL);
+	hole.n_port = 0;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), 0);
+	hole.protocol = IPPROTO_SCTP;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), -EINVAL);
+	hole.protocol = IPPROTO_UDP;
+	assert_int_equal(egress6_conf_check(&s.c.egress6, NULL), 0);
+}
+
+static void dns64_endpoints_are_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool listen, upstream;
+	} rows[] = {
+		{ "::", true, false },      { "0.0.0.0", true, false }, { "192.0.2.5", true, true },
+		{ "224.0.0.1", false, false }, { "ff02::fb", false, false }, { "2001:db8::5", true, true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct endpoint_conf e = { address(rows[i].text), 5353 };
+		struct sample s;
+
+		print_message("%s\n", rows[i].text);
+		sample_init(&s);
+		s.c.dns64.listen = &e;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].listen ? 0 : -EINVAL);
+		sample_init(&s);
+		s.c.dns64.upstream = &e;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].upstream ? 0 : -EINVAL);
+		e.port = 0;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
+		sample_init(&s);
+		s.c.dns64.listen = &e;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
+	}
+}
+
+static void numbers_of_dns64_endpoints_are_bounded(void **state)
+{
+	struct endpoint_conf many[DNS64_UPSTREAM_MAX + 1];
+	struct sample s;
+
+	(void)state;
+	for (unsigned i = 0; i <= DNS64_UPSTREAM_MAX; i++)
+		many[i] = (struct endpoint_conf){ addr_from_ip4_host(0xcb007101 + i), 5353 };
+	sample_init(&s);
+	s.c.dns64.upstream = many;
+	s.c.dns64.n_upstream = DNS64_UPSTREAM_MAX;
+	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), 0);
+	s.c.dns64.n_upstream++;
+	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
+	sample_init(&s);
+	s.c.dns64.listen = many;
+	s.c.dns64.n_listen = DNS64_LISTEN_MAX;
+	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), 0);
+	s.c.dns64.n_listen++;
+	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
+}
+
+/* RFC 1035 2.3.4: labels of at most 63 letters. */
+#define LABEL63 "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeeeeeeeeffffffffff123"
+
+static void domains_are_absolute_and_in_lower_case(void **state)
+{
+	static const struct {
+		const char *text;
+		bool good;
+	} rows[] = {
+		{ "a.", true },      { "example.internal.", true }, { "_tcp.a-z0-9.", true },
+		{ LABEL63 ".", true }, { LABEL63 "4.", false },     { "a", false },
+		{ "", false },       { ".", false },               { "a..", false },
+		{ ".a.", false },    { "A.", false },              { "a b.", false },
+		{ "az09.", true },   { "`.", false },              { "{.", false },
+		{ "/.", false },     { ":.", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		char text[80];
+		char *name = text;
+		struct sample s;
+
+		print_message("'%s'\n", rows[i].text);
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		sample_init(&s);
+		s.c.dns64.never = &name;
+		s.c.dns64.n_never = 1;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].good ? 0 : -EINVAL);
+	}
+}
+
 static void presets_of_health_checks(void **state)
 {
 	static const struct {
@@ -390,6 +656,16 @@ int main(void)
 		cmocka_unit_test(numbers_of_prefixes_are_bounded),
 		cmocka_unit_test(numbers_of_services_and_nodes_are_bounded),
 		cmocka_unit_test(addresses_that_no_host_has_are_refused),
+		cmocka_unit_test(pool_entries_may_touch_but_not_overlap),
+		cmocka_unit_test(outside_entries_overlap_each_other_and_what_they_are_filled_with),
+		cmocka_unit_test(static_entries_lead_to_hosts_inside),
+		cmocka_unit_test(static_entries_on_the_shared_address_keep_to_its_ports),
+		cmocka_unit_test(services_have_one_to_eight_addresses_and_a_node),
+		cmocka_unit_test(egress6_prefixes_are_unicast_ipv6),
+		cmocka_unit_test(pinholes_are_checked),
+		cmocka_unit_test(dns64_endpoints_are_checked),
+		cmocka_unit_test(numbers_of_dns64_endpoints_are_bounded),
+		cmocka_unit_test(domains_are_absolute_and_in_lower_case),
 		cmocka_unit_test(presets_of_health_checks),
 		cmocka_unit_test(pool4_has_what_is_between_first_and_last),
 		cmocka_unit_test(ephemeral_ports_left_are_counted_once),
