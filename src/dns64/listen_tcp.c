@@ -2,6 +2,7 @@
  * any order. A connection is bounded in all it may hold: unanswered queries, bytes not taken, time
  * without a whole query. */
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -299,6 +300,7 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 	struct dns64 *d = l->d;
 	struct tcp_client *c = NULL;
 	bool inside = !l->wildcard || io__inside(d, incoming_interface(fd));
+	int on = 1;
 
 	if (!inside)
 		counter_add(&d->stats.not_inside, 1);
@@ -310,6 +312,8 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 		close(fd);
 		return;
 	}
+	/* Answers are whole when they are sent: nothing to wait for. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	counter_add(&d->stats.tcp_accepted, 1);
 	d->n_handles++;
 	d->n_clients++;

@@ -58,7 +58,7 @@ enum {
 	_(upstream_errors, "upstream-errors", "questions that could not be sent, or TCP failures") \
 	_(upstream_failures, "upstream-failures", "answers of SERVFAIL, REFUSED and the like")     \
 	_(upstream_malformed, "upstream-malformed", "answers that matched but could not be read")  \
-	_(spoofed, "spoofed", "answers ignored: wrong sender, id or question")                     \
+	_(spoofed, "spoofed", "answers ignored: late, or wrong in sender, id or question")         \
 	_(tcp_accepted, "tcp-accepted", "TCP connections accepted")                                \
 	_(tcp_refused, "tcp-refused", "TCP connections closed at once: too many, or not inside")   \
 	_(tcp_idle, "tcp-idle", "TCP connections closed because nothing happened")                 \
