@@ -1,4 +1,8 @@
-"""Addresses and configurations that the cases share."""
+"""Addresses, configurations and openings that the cases share."""
+from scapy.layers.inet import IP, UDP
+from scapy.layers.inet6 import IPv6
+from golden import ANY, inside, to_outside
+
 NAT64 = """\
 nat64:
   prefix: 2001:db8:64::/96
@@ -16,3 +20,10 @@ SERVER4 = "192.0.2.33"  # a server that has IPv4 only,
 SERVER6 = "2001:db8:64::c000:221"  # and how the host sees it
 ROUTER4 = "192.0.2.1"  # a router on the way there
 ROUTER6 = "2001:db8:64::c000:201"
+
+# One question of the host, after which there is a mapping and a session.
+UDP_OUT = (
+    inside(IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53) / b"question"),
+    to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) /
+               UDP(sport=PORT, dport=53) / b"question"),
+)

@@ -2,13 +2,8 @@
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
 from golden import ANY, Var, carried, case, checksum_of, each, inside, outside, to_inside, to_outside
-from net import HOST, NAT64, NAT64_MANY_PORTS, POOL, PORT, SERVER4, SERVER6
+from net import HOST, NAT64, NAT64_MANY_PORTS, POOL, PORT, SERVER4, SERVER6, UDP_OUT
 
-UDP_OUT = (
-    inside(IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53) / b"question"),
-    to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) /
-               UDP(sport=PORT, dport=53) / b"question"),
-)
 SYN_OUT = (
     inside(IPv6(src=HOST, dst=SERVER6) / TCP(sport=4000, dport=80, seq=100)),
     to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) / TCP(sport=PORT, dport=80, seq=100)),
