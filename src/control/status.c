@@ -70,9 +70,13 @@ static json_t *flows_json(const struct control *c)
 			 (json_int_t)capacity, "mappings", (json_int_t)mappings);
 }
 
-/* Ports of pool4 over all addresses, of one protocol: what mappings are taken from. */
-static json_t *pool_json(const struct config *c)
+/* Ports of pool4 over all addresses, of one protocol: what mappings are taken from. "shared": the
+ * host's own address among them; null while the outside interface has none. */
+static json_t *pool_json(const struct config *c, const struct netlink_facts *f)
 {
+	char text[ADDR_TEXT_MAX];
+	bool shared = false;
+	json_t *v;
 	uint64_t ports = 0, addresses = 0;
 
 	for (size_t i = 0; c->has_nat64 && i < c->nat64.n_pool4; i++) {
@@ -80,11 +84,16 @@ static json_t *pool_json(const struct config *c)
 		uint64_t n = p->outside ? 1 : (uint64_t)addr_ip4_host(&p->last) -
 						      addr_ip4_host(&p->first) + 1;
 
+		shared |= p->outside;
 		addresses += n;
 		ports += n * (uint64_t)(p->port_last - p->port_first + 1);
 	}
-	return json_pack("{s:I,s:I}", "addresses", (json_int_t)addresses, "ports",
-			 (json_int_t)ports);
+	v = json_pack("{s:I,s:I}", "addresses", (json_int_t)addresses, "ports", (json_int_t)ports);
+	if (v && shared)
+		json_object_set_new(v, "shared",
+				    f->has_shared ? json_string(addr_format(&f->shared_real, text)) :
+						    json_null());
+	return v;
 }
 
 static json_t *node_counts_json(const struct control *c)
@@ -166,7 +175,7 @@ json_t *status__json(struct control *c)
 	json_object_set_new(v, "devices", devices_json(c));
 	json_object_set_new(v, "flows", flows_json(c));
 	if (c->config->has_nat64)
-		json_object_set_new(v, "pool4", pool_json(c->config));
+		json_object_set_new(v, "pool4", pool_json(c->config, &c->facts));
 	if (c->config->has_services)
 		json_object_set_new(v, "nodes", node_counts_json(c));
 	if (c->config->has_dns64)

@@ -32,18 +32,22 @@ static int connect_to(const char *path, struct err *e)
 	return err_set(e, rc, "%s: %s", path, strerror(-rc));
 }
 
-int ctl_daemon(const char *socket_path)
+int ctl_daemon(const char *socket_path, struct err *e)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
-	int fd = connect_to(socket_path, NULL);
+	int fd = connect_to(socket_path, e);
 	int rc;
 
 	if (fd < 0)
 		return fd;
 	rc = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ? -errno : (int)peer.pid;
 	close(fd);
-	return rc;
+	if (rc > 0 && peer.uid == 0)
+		return rc;
+	return err_set(e, -EPERM,
+		       "whoever listens on %s is not a sixgated that can be stopped from here; stop "
+		       "it first", socket_path);
 }
 
 static int read_answer(FILE *f, ctl_each *each, void *ctx, struct err *e)

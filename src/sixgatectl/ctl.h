@@ -18,8 +18,12 @@ typedef void ctl_each(void *ctx, const json_t *line, bool last);
 int ctl_ask(const char *socket_path, const struct ctl_request *r, ctl_each *each, void *ctx,
 	    struct err *e);
 
-/** ctl_daemon() - process id of the daemon that listens on @socket_path, or negative errno. */
-int ctl_daemon(const char *socket_path);
+/**
+ * ctl_daemon() - process id of the daemon that listens on @socket_path
+ * Return: -ENOENT or -ECONNREFUSED when there is none; -EPERM when whoever listens is not root, or
+ * lives where it cannot be stopped from here (another PID namespace).
+ */
+int ctl_daemon(const char *socket_path, struct err *e);
 
 /** ctl_show() - one line of an answer, for people, to standard output. */
 void ctl_show(enum ctl_command command, const json_t *line, bool last);

@@ -74,6 +74,20 @@ static void show_findings(const json_t *list)
 		printf("%s: %s\n", text(v, "severity"), text(v, "text"));
 }
 
+static void show_pool(const json_t *pool, long long mappings)
+{
+	const json_t *shared = json_object_get(pool, "shared");
+
+	printf("%-10s %lld mappings; %lld address%s with %lld ports per protocol", "pool4", mappings,
+	       number(pool, "addresses"), number(pool, "addresses") == 1 ? "" : "es",
+	       number(pool, "ports"));
+	if (json_is_string(shared))
+		printf(", sharing %s with the host", json_string_value(shared));
+	else if (shared)
+		printf("; the outside interface has no address to share yet");
+	putchar('\n');
+}
+
 static void show_status(const json_t *v)
 {
 	const json_t *flows = json_object_get(v, "flows"), *pool = json_object_get(v, "pool4");
@@ -93,8 +107,7 @@ static void show_status(const json_t *v)
 	show_devices(json_object_get(v, "devices"));
 	printf("%-10s %lld of %lld\n", "flows", number(flows, "used"), number(flows, "capacity"));
 	if (pool)
-		printf("%-10s %lld mappings on %lld addresses, %lld ports per protocol\n", "pool4",
-		       number(flows, "mappings"), number(pool, "addresses"), number(pool, "ports"));
+		show_pool(pool, number(flows, "mappings"));
 	if (nodes)
 		printf("%-10s %lld up, %lld down, %lld draining\n", "nodes", number(nodes, "up"),
 		       number(nodes, "down"), number(nodes, "draining"));

@@ -52,8 +52,8 @@ int ctl_teardown(const char *socket_path)
 		fprintf(stderr, "sixgatectl: teardown must be run as root\n");
 		return CTL_FAILED;
 	}
-	pid = ctl_daemon(socket_path);
-	rc = pid > 0 ? end_daemon(pid, &e) : 0;
+	pid = ctl_daemon(socket_path, &e);
+	rc = pid > 0 ? end_daemon(pid, &e) : pid == -ENOENT || pid == -ECONNREFUSED ? 0 : pid;
 	state_path(socket_path, state);
 	if (rc == 0)
 		rc = netlink_new(&nl, state, &e);

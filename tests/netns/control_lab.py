@@ -33,6 +33,7 @@ def build_programs():
     for d in (os.environ.get("SIXGATE_BUILD"), ROOT / "build"):
         if d and all((pathlib.Path(d) / t).exists() for t in TARGETS):
             return [str(pathlib.Path(d) / t) for t in TARGETS]
+        assert not isinstance(d, str), f"SIXGATE_BUILD={d} holds no sixgated"
     d = tempfile.mkdtemp(prefix="sixgate-control-")
     subprocess.run(["meson", "setup", d, str(ROOT)], check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", d, *TARGETS], check=True, stdout=subprocess.DEVNULL)

@@ -516,6 +516,16 @@ def test_people_get_tables_and_programs_get_json(lab):
     assert g.ask("nodes")[-1] == {"nodes": [], "ok": True}
 
 
+def test_a_shared_address_is_shown_as_people_know_it(lab):
+    g = lab.gateway(BASIC.replace("198.51.100.10", "outside"))
+    assert lab.gets_out()
+    assert g.ask("status")[-1]["pool4"] == {"addresses": 1, "ports": 20000, "shared": "198.51.100.1"}
+    assert "sharing 198.51.100.1 with the host" in g.ctl("status")
+    assert {f["flow"]["new_source"]["address"] for f in g.ask("flows")[:-1]
+            if f["flow"]["policy"] == "nat64"} == {"198.51.100.1"}
+    assert g.ask("bib")[0]["mapping"]["outside"]["address"] == "198.51.100.1"
+
+
 def test_what_a_host_firewall_does_is_a_finding(lab):
     lab.router("nft add table inet fw")
     lab.router("nft 'add chain inet fw forward { type filter hook forward priority 0; policy drop; }'")
