@@ -6,8 +6,8 @@ import time
 
 import pytest
 from netlink_lab import Driver, Lab, build_driver, ours, picture, wait_for
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import ICMPv6EchoRequest, IPv6
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.inet6 import IPv6
 
 POOL = "pool4=198.51.100.10-198.51.100.11"
 BASIC = ("inside=lan0", "outside=wan0", "nat64=64:ff9b::/96", POOL, "egress6=inside",
@@ -363,6 +363,28 @@ def sniffer(ns, what, count=1):
                  stderr=subprocess.PIPE, text=True)
     assert any("listening" in line for line in iter(p.stderr.readline, ""))
     return p
+
+
+def test_one_arm_tells_the_sides_by_destination(lab, program):
+    """The same interface inside and outside: pool addresses and VIPs are for the outside."""
+    d = Driver(lab, program, "inside=wan0", "outside=wan0", "nat64=64:ff9b::/96", POOL,
+               "vip=198.51.100.20", "source=198.51.100.21")
+    for address, side in (("64:ff9b::c000:201", "inside"), ("198.51.100.10", "outside"),
+                          ("198.51.100.20", "outside"), ("198.51.100.21", "inside")):
+        ping = lab.net.start(f"ping -c 5 -i 0.2 {address}", stdout=subprocess.DEVNULL)
+        d.rx(side, (v6_to if ":" in address else v4_to)(address))
+        ping.kill()
+    d.tx("outside", IP(src="198.51.100.10", dst="198.51.100.2") / ICMP() / b"arm")
+    d.rx("outside", lambda p: v4_to("198.51.100.10")(p) and p.endswith(b"arm") and p[20] == 0)
+    d.stop()
+
+
+def test_devices_carry_ipv6_where_the_host_has_it_off_by_default(lab, program):
+    lab.router.sysctl("net.ipv6.conf.default.disable_ipv6", 1)
+    d = Driver(lab, program, *BASIC)
+    lab.host.start("ping -c 3 -i 0.2 64:ff9b::c000:201", stdout=subprocess.DEVNULL)
+    d.rx("inside", v6_to("64:ff9b::c000:201"))
+    d.stop()
 
 
 # ---- settings ----
