@@ -73,7 +73,8 @@ class Run:
         return directory
 
     def did_not_build(self, name, out):
-        print("\n".join(out.splitlines()[-40:]))
+        lines = [line for line in out.splitlines() if not re.match(r"\[\d+/\d+\] ", line)]
+        print("\n".join(lines[-40:]))
         self.count(f"{name} does not build", 0, 1, 0, 0)
 
     def meson_tests(self, what, directory, suites, seconds=900):

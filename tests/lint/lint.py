@@ -132,22 +132,25 @@ def pure_rooms_need_nothing_of_the_world(build):
                 yield f"{room}/{member}.c needs {name}"
 
 
-def test_names():
-    names = set()
-    for path in sources("tests/**/*.c", "tests/**/*.h", "tests/**/*.py"):
-        names |= set(re.findall(r"\b\w+\b", path.read_text()))
-    return names | {p.stem for p in sources("tests/golden/*", "tests/fuzz/*.c")}
+def named_tests(line):
+    """(file or None, name) of the tests that a row names: `unit/room/test_x.c:name` or `name`."""
+    for text in re.findall(r"`([^`]+)`", line):
+        found = re.fullmatch(r"(?:([\w./-]+\.(?:c|py)):)?([a-z0-9]+(?:_[a-z0-9]+){2,})", text)
+        if found:
+            yield found.groups()
 
 
 def requirements_name_tests_that_exist():
-    names = test_names()
+    texts = {str(p.relative_to(TOP / "tests")): p.read_text()
+             for p in sources("tests/**/*.c", "tests/**/*.py")}
+    names = set(re.findall(r"\b\w+\b", " ".join(texts.values())))
     for path in sources("tests/rfc/*.md"):
         for n, line in enumerate(path.read_text().splitlines(), 1):
-            if not line.startswith("|"):
-                continue
-            for name in re.findall(r"`(?:[\w./-]+[/:] ?)?(\w+_\w+)`", line):
-                if name not in names:
-                    yield f"{relative(path)}:{n}: there is no test {name}"
+            for file, name in named_tests(line) if line.startswith("|") else ():
+                if file and file not in texts:
+                    yield f"{relative(path)}:{n}: there is no tests/{file}"
+                elif name not in names or file and not re.search(rf"\b{name}\b", texts[file]):
+                    yield f"{relative(path)}:{n}: there is no test {name} in {file or 'tests'}"
 
 
 def plain_assert_is_not_used():
