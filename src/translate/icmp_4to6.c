@@ -25,17 +25,16 @@ static const uint8_t pointer[] = {
 	NO_POINTER, NO_POINTER, 8, 8, 8,          8,          24,         24,         24, 24,
 };
 
-/* RFC 1191 7.1: what links carry; for routers too old to say. */
-static const uint16_t plateau[] = {
-	65535, 32000, 17914, 8166, 4352, 2002, 1492, 1006, 508, 296, 68
-};
+/* RFC 1191 7.1: what links carry; for routers too old to say. The lower ones are less than IPv6's
+ * minimum. */
+static const uint16_t plateau[] = { 65535, 32000, 17914, 8166, 4352, 2002, 1492 };
 
 static uint32_t plateau_below(uint32_t len)
 {
 	for (size_t i = 0; i < ARRAY_LEN(plateau); i++)
 		if (plateau[i] < len)
 			return plateau[i];
-	return plateau[ARRAY_LEN(plateau) - 1];
+	return 0;
 }
 
 static uint32_t smaller(uint32_t a, uint32_t b)

@@ -14,7 +14,8 @@ struct inner {
 	uint32_t l4_len; /* declared */
 	uint32_t id;
 	uint8_t tclass, ttl;
-	bool fragment, more;
+	bool fragment;
+	bool more; /* of IPv6: an atomic fragment has no more to come */
 };
 
 static struct inner read_ip4(const struct packet *p)
@@ -27,8 +28,7 @@ static struct inner read_ip4(const struct packet *p)
 			       .id = load16(ip + 4),
 			       .tclass = ip[1],
 			       .ttl = ip[8],
-			       .fragment = frag & 0x2000,
-			       .more = frag & 0x2000 };
+			       .fragment = frag & 0x2000 };
 }
 
 static struct inner read_ip6(const struct packet *p)
@@ -68,7 +68,7 @@ static uint32_t put_ip6(const struct job *j, const struct inner *in, uint8_t *to
 		return IP6_LEN;
 	to[IP6_LEN] = proto;
 	to[IP6_LEN + 1] = 0;
-	store16(to + IP6_LEN + 2, in->more ? 1 : 0);
+	store16(to + IP6_LEN + 2, 1); /* a first fragment of IPv4 has more to come */
 	store32(to + IP6_LEN + 4, in->id);
 	return IP6_LEN + FRAG6_LEN;
 }

@@ -307,6 +307,7 @@ static void rfc791_options_are_checked(void **state)
 		  { 131, 7, 7, 10, 0, 0, 1, 0 },
 		  DROP_SOURCE_ROUTE },
 		{ "LSRR used up", { 131, 7, 8, 10, 0, 0, 1, 0 }, DROP_NONE },
+		{ "LSRR without hops", { 131, 3, 4, 1, 1, 1, 1, 1 }, DROP_NONE },
 		{ "LSRR without pointer", { 131, 2, 1, 1, 1, 1, 1, 1 }, DROP_SOURCE_ROUTE },
 		{ "LSRR behind another", { 1, 131, 7, 4, 10, 0, 0, 1 }, DROP_SOURCE_ROUTE },
 	};

@@ -196,7 +196,7 @@ static void quotes_that_cannot_be_what_was_sent(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
 		struct tuple t = sent(row[i].v6, IPPROTO_UDP);
-		uint8_t inner[200];
+		uint8_t inner[200] = { 0 };
 		uint16_t csum = 0;
 
 		print_message("%s\n", row[i].what);
@@ -207,9 +207,12 @@ static void quotes_that_cannot_be_what_was_sent(void **state)
 			memcpy(inner + 8, mapped, 16);
 		if (!row[i].v6 && row[i].at == 3)
 			inner[2] = 0;
-		if (!row[i].v6 && row[i].at != 12) {
+		if (inner[0] == 0x4f)
+			inner[3] = 60;
+		if (!row[i].v6 && row[i].at != 12) { /* as long as the header says, for once */
 			memcpy(inner + 10, &csum, 2);
-			csum = (uint16_t)~checksum_fold(checksum_add(0, inner, 20));
+			csum = (uint16_t)~checksum_fold(
+				checksum_add(0, inner, (inner[0] & 15) * 4u));
 			memcpy(inner + 10, &csum, 2);
 		}
 		error(f, row[i].v6, row[i].v6 ? 1 : 3, inner, row[i].v6 ? 48 : 28);

@@ -197,6 +197,7 @@ static void addresses_that_cannot_be(void **state)
 		{ A4, "127.1.2.3", DROP_BAD_ADDRESS },
 		{ A4, "224.0.0.251", DROP_MULTICAST },
 		{ A4, "239.1.1.1", DROP_MULTICAST },
+		{ A4, "240.0.0.1", DROP_BAD_ADDRESS },
 		{ A4, "255.255.255.255", DROP_BAD_ADDRESS },
 		{ A4, "169.254.169.254", DROP_LINK_LOCAL },
 		{ "1.0.0.1", "223.255.255.255", DROP_NONE },

@@ -189,6 +189,11 @@ static void rfc791_options_that_are_not_copied_are_in_the_first_fragment_only(vo
 	rig_facts(&r->made[1]);
 	assert_memory_equal(r->made[0].data + 20, options, 12);
 	assert_memory_equal(r->made[1].data + 20, later, 12);
+	memcpy(r->bytes + 20, "\x07\x03\x04\x00\x44\x44\x44\x44\x44\x44\x44\x44", 12);
+	rig_sum_ip4(r->bytes); /* behind the end of the list is padding */
+	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+	assert_int_equal(rig_rewrite(r, &to, NULL).next, VERDICT_HELD);
+	assert_memory_equal(r->made[1].data + 20, "\x01\x01\x01\x00\x44\x44\x44\x44", 8);
 }
 
 static void rfc791_ipv4_with_df_is_refused_with_the_links_mtu(void **state)

@@ -212,6 +212,23 @@ static void udp_too_long_with_df_is_refused_and_what_fits_is_sent(void **state)
 	assert_true(tuple_equal(&f.key, &to));
 }
 
+static void udp_within_ipv6_is_refused_and_what_fits_is_sent(void **state)
+{
+	struct rig *r = *state;
+	struct tuple t = tuple_of(HOST6, "2001:db8:2::1", 4000, 443, IPPROTO_UDP);
+	struct packet f;
+
+	r->env.mtu[SIDE_OUTSIDE] = 1400;
+	assert_int_equal(receive_super(r, &t, 1452 * 2 + 100, 1452).next, VERDICT_CONTINUE);
+	assert_dropped(rig_rewrite(r, &t, NULL), DROP_TOO_BIG);
+	assert_int_equal(r->p.reply_mtu, 1400);
+	assert_int_equal(r->made[2].verdict.next, VERDICT_FORWARD);
+	f = rig_facts(&r->made[2]);
+	assert_int_equal(f.len, 148);
+	assert_int_equal(load16(f.data + 4), 108);
+	assert_can_be_finished(r->made[2]);
+}
+
 static void udp_too_long_without_df_is_cut_and_each_datagram_fragmented(void **state)
 {
 	struct rig *r = *state;
@@ -291,6 +308,7 @@ int main(void)
 		RIG_TEST(tcp_too_long_for_ipv4_is_cut_in_two),
 		RIG_TEST(udp_that_fits_stays_whole),
 		RIG_TEST(udp_too_long_with_df_is_refused_and_what_fits_is_sent),
+		RIG_TEST(udp_within_ipv6_is_refused_and_what_fits_is_sent),
 		RIG_TEST(udp_too_long_without_df_is_cut_and_each_datagram_fragmented),
 		RIG_TEST(udp_too_long_for_ipv4_is_cut_into_datagrams),
 		RIG_TEST(one_segment_is_an_ordinary_packet),

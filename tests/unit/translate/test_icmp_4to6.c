@@ -216,10 +216,68 @@ static void rfc7915_4_3_an_embedded_tcp_segment_too(void **state)
 		rig_receive(r, SIDE_OUTSIDE, NULL);
 		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
 		build_tcp(want, &sent, (struct tcp_args){ 0x10, 5, 6 }, 56);
-		/* with 17 bytes half of the checksum is there: nothing to be put right */
+		/* with 17 bytes half of the checksum is there: it is left as it was */
+		if (quoted[i] == 17)
+			assert_int_equal(icmp_out(r)[8 + 40 + 16], quote[36]);
 		assert_memory_equal(icmp_out(r) + 8 + 40, want + 40,
 				    quoted[i] == 17 ? 16 : quoted[i]);
 	}
+}
+
+static void rfc768_an_embedded_datagram_without_checksum_stays_so(void **state)
+{
+	struct rig *r = *state;
+	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+	uint8_t quote[200];
+
+	build_udp(quote, &inner, 40);
+	store16(quote + 26, 0);
+	r->len = build_error(r->bytes, &router, &host, 3, 3, 0, quote, 68);
+	rig_receive(r, SIDE_OUTSIDE, NULL);
+	assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+	assert_int_equal(load16(icmp_out(r) + 8 + 40 + 6), 0);
+	assert_int_equal(load16(icmp_out(r) + 8 + 40), 4000);
+}
+
+static void rfc768_an_embedded_checksum_never_becomes_0(void **state)
+{
+	struct rig *r = *state;
+	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 1, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+	uint32_t n_all_ones = 0;
+	uint8_t quote[200];
+
+	build_udp(quote, &inner, 40);
+	r->len = build_error(r->bytes, &router, &host, 3, 3, 0, quote, 28);
+	for (uint32_t port = 1; port < 65536; port++) {
+		to.dport = be16_from((uint16_t)port);
+		rig_receive(r, SIDE_OUTSIDE, NULL);
+		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+		assert_int_not_equal(load16(r->p.data + 48 + 46), 0);
+		n_all_ones += load16(r->p.data + 48 + 46) == 0xffff;
+	}
+	assert_int_equal(n_all_ones, 1);
+}
+
+/* A port may lend exactly the packet's bytes: it grows into the headroom. */
+static void an_error_grows_into_the_headroom(void **state)
+{
+	struct rig *r = *state;
+	struct tuple to = in6(53, 4000, IPPROTO_UDP);
+
+	send_error(r, 3, 3, 0, 1028);
+	rig_receive(r, SIDE_OUTSIDE, NULL);
+	r->p.room = r->p.len;
+	assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+	assert_int_equal(r->p.len, r->p.room);
+	assert_int_equal(r->p.headroom, PACKET_HEADROOM - 40);
+	icmp_out(r);
+	rig_receive(r, SIDE_OUTSIDE, NULL);
+	r->p.room = r->p.len;
+	r->p.headroom = 39;
+	assert_dropped(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"), DROP_NO_BUFFER);
+	assert_untouched(r);
 }
 
 static void rfc7915_4_3_an_embedded_fragment_gets_a_fragment_header(void **state)
@@ -293,6 +351,9 @@ int main(void)
 		RIG_TEST(rfc7915_4_3_the_embedded_packet_is_what_the_host_had_sent),
 		RIG_TEST(rfc7915_4_3_an_embedded_echo_too),
 		RIG_TEST(rfc7915_4_3_an_embedded_tcp_segment_too),
+		RIG_TEST(rfc768_an_embedded_datagram_without_checksum_stays_so),
+		RIG_TEST(rfc768_an_embedded_checksum_never_becomes_0),
+		RIG_TEST(an_error_grows_into_the_headroom),
 		RIG_TEST(rfc7915_4_3_an_embedded_fragment_gets_a_fragment_header),
 		RIG_TEST(rfc7915_4_3_an_error_in_an_error_is_dropped),
 		RIG_TEST(rfc4443_2_4_c_a_long_error_is_cut_to_1280),

@@ -111,7 +111,8 @@ static void rfc4884_5_1_length_counts_in_8_bytes_in_ipv6(void **state)
 {
 	static const struct {
 		uint32_t field, grown;
-	} row[] = { { 128, 152 }, { 132, 152 }, { 136, 160 }, { 400, 424 } };
+		uint32_t ext;
+	} row[] = { { 128, 152, 12 }, { 132, 152, 4 }, { 136, 160, 8 }, { 400, 424, 100 } };
 	struct rig *r = *state;
 	struct tuple to = in6(53, 4000, IPPROTO_UDP);
 
@@ -119,15 +120,16 @@ static void rfc4884_5_1_length_counts_in_8_bytes_in_ipv6(void **state)
 		const uint8_t *icmp;
 
 		print_message("%u bytes before the extensions\n", row[i].field);
-		with_extension(r, 11, row[i].field, 12);
+		with_extension(r, 11, row[i].field, row[i].ext);
 		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
 		rig_facts(&r->p);
 		icmp = r->p.data + 40;
 		assert_int_equal(icmp[0], 3);
 		assert_int_equal(icmp[4], row[i].grown / 8);
 		assert_int_equal(icmp[5], 0);
-		assert_int_equal(r->p.len, 48 + row[i].grown + 12);
-		assert_memory_equal(icmp + 8 + row[i].grown, r->bytes + 28 + row[i].field, 12);
+		assert_int_equal(r->p.len, 48 + row[i].grown + row[i].ext);
+		assert_memory_equal(icmp + 8 + row[i].grown, r->bytes + 28 + row[i].field,
+				    row[i].ext);
 		for (uint32_t at = row[i].field + 20; at < row[i].grown; at++)
 			assert_int_equal(icmp[8 + at], 0); /* padding */
 	}

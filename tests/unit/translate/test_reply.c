@@ -298,6 +298,17 @@ static void of_a_super_packet_the_first_segment_is_quoted(void **state)
 	assert_int_equal(load16(quote + 2), 1500);
 	assert_int_equal(load16(quote + 24), 1480);
 	assert_untouched(r);
+	t = out6(4000, 443, IPPROTO_TCP);
+	off = (struct offload){ .gso = GSO_TCP6,
+				.gso_size = 1200,
+				.csum_partial = true,
+				.csum_start = 40,
+				.csum_offset = 16 };
+	r->len = build_tcp(r->bytes, &t, (struct tcp_args){ 0x10, 1, 2 }, 5000);
+	assert_int_equal(rig_receive(r, SIDE_INSIDE, &off).next, VERDICT_CONTINUE);
+	assert_true(reply_to(r, REPLY_ADMIN_PROHIBITED));
+	assert_int_equal(load16(the_reply(r).data + 48 + 4), 1220);
+	assert_int_equal(the_reply(r).len, 1280);
 }
 
 static void a_bare_segment_for_a_flow(void **state)
