@@ -17,6 +17,9 @@ enum {
 
 /* With `pool4: outside` and no kernel to ask: 192.0.0.0/29 is IPv4 for translators (RFC 7335). */
 static const uint8_t replay_alias[4] = { 192, 0, 0, 1 };
+/* Whence a replay's errors come: the dummy addresses of RFC 7600 and RFC 9780. */
+static const uint8_t replay_own4[4] = { 192, 0, 0, 8 };
+static const struct addr replay_own6 = { .octet = { 0x01, 0, 0, 0, 0, 0, 0, 1, [15] = 1 } };
 
 static bool interface_is_on(const struct netlink_interface *i, enum side side)
 {
@@ -37,7 +40,9 @@ static uint32_t side_mtu(const struct netlink_facts *f, enum side side)
 /* The first address of a side's interfaces that may stand as the source of an error. */
 static struct addr side_address(const struct netlink_facts *f, enum side side, bool v4)
 {
-	for (size_t i = 0; f && i < f->n_interface; i++) {
+	if (!f)
+		return v4 ? addr_from_v4(replay_own4) : replay_own6;
+	for (size_t i = 0; i < f->n_interface; i++) {
 		if (!interface_is_on(&f->interface[i], side))
 			continue;
 		for (size_t l = 0; l < f->n_local; l++) {

@@ -102,6 +102,12 @@ def dissect(data):
     return (IP if data[:1] and data[0] >> 4 == 4 else IPv6)(data)
 
 
+def show(expected):
+    if isinstance(expected, Packet):
+        return expected.command()
+    return repr(expected)
+
+
 def describe(data):
     packet = dissect(data)
     return f"{packet.command()}\n    {len(data)} bytes {data[:120].hex()}"
@@ -238,7 +244,7 @@ class Case:
                     raise Mismatch(f"step {index}, packet {number}: {why}\n"
                                    f"  got      {describe(data)}") from None
             if len(got) < len(packets):
-                raise Mismatch(f"step {index}: missing: {packets[len(got)][1]!r}")
+                raise Mismatch(f"step {index}: missing: {show(packets[len(got)][1])}")
 
     @staticmethod
     def check_set(sent, packets):
@@ -252,7 +258,7 @@ class Case:
                 left.remove(data)
                 break
             else:
-                raise Mismatch("\n  ".join([f"missing: {packet!r}", *map(describe, left)]))
+                raise Mismatch("\n  ".join([f"missing: {show(packet)}", *map(describe, left)]))
         if left:
             raise Mismatch("\n  ".join(["not expected:", *map(describe, left)]))
 

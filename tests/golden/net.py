@@ -1,7 +1,7 @@
 """Addresses, configurations and openings that the cases share."""
 from scapy.layers.inet import IP, UDP
 from scapy.layers.inet6 import IPv6
-from golden import ANY, inside, to_outside
+from golden import ANY, Var, inside, to_outside
 
 NAT64 = """\
 nat64:
@@ -20,6 +20,7 @@ SERVER4 = "192.0.2.33"  # a server that has IPv4 only,
 SERVER6 = "2001:db8:64::c000:221"  # and how the host sees it
 ROUTER4 = "192.0.2.1"  # a router on the way there
 ROUTER6 = "2001:db8:64::c000:201"
+GATEWAY6 = Var("gateway", lambda a: a not in ("::", HOST))  # whence its ICMPv6 errors come
 
 # One question of the host, after which there is a mapping and a session.
 UDP_OUT = (
