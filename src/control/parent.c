@@ -232,9 +232,10 @@ static void take_request(struct parent *p)
 		close(fd);
 	if (n == -EAGAIN)
 		return;
-	if (n <= 0) { /* it is ending: SIGCHLD says how */
+	if (n <= 0) { /* it is ending, and SIGCHLD says how; or it is made to */
 		close(p->channel);
 		p->channel = -1;
+		kill(p->child, SIGKILL);
 		return;
 	}
 	if (request_decode(bytes, (size_t)n, n_fd, &r) != 0) {
@@ -348,38 +349,45 @@ static int prepare(struct parent *p, const struct daemon_options *o)
 	return rc ? DAEMON_BAD_CONFIG : DAEMON_OK;
 }
 
+/* From the guard on: whatever happens, routes are undone and the guard stays. */
+static int run(struct parent *p)
+{
+	struct err e = { "" };
+	int rc;
+
+	p->n_workers = count_workers(p->config);
+	rc = identity__find(&p->who, p->config->gateway.user, &e);
+	if (rc == 0)
+		rc = open_log(p, &e);
+	if (rc == 0)
+		rc = guard_install(p->config, &e);
+	if (rc) {
+		log_error("%s", e.text);
+		return DAEMON_FAILED;
+	}
+	rc = begin(p, &e);
+	if (rc == 0)
+		serve_until_the_end(p);
+	else
+		log_error("%s", e.text);
+	end_everything(p);
+	return rc ? DAEMON_FAILED : p->exit_code;
+}
+
 int daemon_run(const struct daemon_options *o)
 {
 	struct parent p = { .options = o, .channel = -1, .signals = -1 };
-	struct err e = { "" };
-	int rc = prepare(&p, o);
+	int code = prepare(&p, o);
 
-	if (rc)
-		return rc;
-	if (geteuid() != 0) {
+	if (code == DAEMON_OK && geteuid() != 0) {
 		log_error("must be started as root: it makes devices, routes and low ports, and runs "
 			  "everything else as gateway.user");
-		config_free(p.config);
-		return DAEMON_NOT_ROOT;
+		code = DAEMON_NOT_ROOT;
 	}
-	p.n_workers = count_workers(p.config);
-	rc = identity__find(&p.who, p.config->gateway.user, &e);
-	if (rc == 0)
-		rc = open_log(&p, &e);
-	if (rc == 0)
-		rc = guard_install(p.config, &e);
-	if (rc == 0) {
-		rc = begin(&p, &e);
-		if (rc == 0)
-			serve_until_the_end(&p);
-		else
-			log_error("%s", e.text);
-		end_everything(&p);
-	} else {
-		log_error("%s", e.text);
-	}
+	if (code == DAEMON_OK)
+		code = run(&p);
 	config_free(p.pending);
 	config_free(p.config);
 	free(p.config_path);
-	return rc ? DAEMON_FAILED : p.exit_code;
+	return code;
 }

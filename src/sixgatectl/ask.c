@@ -83,9 +83,10 @@ int ctl_ask(const char *socket_path, const struct ctl_request *r, ctl_each *each
 
 	if (fd < 0)
 		return fd;
-	if (send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len) {
+	/* a daemon that does not take it (too many clients) may have said why: read on */
+	if (send(fd, line, len, MSG_NOSIGNAL) != (ssize_t)len && errno != EPIPE) {
 		close(fd);
-		return err_set(e, -EPIPE, "the daemon does not take the request");
+		return err_set(e, -EIO, "the daemon does not take the request");
 	}
 	f = fdopen(fd, "r");
 	if (!f) {

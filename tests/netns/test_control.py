@@ -116,6 +116,8 @@ def test_a_second_daemon_does_not_disturb_the_first(lab):
 def test_everything_but_the_parent_is_without_rights(lab):
     g = lab.gateway(BASIC + DNS64)
     nobody = subprocess.run(["id", "-u", "nobody"], text=True, capture_output=True).stdout.strip()
+    # the run-time library of a sanitizer needs more than any list; then the log says so
+    want = "0" if any("sanitizer build" in line for line in g.lines) else "2"
     threads = os.listdir(f"/proc/{g.child()}/task")
     assert len(threads) == 4  # control, dns64 and two workers
     for t in threads:
@@ -124,8 +126,8 @@ def test_everything_but_the_parent_is_without_rights(lab):
         assert s["Groups"].strip() == ""
         assert {s[c] for c in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
         assert s["NoNewPrivs"] == "1"
-        assert s["Seccomp"] == "2", f"{s['Name']} has no list of system calls"
-    assert status_of(g.pid())["Seccomp"] == "2"
+        assert s["Seccomp"] == want, f"{s['Name']} has no list of system calls"
+    assert status_of(g.pid())["Seccomp"] == want
 
 
 def test_the_child_holds_no_descriptor_it_does_not_need(lab):
@@ -647,6 +649,30 @@ def test_counters_that_move_are_logged_with_a_limit(lab):
     time.sleep(0.3)
     g.stop()
     assert sum("no free port in pool4" in x for x in g.lines) == 1
+
+
+def test_a_full_flow_table_is_said_and_the_rest_goes_on(lab):
+    g = lab.gateway(BASIC.replace("flows: 64k", "flows: 1k"))
+    assert lab.gets_out()
+    lab.host.start(["python3", "-c", "import socket\n"
+                    "for i in range(3000):\n"
+                    " s=socket.socket(socket.AF_INET6,socket.SOCK_DGRAM)\n"
+                    " s.bind(('2001:db8:1::2',10000+i))\n"
+                    f" s.sendto(b'x',('{HOST_IN_64}',9)); s.close()\n"])
+    g.expect(r"table is full; raise gateway.flows|table of mappings is full")
+    s = g.ask("status")[-1]["flows"]
+    assert s["used"] <= s["capacity"]
+    assert g.counters()["flow-table-full"] + g.counters()["bib-full"] > 0
+    assert not lab.gets_in()
+
+
+def test_a_silent_upstream_is_said(lab):
+    lab.net.nft("table inet silent { chain in { type filter hook input priority 0; "
+                "udp dport 53 drop; tcp dport 53 drop; }; }")
+    g = lab.gateway(BASIC + DNS64)
+    lab.host("dig +time=1 +tries=1 @2001:db8:1::1 example.com AAAA", check=False)
+    g.expect(r"dns64: upstream does not answer", timeout=30)
+    assert lab.gets_out()
 
 
 # ---- replay ----
