@@ -27,8 +27,10 @@ static size_t put_question(const struct dns_query *q, uint8_t *out)
 static size_t put_body(const struct dns_query *q, const struct dns_view *body, uint8_t *out)
 {
 	const struct dns_name *name = &q->question.name;
+	struct dns_question about;
 
-	must(body->len <= DNS_MESSAGE_MAX && body->len >= DNS_HEADER_LEN + name->len + 4u);
+	must(body->len <= DNS_MESSAGE_MAX && dns_question_read(body->wire, body->len, &about) &&
+	     dns_question_equal(&about, &q->question));
 	memcpy(out, body->wire, body->len);
 	memcpy(out + DNS_HEADER_LEN, name->octet, name->len);
 	if (body->age_s)

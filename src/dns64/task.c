@@ -207,24 +207,23 @@ static void step_aaaa(struct resolver *r, struct task *t)
 	must(!"a leg that was asked is idle");
 }
 
+/* A failure of the other name is a failure of this one; its message is about another question. */
 static void step_reverse(struct resolver *r, struct task *t)
 {
+	const struct dns64_answer *a = t->main.answer;
 	struct dns_view view;
+	unsigned rcode;
 
 	if (t->main.state == LEG_WAITING)
 		return;
-	if (t->main.state == LEG_ANSWERED) {
-		unsigned rcode = t->main.answer->wire[3] & DNS_RCODE;
-
-		view = view_of(r, t->main.answer);
-		if (rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN) {
-			counter_add(&r->stats->reverse, 1);
-			finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made),
-				    DNS_EDE_NONE);
-			return;
-		}
+	rcode = a ? a->wire[3] & DNS_RCODE : DNS_SERVFAIL;
+	if (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN) {
+		finish(r, t, NULL, a ? a->ede : DNS_EDE_NO_REACHABLE_AUTHORITY);
+		return;
 	}
-	finish_as_is(r, t, &t->main);
+	view = view_of(r, a);
+	counter_add(&r->stats->reverse, 1);
+	finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made), DNS_EDE_NONE);
 }
 
 static void step(struct resolver *r, struct task *t)

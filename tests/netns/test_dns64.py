@@ -95,7 +95,6 @@ class Namespace:
     def __init__(self, name):
         self.name = name
         self.children = []
-        subprocess.run(["ip", "netns", "del", name], stderr=subprocess.DEVNULL)
         subprocess.run(["ip", "netns", "add", name], check=True)
         self("ip link set lo up")
 
@@ -205,9 +204,8 @@ server:
 class Lab:
     def __init__(self):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="sg-dns64-"))
-        self.client = Namespace("sg-dns64-c")
-        self.gateway = Namespace("sg-dns64-g")
-        self.upstream = Namespace("sg-dns64-u")
+        self.client, self.gateway, self.upstream = (
+            Namespace(f"sg-dns64-{who}-{os.getpid()}") for who in "cgu")
         self.wire(self.client, "eth0", "lan0", 1, "10.0.0")
         self.wire(self.upstream, "eth0", "wan0", 0xf, "203.0.113")
         self.client("ip route add default via 2001:db8:1::1")
@@ -883,6 +881,25 @@ def test_a_reload_loses_no_query_in_flight(lab, serve):
     assert dig(lab.upstream, "v4.example.test AAAA", "2001:db8:f::1").data("AAAA")
     assert "no servers" in lab.client("dig +time=1 +tries=1 @10.0.0.1 v4.example.test", check=False)
     script.close()
+
+
+def test_inside_interfaces_may_change(lab, serve):
+    path = lab.directory / "reload-inside"
+    server = serve(inside="lan0", reload=path)
+    silence = "dig +time=1 +tries=1 @{} v4.example.test AAAA"
+    assert "ANSWER" not in lab.upstream(silence.format("2001:db8:f::1"), check=False)
+    server.reload(path, inside="wan0")
+    assert dig(lab.upstream, "v4.example.test AAAA", "2001:db8:f::1").data("AAAA")
+    assert "ANSWER" not in lab.client(silence.format(SERVER), check=False)
+
+
+@pytest.mark.parametrize("listen,why", [("::", "Address already in use"),
+                                        ("2001:db8:dead::1", "Cannot assign requested address")])
+def test_an_address_that_cannot_be_had_is_named(lab, serve, listen, why):
+    serve()
+    arguments = Server.arguments(listen=listen)
+    text = lab.gateway(f"{lab.driver} {arguments}", check=False)
+    assert re.fullmatch(f"dns64_server: dns64: (UDP|TCP) listener: {listen} port 53: {why}\n", text), text
 
 
 def test_it_ends_at_once_with_queries_and_connections_open(lab, serve):

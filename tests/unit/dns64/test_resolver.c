@@ -313,6 +313,15 @@ static void ptr_under_a_prefix_is_an_alias_into_in_addr_arpa_rfc6147_5_3_1(void 
 					"-- authority\n8.in-addr.arpa. 9 IN SOA n. m. 1 2 3 4 9\n");
 	ask_plain(w, NIBBLES " IN A"); /* not PTR: as any other name */
 	assert_string_equal(sent_question(w, 2), NIBBLES " A");
+	wait_ms(w, 10000); /* a failure behind the alias: told about the question that was asked */
+	ask_plain(w, NIBBLES " IN PTR");
+	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_REFUSED });
+	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_REFUSED });
+	assert_string_equal(told(w, 4), "SERVFAIL rd ra\n");
+	assert_memory_equal(w->reply + DNS_HEADER_LEN, "\0018\0010\0018", 6);
+	ask_plain(w, NIBBLES " IN PTR");
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_string_equal(told(w, 5), "SERVFAIL rd ra\n");
 	world_free(w);
 }
 
