@@ -267,6 +267,40 @@ static void every_port_of_a_source_can_be_used_and_then_no_more(void **state)
 	assert_in_range(n, 64512 * 95 / 100, 64511);
 }
 
+/* 64 ports of one block, 8 VIPs, 5 nodes: no node can take more than 64 flows of this client. */
+static void a_client_that_has_used_up_its_block_is_refused(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t n = 0, n_refused = 0;
+
+	x->conf[0].n_address = 8;
+	x->conf[0].n_node = 0;
+	for (unsigned i = 0; i < 8; i++)
+		x->conf[0].address[i] = addr_from_ip4_host(0xc6336414 + i);
+	for (unsigned i = 0; i < 5; i++) {
+		char name[16], address[32];
+
+		snprintf(name, sizeof(name), "n%u", i);
+		snprintf(address, sizeof(address), "192.0.2.%u", i + 1);
+		fixture_add_node(x, 0, name, address);
+	}
+	assert_int_equal(fixture_build(x), 0);
+	for (uint32_t i = 0; i < 8 * 64; i++) {
+		char vip[ADDR_TEXT_MAX];
+
+		addr_format(&x->conf[0].address[i / 64], vip);
+		if (fixture_open(x, "203.0.113.7", (uint16_t)(6400 + i % 64), vip) != FLOW_NONE) {
+			n++;
+			continue;
+		}
+		n_refused++;
+		assert_int_equal(x->p.verdict.why, DROP_FLOW_CONFLICT);
+		assert_int_equal(x->p.verdict.reply, REPLY_TCP_RESET);
+	}
+	assert_in_range(n, 4 * 64, 5 * 64); /* four nodes are tried for each */
+	assert_int_equal(n + n_refused, 8 * 64);
+}
+
 static void ports_of_a_source_belong_to_the_worker_that_chose_them(void **state)
 {
 	(void)state;
@@ -323,6 +357,7 @@ int main(void)
 		T(another_port_or_protocol_of_a_vip_is_refused),
 		T(a_plan_holds_its_nodes_count_until_the_flow_ends),
 		T(every_port_of_a_source_can_be_used_and_then_no_more),
+		T(a_client_that_has_used_up_its_block_is_refused),
 		cmocka_unit_test(ports_of_a_source_belong_to_the_worker_that_chose_them),
 		cmocka_unit_test(both_directions_of_an_embedded_client_are_one_workers),
 	};

@@ -287,15 +287,15 @@ static void slow_start_grows_a_nodes_share(void **state)
 	fixture_free(x);
 }
 
-static void many_heavy_nodes_do_not_overflow(void **state)
+/* A service with as many nodes as may be, all of weight 256; the first alone in the preferred zone. */
+static void try_the_largest(enum scheduler_kind kind, bool zones)
 {
-	struct fixture *x = fixture_new(0, 1);
-	struct node_conf *node = calloc(SERVICE_NODES_MAX, sizeof(*node));
 	struct node_status *status = calloc(SERVICE_NODES_MAX, sizeof(*status));
+	struct node_conf *node = calloc(SERVICE_NODES_MAX, sizeof(*node));
+	struct fixture *x = fixture_new(0, 1);
 	struct services_input in = { .conf = &x->services, .status = status };
 	struct err e;
 
-	(void)state;
 	for (uint32_t i = 0; i < SERVICE_NODES_MAX; i++) {
 		char address[32];
 
@@ -303,19 +303,34 @@ static void many_heavy_nodes_do_not_overflow(void **state)
 		snprintf(node[i].name, SERVICE_NAME_MAX, "n%u", i);
 		node[i].address = addr_of(address);
 		node[i].weight = 256;
-		strcpy(node[i].zone, i == 0 ? "a" : i < 100 ? "a-down" : "b");
+		strcpy(node[i].zone, i == 0 ? "a" : "b");
 		status[i] = (struct node_status){ .state = NODE_UP, .why = "test" };
 	}
-	strcpy(x->conf[0].prefer_zone, "a");
+	if (zones)
+		strcpy(x->conf[0].prefer_zone, "a");
 	x->conf[0].spill_percent = 100;
+	x->conf[0].scheduler = kind;
 	x->conf[0].node = node;
 	x->conf[0].n_node = SERVICE_NODES_MAX;
 	assert_int_equal(services_table_new(&x->table, &in, x->steer, &e), 0);
-	for (uint32_t i = 0; i < 100; i++)
-		assert_string_equal(fixture_name(x, open_nth(x, i)), "n0");
+	for (uint32_t i = 0; i < 1000; i++) {
+		uint32_t index = open_nth(x, i);
+
+		assert_int_not_equal(index, FLOW_NONE);
+		assert_true(!zones || x->flows.flow[index].key[1].src.octet[15] == 1);
+	}
 	free(node);
 	free(status);
 	fixture_free(x);
+}
+
+static void the_largest_service_works_with_every_scheduler(void **state)
+{
+	(void)state;
+	for (size_t k = 0; k < 4; k++) {
+		try_the_largest(all_kinds[k], false);
+		try_the_largest(all_kinds[k], true);
+	}
 }
 
 #define T(f) cmocka_unit_test(f)
@@ -334,7 +349,7 @@ int main(void)
 		T(nodes_of_weight_0_are_not_missed_in_their_zone),
 		T(the_preferred_zone_keeps_what_it_can_carry),
 		T(slow_start_grows_a_nodes_share),
-		T(many_heavy_nodes_do_not_overflow),
+		T(the_largest_service_works_with_every_scheduler),
 	};
 
 	return cmocka_run_group_tests_name("services/schedule", tests, NULL, NULL);

@@ -343,6 +343,30 @@ static void a_half_open_flow_lives_short(void **state)
 	assert_int_equal(services_idle_timeout_ms(x->table, f), 350000);
 }
 
+static void too_many_nodes_are_refused_with_a_reason(void **state)
+{
+	enum { TOO_MANY = SERVICES_NODE_SLOTS + 1 };
+	struct node_status *status = calloc(TOO_MANY, sizeof(*status));
+	struct fixture *x = *state;
+	struct service_conf many[9];
+	struct services_conf conf = { .service = many, .n_service = 9 };
+	struct services_input in = { .conf = &conf, .status = status };
+	struct node_conf *node = calloc(SERVICE_NODES_MAX, sizeof(*node));
+	struct services_table *t;
+	struct err e = { "" };
+
+	for (unsigned i = 0; i < 9; i++) {
+		many[i] = x->conf[0];
+		snprintf(many[i].name, SERVICE_NAME_MAX, "s%u", i);
+		many[i].node = node;
+		many[i].n_node = i < 8 ? SERVICE_NODES_MAX : 1;
+	}
+	assert_int_equal(services_table_new(&t, &in, x->steer, &e), -ENOSPC);
+	assert_non_null(strstr(e.text, "nodes"));
+	free(node);
+	free(status);
+}
+
 static void an_embed_prefix_that_is_no_96_is_refused(void **state)
 {
 	struct fixture *x = *state;
@@ -369,6 +393,7 @@ int main(void)
 		T(claims),
 		T(icmp_errors_from_the_nodes_side_come_from_the_vip),
 		T(a_half_open_flow_lives_short),
+		T(too_many_nodes_are_refused_with_a_reason),
 		T(an_embed_prefix_that_is_no_96_is_refused),
 	};
 
