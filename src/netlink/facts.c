@@ -143,6 +143,8 @@ static int read_link(const struct nlmsghdr *h, void *arg)
 		memcpy(i->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), sizeof(i->mac));
 	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", i->name);
 	i->accept_ra = sysctl__read_int(path, 0);
+	snprintf(path, sizeof(path), "net/ipv6/conf/%s/forwarding", i->name);
+	i->forwards = sysctl__read_int(path, 0) != 0;
 	return MNL_CB_OK;
 }
 

@@ -105,11 +105,14 @@ static void want_device(struct netlink_sysctls *list, const char *name)
 	sysctl__want(list, "1", "net/ipv4/conf/%s/forwarding", name);
 }
 
-/* An interface that forwards stops listening to router advertisements, and the kernel deletes the
- * default route it has learned from them, unless accept_ra is 2 before. */
+/*
+ * An interface that forwards stops listening to router advertisements, and the kernel deletes the
+ * default route it has learned from them, unless accept_ra is 2 before. One that forwards already
+ * and has learned nothing is a router with routes of its own: it is left deaf.
+ */
 static void want_accept_ra(struct netlink_sysctls *list, const struct netlink_interface *i)
 {
-	if (i->accept_ra == 1 && (i->outside || i->ra_default))
+	if (i->accept_ra == 1 && (i->ra_default || (i->outside && !i->forwards)))
 		optional(sysctl__want(list, "2", "net/ipv6/conf/%s/accept_ra", i->name));
 }
 

@@ -2,7 +2,8 @@
  * watch.c - hear what changes in the kernel, through libmnl.
  *
  * Two sockets behind one epoll descriptor: routing and nftables. A message only says what kind of
- * thing changed and whether it can matter; what it is now is read afresh (facts.c).
+ * thing changed and whether it can matter; what it is now is read afresh (facts.c). Neighbours are
+ * not listened to: their news never ends, and most kernels say nothing of proxies.
  */
 #include "netlink_internal.h"
 #include <errno.h>
@@ -61,7 +62,6 @@ int watch__new(struct watch **out, struct err *e)
 		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
 		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,	 RTNLGRP_IPV4_RULE,
 		RTNLGRP_IPV6_RULE,  RTNLGRP_IPV4_NETCONF, RTNLGRP_IPV6_NETCONF,
-		RTNLGRP_NEIGH,
 	};
 	static const int firewall_groups[] = { NFNLGRP_NFTABLES };
 	struct watch *w = calloc(1, sizeof(*w));
@@ -151,14 +151,6 @@ static unsigned route_changed(const struct watch *w, const struct nlmsghdr *h)
 	return NETLINK_CHANGED_ROUTE;
 }
 
-static unsigned neighbour_changed(const struct nlmsghdr *h)
-{
-	struct netlink_object o;
-
-	/* Not every kernel tells of proxies: a caller has to look now and then as well. */
-	return object__parse(h, &o) ? NETLINK_CHANGED_ROUTE : 0;
-}
-
 static unsigned setting_changed(const struct nlmsghdr *h)
 {
 	const struct nlattr *tb[NETCONFA_MAX + 1];
@@ -201,9 +193,6 @@ static unsigned meaning(const struct watch *w, const struct nlmsghdr *h)
 	case RTM_NEWRULE:
 	case RTM_DELRULE:
 		return NETLINK_CHANGED_RULE;
-	case RTM_NEWNEIGH:
-	case RTM_DELNEIGH:
-		return neighbour_changed(h);
 	case RTM_NEWNETCONF:
 	case RTM_DELNETCONF:
 		return setting_changed(h);

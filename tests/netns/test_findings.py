@@ -59,6 +59,19 @@ def test_a_firewall_that_drops_what_we_forward(lab, program, chain):
     d.stop()
 
 
+@pytest.mark.parametrize("family,command", [("ip", "iptables"), ("ip6", "ip6tables")])
+def test_what_iptables_made_is_to_be_changed_with_iptables(lab, program, family, command):
+    """Docker sets the policy of this chain."""
+    lab.router.nft(f"table {family} filter {{\n chain FORWARD {{\n"
+                   " type filter hook forward priority 0; policy drop;\n }\n}")
+    (line,) = findings(lab, program, *CONF)
+    assert line.endswith(f"ours too: {command} -I FORWARD -i sixgate0+ -j ACCEPT; "
+                         f"{command} -I FORWARD -o sixgate0+ -j ACCEPT")
+    lab.router.nft(f"insert rule {family} filter FORWARD iifname \"sixgate0*\" counter accept\n"
+                   f"insert rule {family} filter FORWARD oifname \"sixgate0*\" counter accept")
+    assert findings(lab, program, *CONF) == []
+
+
 def test_masquerading_that_would_hit_our_pool(lab, program):
     lab.router.nft("table ip nat {\n chain post {\n type nat hook postrouting priority 100\n"
                    " oifname wan0 masquerade\n }\n}")

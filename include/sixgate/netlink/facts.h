@@ -29,12 +29,13 @@ enum netlink_device { NETLINK_DEVICE_INSIDE, NETLINK_DEVICE_OUTSIDE, N_NETLINK_D
  * @type:      ARPHRD_*
  * @mac:       valid if @type is ARPHRD_ETHER
  * @ra_default: has a default route learned from a router advertisement
- * @accept_ra: the sysctl
+ * @accept_ra: the sysctl; with @forwards, 1 is as good as 0
+ * @forwards:  the sysctl net.ipv6.conf.*.forwarding
  */
 struct netlink_interface {
 	char name[INTERFACE_NAME_MAX];
 	bool inside, outside;
-	bool present, up, ra_default;
+	bool present, up, ra_default, forwards;
 	int accept_ra;
 	int ifindex;
 	uint32_t mtu;
@@ -85,7 +86,8 @@ struct netlink_inside_prefix {
  * @has_shared:     an outside interface has an IPv4 address that can be shared
  * @shared_real:    that address; of the first outside interface that has one
  * @shared_ifindex: its interface
- * @shared_alias:   what stands for it in the data plane; always set, constant while we run
+ * @shared_alias:   what stands for it in the data plane; always set; the same as long as nobody
+ *                  gives it to an interface of this host
  * @main_rule:      there is a rule that sends everything to table main: [0] IPv4, [1] IPv6
  */
 struct netlink_facts {

@@ -364,6 +364,19 @@ static void accept_ra_is_left_alone_where_it_is_off(void **state)
 	end(w);
 }
 
+/* It does not hear advertisements now, and must not begin to because of us. */
+static void a_router_with_routes_of_its_own_stays_deaf(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	w->facts.interface[1].accept_ra = 1;
+	w->facts.interface[1].forwards = true;
+	world_plan(w);
+	assert_null(world_setting(w, "net/ipv6/conf/wan0/accept_ra"));
+	end(w);
+}
+
 static void a_missing_interface_has_rules_but_no_settings(void **state)
 {
 	struct world *w = start();
@@ -422,6 +435,7 @@ int main(void)
 		cmocka_unit_test(the_shared_address_is_known_by_its_alias),
 		cmocka_unit_test(accept_ra_comes_before_forwarding),
 		cmocka_unit_test(accept_ra_is_left_alone_where_it_is_off),
+		cmocka_unit_test(a_router_with_routes_of_its_own_stays_deaf),
 		cmocka_unit_test(a_missing_interface_has_rules_but_no_settings),
 		cmocka_unit_test(without_our_devices_no_route_leads_to_them),
 		cmocka_unit_test(manage_false_plans_nothing_but_the_devices),
