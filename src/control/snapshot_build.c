@@ -11,7 +11,6 @@
 
 enum {
 	MTU_UNKNOWN = 1500,       /* of a side none of whose interfaces is there */
-	ERRORS_PER_SECOND = 1000, /* ICMP errors that one worker may send */
 	PREFIXES_MAX = STEER_PREFIXES_MAX
 };
 
@@ -88,7 +87,7 @@ static void build_env(struct snapshot *s, const struct snapshot_input *in)
 		s->env.own6[side] = side_address(in->facts, (enum side)side, false);
 	}
 	s->env.own4[SIDE_OUTSIDE] = outside_error_source4(in);
-	s->error_rate = ERRORS_PER_SECOND;
+	s->error_rate = in->conf->translation.icmp_error_rate;
 }
 
 static int add_inside(struct snapshot *s, const struct prefix *p, bool on_link, struct err *e)
