@@ -272,8 +272,8 @@ static void serve_until_the_end(struct parent *p)
 		if (fds[1].revents && !p->ending)
 			take_request(p);
 		if (fds[2].revents && netlink_watch_read(p->nl))
-			parent__kernel_watch(p);
-		else if (p->routed && now__ms() >= p->next_sync_ms)
+			parent__kernel_changed(p);
+		if (p->routed && !p->ending && now__ms() >= p->next_sync_ms)
 			parent__kernel_watch(p);
 	}
 }

@@ -36,7 +36,7 @@ struct parent {
 	bool facts_known, facts_unsent, routed;
 	bool ready, ending, owns_control;
 	int exit_code;
-	uint64_t next_sync_ms;
+	uint64_t last_sync_ms, next_sync_ms; /* 0: none yet */
 	struct log_limit sync_limit;
 };
 
@@ -48,7 +48,11 @@ int parent__kernel_begin(struct parent *p, struct err *e);
  *  like. Return: 0; -EADDRINUSE: it must not be done; another negative errno: part of it failed. */
 int parent__kernel_sync(struct parent *p, struct err *e);
 
-/** parent__kernel_watch() - the watcher is readable: repair what changed. */
+/** parent__kernel_changed() - the watcher has seen something: look soon, but, while a routing daemon
+ *  is busy, not more than ten times a second. */
+void parent__kernel_changed(struct parent *p);
+
+/** parent__kernel_watch() - @next_sync_ms has come: look at the kernel, repair what is wrong. */
 void parent__kernel_watch(struct parent *p);
 
 /** parent__kernel_end() - undo all but the guard. */

@@ -15,7 +15,10 @@
 #include "sixgate/control/snapshot_build.h"
 #include "sixgate/netlink/finding.h"
 
-enum { SYNC_INTERVAL_MS = 10000 }; /* for what the kernel does not report */
+enum {
+	SYNC_INTERVAL_MS = 10000, /* for what the kernel does not report */
+	SYNC_PAUSE_MS = 100	  /* between two looks, however much changes */
+};
 
 void parent__runtime_dir(const struct config *c, char out[PATH_TEXT_MAX])
 {
@@ -122,12 +125,21 @@ int parent__kernel_sync(struct parent *p, struct err *e)
 	struct netlink_input in = input_of(p->config, NULL, &probe);
 	int rc = netlink_sync(p->nl, &in, &fresh, e);
 
-	p->next_sync_ms = now__ms() + SYNC_INTERVAL_MS;
+	p->last_sync_ms = now__ms();
+	p->next_sync_ms = p->last_sync_ms + SYNC_INTERVAL_MS;
 	if (fresh.n_interface)
 		take_facts(p, &fresh);
 	else
 		netlink_facts_free(&fresh);
 	return rc;
+}
+
+void parent__kernel_changed(struct parent *p)
+{
+	uint64_t soon = p->last_sync_ms + SYNC_PAUSE_MS;
+
+	if (soon < p->next_sync_ms)
+		p->next_sync_ms = soon;
 }
 
 void parent__kernel_watch(struct parent *p)
@@ -136,8 +148,6 @@ void parent__kernel_watch(struct parent *p)
 	uint64_t skipped;
 	int rc;
 
-	if (!p->routed)
-		return;
 	rc = parent__kernel_sync(p, &e);
 	if (rc && log_allowed(&p->sync_limit, now__ms(), &skipped))
 		log_error("%s", e.text);
