@@ -117,6 +117,23 @@ static void a_packet_cut_anywhere_is_dropped(void **state)
 	}
 }
 
+static void l4_headers_alone_are_whole_packets(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int v6 = 0; v6 <= 1; v6++) {
+		struct tuple t = v6 ? t6(IPPROTO_ICMPV6) : t4(IPPROTO_ICMP);
+
+		udp(f, v6, 0);
+		assert_parsed(parse(f));
+		tcp(f, v6, 0);
+		assert_parsed(parse(f));
+		f->len = build_echo(f->bytes, &t, false, 0);
+		assert_parsed(parse(f));
+		assert_int_equal(f->p.len, f->p.l4_at + 8);
+	}
+}
+
 static void rfc791_headers_that_contradict_themselves(void **state)
 {
 	struct fixture *f = *state;
@@ -294,6 +311,7 @@ int main(void)
 		FIXTURE_TEST(facts_of_an_ipv4_packet),
 		FIXTURE_TEST(trailing_bytes_are_cut_off),
 		FIXTURE_TEST(a_packet_cut_anywhere_is_dropped),
+		FIXTURE_TEST(l4_headers_alone_are_whole_packets),
 		FIXTURE_TEST(rfc791_headers_that_contradict_themselves),
 		FIXTURE_TEST(rfc791_a_wrong_header_checksum_is_dropped),
 		FIXTURE_TEST(rfc9293_3_1_data_offset),

@@ -273,6 +273,23 @@ static void udp_too_long_for_ipv4_is_cut_into_datagrams(void **state)
 	}
 }
 
+static void the_longest_that_ipv4_can_say_stays_whole(void **state)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(protos); i++) {
+		struct tuple from = out6(4000, 443, protos[i]), to = out4(5000, 443, protos[i]);
+
+		receive_super(r, &from, 65515 - (i ? 8 : 20), 1400);
+		assert_int_equal(r->p.len, 65555);
+		assert_forwarded(rig_rewrite(r, &to, NULL));
+		assert_int_equal(r->p.len, 65535);
+		assert_int_equal(load16(r->p.data + 2), 65535);
+		assert_can_be_finished(r->p);
+	}
+}
+
 static void one_segment_is_an_ordinary_packet(void **state)
 {
 	struct rig *r = *state;
@@ -311,6 +328,7 @@ int main(void)
 		RIG_TEST(udp_within_ipv6_is_refused_and_what_fits_is_sent),
 		RIG_TEST(udp_too_long_without_df_is_cut_and_each_datagram_fragmented),
 		RIG_TEST(udp_too_long_for_ipv4_is_cut_into_datagrams),
+		RIG_TEST(the_longest_that_ipv4_can_say_stays_whole),
 		RIG_TEST(one_segment_is_an_ordinary_packet),
 		RIG_TEST(a_full_outbox_is_a_drop),
 	};

@@ -109,6 +109,10 @@ static void one_hop_is_given_back_and_saturates_at_255(void **state)
 		assert_forwarded(rig_translate(r, &to));
 		assert_int_equal(r->p.data[8], row[i][1]);
 	}
+	r->env.hops = 0;
+	r->bytes[7] = 1;
+	assert_forwarded(rig_translate(r, &to));
+	assert_int_equal(r->p.data[8], 1);
 }
 
 static void rfc7915_5_1_extension_headers_are_left_behind(void **state)

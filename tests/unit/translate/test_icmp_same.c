@@ -88,6 +88,35 @@ static void options_and_extension_headers_of_the_same_family_stay(void **state)
 	assert_int_equal(f.len, 56 + 88);
 }
 
+/* An error must hold the embedded headers and enough behind them to be of use. */
+static void embedded_headers_that_fill_the_error_are_too_many(void **state)
+{
+	struct rig *r = *state;
+	struct tuple inner = tuple_of("2001:db8:9::1", "2001:db8:2::1", 5000, 53, IPPROTO_UDP);
+	struct tuple to = tuple_of("2001:db8:7::1", HOST6, 5353, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER6), host = addr_of("2001:db8:9::1");
+
+	for (uint32_t ext = 936; ext <= 944; ext += 8) { /* 48 + 40 + 936 + 256 = 1280 */
+		uint8_t quote[2000] = { 0 };
+
+		build_udp(quote, &inner, 40);
+		memmove(quote + 40 + ext, quote + 40, 48);
+		memset(quote + 40, 0, ext);
+		quote[6] = 60;
+		quote[40] = IPPROTO_UDP;
+		quote[41] = (uint8_t)(ext / 8 - 1);
+		r->len = build_error(r->bytes, &router, &host, 1, 4, 0, quote, 40 + ext + 8);
+		assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+		if (ext == 936) {
+			assert_forwarded(rig_rewrite(r, &to, ROUTER6));
+			rig_facts(&r->p);
+		} else {
+			assert_dropped(rig_rewrite(r, &to, ROUTER6), DROP_ICMP_INNER);
+			assert_untouched(r);
+		}
+	}
+}
+
 /* RFC 4884 3: the original datagram field of an error, @field bytes, then an extension structure.
  */
 static uint32_t with_extension(struct rig *r, uint8_t type, uint32_t field, uint32_t ext_len)
@@ -238,6 +267,7 @@ int main(void)
 		RIG_TEST(rfc5508_4_2_ipv6_outer_and_embedded_are_rewritten),
 		RIG_TEST(an_embedded_echo_within_ipv6),
 		RIG_TEST(options_and_extension_headers_of_the_same_family_stay),
+		RIG_TEST(embedded_headers_that_fill_the_error_are_too_many),
 		RIG_TEST(rfc4884_5_1_length_counts_in_8_bytes_in_ipv6),
 		RIG_TEST(rfc4884_5_4_types_without_length_lose_their_extensions),
 		RIG_TEST(rfc7915_4_3_the_quote_is_cut_before_the_extensions_are),

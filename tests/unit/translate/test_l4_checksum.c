@@ -72,6 +72,7 @@ static struct verdict send_zero(struct rig *r, uint16_t frag)
 
 	r->len = build_udp(r->bytes, &from, 56);
 	store16(r->bytes + 20 + 6, 0);
+	r->bytes[28] = 0x99;
 	store16(r->bytes + 6, frag);
 	rig_sum_ip4(r->bytes);
 	return rig_translate(r, &to);
@@ -149,13 +150,16 @@ static void rfc768_a_computed_zero_is_sent_as_ffff(void **state)
 {
 	struct rig *r = *state;
 	struct tuple from = out6(0, 53, IPPROTO_UDP), to = out4(0, 53, IPPROTO_UDP);
+	uint32_t n_all_ones = 0;
 
 	for (uint32_t port = 1; port < 65536; port++) {
 		to.sport = be16_from((uint16_t)port);
 		r->len = build_udp(r->bytes, &from, 4);
 		assert_forwarded(rig_translate(r, &to));
 		assert_int_not_equal(load16(r->p.data + 26), 0);
+		n_all_ones += load16(r->p.data + 26) == 0xffff;
 	}
+	assert_int_equal(n_all_ones, 1);
 }
 
 static void an_unfinished_checksum_stays_unfinished(void **state)
@@ -192,6 +196,7 @@ static void rfc7915_4_5_dccp_and_udp_lite_are_updated_too(void **state)
 {
 	static const uint8_t proto[] = { 33, 136 };
 	struct rig *r = *state;
+	uint32_t n_all_ones = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(proto); i++) {
 		struct tuple from = out6(0, 0, IPPROTO_UDP), to = out4(0, 0, proto[i]);
@@ -205,6 +210,13 @@ static void rfc7915_4_5_dccp_and_udp_lite_are_updated_too(void **state)
 		csum = (uint16_t)~checksum_fold(checksum_add(sum, r->bytes + 40, 64));
 		memcpy(r->bytes + 46, &csum, 2);
 		assert_forwarded(rig_translate(r, &to));
+		for (uint32_t n = 1; n < 65536; n++) { /* never "no checksum": RFC 3828 3.1 */
+			store16(to.src.octet + 14, (uint16_t)n);
+			assert_forwarded(rig_translate(r, &to));
+			assert_int_not_equal(load16(r->p.data + 26), 0);
+			n_all_ones += load16(r->p.data + 26) == 0xffff;
+		}
+		assert_int_equal(n_all_ones, i + 1);
 		sum = checksum_pseudo(&to.src, &to.dst, proto[i], 64);
 		assert_int_equal(checksum_fold(checksum_add(sum, r->p.data + 20, 64)), 0xffff);
 	}

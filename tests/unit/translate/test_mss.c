@@ -65,12 +65,11 @@ static void a_fixed_value_and_off(void **state)
 static void the_checksum_is_right_wherever_the_option_stands(void **state)
 {
 	static const uint8_t rows[][8] = {
-		{ 2, 4, 0x05, 0xb4, 1, 1, 1, 1 },
-		{ 1, 2, 4, 0x05, 0xb4, 1, 1, 1 },
-		{ 1, 1, 2, 4, 0x05, 0xb4, 1, 1 },
-		{ 1, 3, 3, 7, 2, 4, 0x05, 0xb4 },
+		{ 2, 4, 0x05, 0xb4, 1, 1, 1, 1 }, { 1, 2, 4, 0x05, 0xb4, 1, 1, 1 },
+		{ 1, 1, 2, 4, 0x05, 0xb4, 1, 1 }, { 1, 3, 3, 7, 2, 4, 0x05, 0xb4 },
+		{ 4, 2, 2, 4, 0x05, 0xb4, 1, 1 }, /* SACK permitted: the shortest option */
 	};
-	static const uint32_t at[] = { 2, 3, 4, 6 };
+	static const uint32_t at[] = { 2, 3, 4, 6, 4 };
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
 	struct rig *r = *state;
 

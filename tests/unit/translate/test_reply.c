@@ -309,6 +309,10 @@ static void of_a_super_packet_the_first_segment_is_quoted(void **state)
 	assert_true(reply_to(r, REPLY_ADMIN_PROHIBITED));
 	assert_int_equal(load16(the_reply(r).data + 48 + 4), 1220);
 	assert_int_equal(the_reply(r).len, 1280);
+	off.gso_size = 500;
+	assert_int_equal(rig_receive(r, SIDE_INSIDE, &off).next, VERDICT_CONTINUE);
+	assert_true(reply_to(r, REPLY_ADMIN_PROHIBITED));
+	assert_int_equal(the_reply(r).len, 48 + 60 + 500); /* not a byte of the next one */
 }
 
 static void a_bare_segment_for_a_flow(void **state)
