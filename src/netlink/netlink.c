@@ -22,6 +22,8 @@
  * @started:  the first plan has been applied
  * @had_main: the rule for table main was seen
  * @warned:   interfaces that were reported as missing
+ * @n_announce_again, @announced_ms: how often all proxies are still to be announced, and when they
+ *            were last
  */
 struct netlink {
 	struct rtnl *rtnl;
@@ -35,7 +37,13 @@ struct netlink {
 	char warned[NETLINK_INTERFACES_MAX][INTERFACE_NAME_MAX];
 	char conflict[512];
 	struct log_limit repair_limit;
+	unsigned n_announce_again;
+	uint64_t announced_ms;
 };
+
+/* A frame may be lost, and a switch may need a while before it forwards: announcements are
+ * repeated (RFC 5227 1.1: ANNOUNCE_NUM, RFC 4861 10: MAX_NEIGHBOR_ADVERTISEMENT). */
+enum { ANNOUNCE_AGAIN = 2, ANNOUNCE_INTERVAL_MS = 1000 };
 
 int netlink_new(struct netlink **out, const char *state_path, struct err *e)
 {
@@ -84,6 +92,14 @@ int netlink_watch_fd(const struct netlink *nl)
 unsigned netlink_watch_read(struct netlink *nl)
 {
 	return watch__read(nl->watch);
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 /* ---- apply ---- */
@@ -138,6 +154,22 @@ static void announce(struct netlink *nl, const struct netlink_plan *p,
 	}
 	if (fd >= 0)
 		close(fd);
+}
+
+static void announce_when_due(struct netlink *nl, const struct netlink_plan *p,
+			      const struct netlink_objects *had)
+{
+	uint64_t now = now_ms();
+
+	announce(nl, p, had);
+	if (nl->last.n_announced) {
+		nl->n_announce_again = ANNOUNCE_AGAIN;
+		nl->announced_ms = now;
+	} else if (nl->n_announce_again && now - nl->announced_ms >= ANNOUNCE_INTERVAL_MS) {
+		announce(nl, p, NULL);
+		nl->n_announce_again--;
+		nl->announced_ms = now;
+	}
 }
 
 static void remove_unplanned(struct netlink *nl, const struct netlink_plan *p,
@@ -215,7 +247,7 @@ int netlink_apply(struct netlink *nl, const struct netlink_plan *plan, struct er
 		add_missing(nl, plan, &have, &o);
 		remove_unplanned(nl, plan, &have, &o);
 		restore_main_rule(nl, plan, &o);
-		announce(nl, plan, &have);
+		announce_when_due(nl, plan, &have);
 	}
 	free(have.at);
 	note(&o, keep_plan(nl, plan, only_first(&o)));
@@ -228,14 +260,6 @@ void netlink_announce(struct netlink *nl)
 }
 
 /* ---- sync ---- */
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static bool warned_about(const struct netlink *nl, const char *name)
 {

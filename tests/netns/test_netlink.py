@@ -224,6 +224,16 @@ def test_neighbours_learn_at_start_where_an_address_is_now(lab, program, address
     d.stop()
 
 
+def test_announcements_are_repeated_twice(lab, program):
+    """RFC 5227 1.1, RFC 4861 10: one may be lost."""
+    d = Driver(lab, program, *BASIC)
+    for _ in range(2):
+        d.expect(r"^sync changed=\S+ rc=0 added=0 .* announced=[1-9]")
+    d.expect(r"^sync changed=0 rc=0 added=0 .* announced=0")
+    d.expect(r"^sync changed=0 rc=0 added=0 .* announced=0")
+    d.stop()
+
+
 # ---- addresses that are local ----
 
 @pytest.mark.parametrize("address,dev,key", [

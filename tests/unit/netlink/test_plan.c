@@ -103,6 +103,45 @@ static void pool_ranges_become_the_fewest_prefixes(void **state)
 	}
 }
 
+/* Law: the prefixes of a range hold each of its addresses once, and nothing else. */
+static void prefixes_cover_a_range_exactly(void **state)
+{
+	const char *env = getenv("SIXGATE_TEST_SEED");
+	uint32_t seed = env ? (uint32_t)strtoul(env, NULL, 0) : 20260301u;
+
+	(void)state;
+	print_message("SIXGATE_TEST_SEED=%u\n", seed);
+	for (int round = 0; round < 300; round++) {
+		struct world *w = start();
+		char first[ADDR_TEXT_MAX], last[ADDR_TEXT_MAX];
+		uint32_t at, end_of_range;
+		struct addr a, b;
+		uint64_t held = 0;
+
+		seed = seed * 1664525u + 1013904223u;
+		at = seed;
+		seed = seed * 1664525u + 1013904223u;
+		end_of_range = at + (seed >> 8 & 0xfff) < at ? at : at + (seed >> 8 & 0xfff);
+		a = addr_from_ip4_host(at);
+		b = addr_from_ip4_host(end_of_range);
+		world_pool(w, addr_format(&a, first), addr_format(&b, last));
+		world_plan(w);
+		for (size_t i = 0; i < w->plan.objects.n; i++) {
+			const struct netlink_object *o = &w->plan.objects.at[i];
+			uint64_t size = 1ull << (128 - o->prefix.len);
+
+			if (o->kind != NETLINK_KIND_ROUTE || o->table != NETLINK_TABLE_OUTSIDE)
+				continue;
+			held += size;
+			assert_true(addr_ip4_host(&o->prefix.addr) >= at);
+			assert_true(addr_ip4_host(&o->prefix.addr) + size - 1 <= end_of_range);
+			assert_int_equal(addr_ip4_host(&o->prefix.addr) % size, 0);
+		}
+		assert_int_equal(held, (uint64_t)end_of_range - at + 1);
+		end(w);
+	}
+}
+
 static void each_role_is_led_to_its_device(void **state)
 {
 	struct world *w = start();
@@ -422,6 +461,7 @@ int main(void)
 		cmocka_unit_test(our_own_output_jumps_over_our_rules),
 		cmocka_unit_test(the_rule_that_is_jumped_to_comes_first),
 		cmocka_unit_test(pool_ranges_become_the_fewest_prefixes),
+		cmocka_unit_test(prefixes_cover_a_range_exactly),
 		cmocka_unit_test(each_role_is_led_to_its_device),
 		cmocka_unit_test(replies_of_a_node_have_a_rule_on_each_interface),
 		cmocka_unit_test(egress6_leaves_to_main_what_stays_inside),
