@@ -183,8 +183,8 @@ def sixgated(config, arrivals, directory):
 
 
 class Case:
-    def __init__(self, name, config, steps, drops, counts, batch):
-        self.name, self.config, self.steps = name, HEAD + config, steps
+    def __init__(self, name, config, steps, drops, counts, batch, missing):
+        self.name, self.config, self.steps, self.missing = name, HEAD + config, steps, missing
         self.drops, self.counts = drops or {}, counts or {}
         self.batch = batch and not any(isinstance(s, Pause) for s in steps)
 
@@ -272,8 +272,9 @@ def carried(wrong, right_before, right_after):
     return (wrong + right_after - right_before) % 0xffff or 0xffff
 
 
-def case(name, config, *steps, drops=None, counts=None, batch=True):
-    return Case(name, config, steps, drops, counts, batch)
+def case(name, config, *steps, drops=None, counts=None, batch=True, missing=None):
+    """@missing: why it is known to fail; once it holds that must be taken away."""
+    return Case(name, config, steps, drops, counts, batch, missing)
 
 
 def each(cases):
@@ -281,6 +282,7 @@ def each(cases):
     names = [c.name for c in cases]
     twice = [name for name in names if names.count(name) > 1]
     assert not twice, f"two cases have one name: {twice}"
-    runs = [pytest.param(c, spacing, id=f"{c.name} [{spacing}]")
+    runs = [pytest.param(c, spacing, id=f"{c.name} [{spacing}]", marks=[
+                pytest.mark.xfail(strict=True, reason=c.missing)] if c.missing else [])
             for c in cases for spacing in (["spaced", "batch"] if c.batch else ["spaced"])]
     return pytest.mark.parametrize("case, spacing", runs)
