@@ -191,9 +191,10 @@ static void super_packets_have_at_most_256_bytes_of_headers(void **state)
 	uint8_t ext[200] = { 6, 24 };
 	struct fixture *f = *state;
 
-	for (uint32_t n = 192; n <= 200; n += 8) { /* 40 + 200 + 20 */
+	for (uint32_t n = 192; n <= 200; n += 8) { /* 40 + 192 + 24 is all */
 		ext[1] = (uint8_t)(n / 8 - 1);
 		tcp(f, true, 3000);
+		f->bytes[52] = 0x60;
 		put_in(f, 40, ext, n);
 		f->bytes[6] = 60;
 		f->off.csum_start = (uint16_t)(40 + n);

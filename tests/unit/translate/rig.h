@@ -80,6 +80,7 @@ static inline void rig_sum_ip4(uint8_t *ip)
 /* What is in @bytes comes in on @side with @off. */
 static inline struct verdict rig_receive(struct rig *r, enum side side, const struct offload *off)
 {
+	memset(r->room, 0xa5, PACKET_HEADROOM); /* what is not written is seen */
 	memcpy(r->room + PACKET_HEADROOM, r->bytes, r->len);
 	r->p = (struct packet){ .data = r->room + PACKET_HEADROOM,
 				.len = r->len,

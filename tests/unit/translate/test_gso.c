@@ -125,6 +125,25 @@ static void tcp_options_count_as_header(void **state)
 	assert_int_equal(r->p.off.hdr_len, 72);
 }
 
+/* No link is like this, but no number may be divided by either. */
+static void a_link_without_room_for_payload_is_too_small(void **state)
+{
+	struct rig *r = *state;
+	struct tuple from = in4(80, 5000, IPPROTO_TCP);
+
+	for (uint32_t mtu = 47; mtu <= 48; mtu++) {
+		r->env.mtu[SIDE_INSIDE] = mtu;
+		receive_super(r, &from, 1000, 400);
+		if (mtu == 48) {
+			assert_forwarded(rig_rewrite(r, &from, NULL));
+			assert_int_equal(r->p.off.gso_size, 8);
+		} else {
+			assert_dropped(rig_rewrite(r, &from, NULL), DROP_TOO_BIG);
+			assert_untouched(r);
+		}
+	}
+}
+
 static void tcp_same_family_shrinks_too(void **state)
 {
 	struct rig *r = *state;
@@ -321,6 +340,7 @@ int main(void)
 		RIG_TEST(tcp_4to6_segments_shrink_to_fit),
 		RIG_TEST(rfc7915_4_without_df_segments_shrink_to_the_lowest_ipv6_mtu),
 		RIG_TEST(tcp_options_count_as_header),
+		RIG_TEST(a_link_without_room_for_payload_is_too_small),
 		RIG_TEST(tcp_same_family_shrinks_too),
 		RIG_TEST(tcp_too_long_for_ipv4_is_cut_in_two),
 		RIG_TEST(udp_that_fits_stays_whole),

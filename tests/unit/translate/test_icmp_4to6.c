@@ -206,8 +206,8 @@ static void rfc7915_4_3_an_embedded_tcp_segment_too(void **state)
 {
 	static const uint32_t quoted[] = { 8, 17, 18, 40 };
 	struct rig *r = *state;
-	struct tuple inner = out4(5000, 80, IPPROTO_TCP), to = in6(80, 4000, IPPROTO_TCP);
-	struct tuple sent = out6(4000, 80, IPPROTO_TCP);
+	struct tuple inner = out4(5000, 80, IPPROTO_TCP), to = in6(80, 40000, IPPROTO_TCP);
+	struct tuple sent = out6(40000, 80, IPPROTO_TCP);
 	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
 	uint8_t quote[200], want[200];
 
