@@ -572,6 +572,60 @@ static void a_reload_keeps_what_is_known_of_a_node(void **state)
 	run_until(w, all_are_up);
 }
 
+static void a_reload_to_a_shorter_interval_takes_effect_at_once(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0];
+
+	w->service[0].health.interval_ms = 3600000;
+	listen_on(w, s, "127.0.0.1", 0);
+	add_node(w, "a", "127.0.0.1", s->port);
+	begin(w);
+	run_until(w, first_is_up);
+	uv_close((uv_handle_t *)&s->listener, NULL);
+	w->service[0].health.interval_ms = INTERVAL_MS;
+	assert_int_equal(health_reload(w->health, &w->conf, NULL), 0);
+	run_until(w, went_down);
+}
+
+static void checks_may_be_switched_off_and_on(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0];
+
+	w->service[0].health.kind = HEALTH_NONE;
+	listen_on(w, s, "127.0.0.1", 0);
+	add_node(w, "a", "127.0.0.1", s->port);
+	begin(w);
+	w->service[0].health.kind = HEALTH_TCP;
+	assert_int_equal(health_reload(w->health, &w->conf, NULL), 0);
+	assert_int_equal(status_of(w, 0).state, NODE_DOWN);
+	run_until(w, first_is_up);
+	uv_close((uv_handle_t *)&s->listener, NULL);
+	run_until(w, went_down);
+	w->service[0].health.kind = HEALTH_NONE;
+	assert_int_equal(health_reload(w->health, &w->conf, NULL), 0);
+	assert_int_equal(status_of(w, 0).state, NODE_UP);
+}
+
+static void a_new_node_of_weight_0_is_checked_like_any(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0];
+	struct node_status st;
+
+	listen_on(w, s, "127.0.0.1", 0);
+	begin(w);
+	add_node(w, "a", "127.0.0.1", s->port);
+	w->node[0][0].weight = 0;
+	health_status_for(w->health, &w->conf, &st);
+	assert_int_equal(st.state, NODE_DOWN);
+	assert_string_equal(st.why, "not checked yet");
+	w->service[0].health.kind = HEALTH_NONE;
+	health_status_for(w->health, &w->conf, &st);
+	assert_int_equal(st.state, NODE_DRAINING);
+}
+
 static void a_node_at_another_address_is_another_node(void **state)
 {
 	struct world *w = *state;
@@ -706,6 +760,9 @@ int main(void)
 		T(one_check_at_a_time),
 		T(a_service_without_checks_is_up),
 		T(a_reload_keeps_what_is_known_of_a_node),
+		T(a_reload_to_a_shorter_interval_takes_effect_at_once),
+		T(checks_may_be_switched_off_and_on),
+		T(a_new_node_of_weight_0_is_checked_like_any),
 		T(a_node_at_another_address_is_another_node),
 		T(reloads_and_ends_in_mid_check_leave_nothing_behind),
 		T(a_drained_node_counts_as_down_after_its_time),

@@ -22,6 +22,8 @@ static const struct {
 	  HTTP_DONE, 200, true },
 	{ "MinIO that runs", "HTTP/1.1 200 OK\r\nX-Minio-Server-Status: online\r\n\r\n", HTTP_DONE, 200,
 	  false },
+	{ "RFC 9112 5: no space after the colon", "HTTP/1.1 200 OK\r\nX-Minio-Server-Status:offline\r\n\r\n",
+	  HTTP_DONE, 200, true },
 	{ "not yet", "HTTP/1.1 200 OK\r\n", HTTP_MORE, 0, false },
 	{ "nothing", "", HTTP_MORE, 0, false },
 	{ "HTTP/2", "HTTP/2 200\r\n\r\n", HTTP_BAD, 0, false },
@@ -30,6 +32,10 @@ static const struct {
 	{ "two digits", "HTTP/1.1 20\r\n\r\n", HTTP_BAD, 0, false },
 	{ "four digits", "HTTP/1.1 2000\r\n\r\n", HTTP_BAD, 0, false },
 	{ "no digits", "HTTP/1.1 abc\r\n\r\n", HTTP_BAD, 0, false },
+	{ "one that is no digit", "HTTP/1.1 2x0 OK\r\n\r\n", HTTP_BAD, 0, false },
+	{ "another", "HTTP/1.1 20x OK\r\n\r\n", HTTP_BAD, 0, false },
+	{ "another protocol", "RTSP/1.0 200 OK\r\n\r\n", HTTP_BAD, 0, false },
+	{ "no minor version", "HTTP/1.x 200 OK\r\n\r\n", HTTP_BAD, 0, false },
 	{ "below 100", "HTTP/1.1 099 x\r\n\r\n", HTTP_BAD, 0, false },
 	{ "an empty line first", "\r\nHTTP/1.1 200 OK\r\n\r\n", HTTP_BAD, 0, false },
 };
@@ -125,6 +131,23 @@ static void requests_name_the_host(void **state)
 	assert_non_null(strstr(request, "\r\nHost: store.example\r\n"));
 }
 
+static void the_longest_request_fits(void **state)
+{
+	char request[REQUEST_MAX];
+	struct health_conf c = { .path = "/" };
+	struct addr v4;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.1", &v4), 0);
+	memset(c.path, 'x', sizeof(c.path) - 1);
+	memset(c.host, 'h', sizeof(c.host) - 1);
+	n = health__http_request(request, &c, &v4, 9000); /* the longest that can be configured fits */
+	assert_int_equal(n, strlen(request));
+	assert_true(n > 510 && n < REQUEST_MAX);
+	assert_non_null(strstr(request, c.host));
+}
+
 static void nodes_rise_and_fall(void **state)
 {
 	static const struct {
@@ -160,6 +183,7 @@ int main(void)
 		cmocka_unit_test(a_line_of_any_length_is_cut_not_overrun),
 		cmocka_unit_test(random_bytes_are_never_a_good_answer),
 		cmocka_unit_test(requests_name_the_host),
+		cmocka_unit_test(the_longest_request_fits),
 		cmocka_unit_test(nodes_rise_and_fall),
 	};
 
