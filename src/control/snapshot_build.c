@@ -171,6 +171,7 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 	struct pool4_conf *pool;
 	int rc;
 
+	s->nat64_timeouts = conf.timeouts; /* that of fragments holds for every job */
 	if (!in->conf->has_nat64)
 		return 0;
 	pool = calloc(conf.n_pool4 + 1, sizeof(*pool));
@@ -182,7 +183,6 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 			pool[i].first = pool[i].last = shared_alias(in->facts);
 	}
 	conf.pool4 = pool;
-	s->nat64_timeouts = conf.timeouts;
 	rc = nat64_table_new(&s->nat64, &conf, in->running ? in->running->nat64 : NULL, &s->steer, e);
 	free(pool);
 	return rc;
