@@ -19,7 +19,8 @@ enum side { SIDE_INSIDE, SIDE_OUTSIDE, N_SIDES };
 enum {
 	BATCH_MAX = 256,
 	PACKET_LEN_MAX = 65535 + 40,    /* an IPv6 packet without jumbo option */
-	PACKET_HEADROOM = 64,           /* at least, before @data, from every port: 4->6 takes 28 */
+	PACKET_HEADROOM = 64,           /* at least, before @data, from every port: 4->6 takes 28,
+					   an ICMP error up to 55 */
 	IPPROTO_FRAGMENT6 = 44
 };
 

@@ -26,8 +26,9 @@ struct translate_env {
 
 /**
  * struct translate_state - the little that changes; one per worker
- * @ident: next IPv4 Identification for packets that need one (RFC 7915 5.1, RFC 6864)
- * @ident6: next IPv6 fragment identification
+ * @ident: next IPv4 Identification (RFC 7915 5.1, RFC 6864); a super-packet takes one for each of
+ *         its segments
+ * @ident6: not used: Fragment Headers carry the IPv4 Identification (RFC 7915 4.1)
  */
 struct translate_state {
 	uint32_t ident;
@@ -62,9 +63,14 @@ uint16_t rewrite_addr_delta(const struct tuple *from, const struct tuple *to);
  * rw->out_side's MTU is fragmented, cut (UDP GSO) or refused with REPLY_TOO_BIG (p->reply_mtu set);
  * a TCP super-packet gets a smaller gso_size instead.
  *
+ * What is sent has data, len, headroom, room, off and out_side; the other facts stay those of what
+ * was received, until it is parsed again.
+ *
  * Return: verdict_forward() - @p is the packet to send, its out_side set;
- *         verdict_held()    - it was cut: the pieces are in @out, with verdict forward and out_side;
- *         a drop            - @p's bytes are unchanged, so that a reply can quote them.
+ *         verdict_held()    - it was cut: the pieces are in @out, with verdict forward and out_side
+ *                             (what has verdict held there has been cut in its turn);
+ *         a drop            - @p's bytes are unchanged, so that a reply can quote them. Of a UDP
+ *                             super-packet the datagrams that do fit may be in @out.
  */
 struct verdict translate_packet(const struct translate_env *env, struct translate_state *st,
 				struct packet *p, const struct rewrite *rw, struct outbox *out);
@@ -76,6 +82,9 @@ struct verdict translate_packet(const struct translate_env *env, struct translat
  * multicast, an impossible or zero source. IPv4 errors quote up to 576 bytes in all (RFC 1812
  * 4.3.2.3), IPv6 errors up to 1280. A TCP reset follows RFC 9293 3.10.7.1. A packet with a partial
  * checksum is quoted with the checksum as it is. The caller limits the rate.
+ *
+ * Of a super-packet the first segment is quoted, with that one's lengths. REPLY_TCP_RESET answers
+ * TCP only.
  *
  * @p: with its bytes as received, verdict a drop with a reply. Return: true if a packet was added
  * to @out, verdict forward, out_side = p->side.
