@@ -126,7 +126,7 @@ static int build_inside(struct snapshot *s, const struct snapshot_input *in, str
 	const struct config *c = in->conf;
 	int rc = 0;
 
-	if (c->has_services) /* our own health checks come in on the inside, too */
+	if (c->has_services && in->facts) /* our own health checks come in on the inside, too */
 		rc = add_inside(s, &probes, true, e);
 	for (size_t i = 0; !follows_interfaces(c) && i < c->egress6.n_prefix && rc == 0; i++)
 		rc = add_inside(s, &c->egress6.prefix[i],
