@@ -118,6 +118,49 @@ static void reduce_flags(struct dns64_answer *a, const struct survey *s)
 	store16(a->wire + 2, (uint16_t)(flags | rcode));
 }
 
+static void flip_ttls(const struct dns64_answer *a, uint8_t *copy)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	dns_walk_start(&w, a->wire, a->len);
+	while (dns_walk_next(&w, &rr))
+		store32(copy + rr.ttl_at, ~load32(a->wire + rr.ttl_at));
+}
+
+static bool same_owners(const struct dns64_answer *a, const uint8_t *copy)
+{
+	struct dns_walk w[2];
+	struct dns_rr rr[2];
+	struct dns_name owner[2];
+
+	dns_walk_start(&w[0], a->wire, a->len);
+	dns_walk_start(&w[1], copy, a->len);
+	while (dns_walk_next(&w[0], &rr[0]))
+		if (!dns_walk_next(&w[1], &rr[1]) ||
+		    !dns_name_read(a->wire, a->len, rr[0].owner_at, &owner[0]) ||
+		    !dns_name_read(copy, a->len, rr[1].owner_at, &owner[1]) ||
+		    !dns_name_equal(&owner[0], &owner[1]))
+			return false;
+	return true;
+}
+
+/* TTLs are counted down in place. A name that points into one (RFC 1035 4.1.4: pointers are to
+ * names) would change with it: no server writes such a message. */
+static bool names_outlive_ttls(const struct dns64_answer *a)
+{
+	uint8_t *copy = malloc(a->len);
+	bool good = false;
+
+	if (copy) {
+		memcpy(copy, a->wire, a->len);
+		flip_ttls(a, copy);
+		good = same_owners(a, copy);
+	}
+	free(copy);
+	return good;
+}
+
 struct dns64_answer *dns64_answer_new(const struct dns64_key *key, const uint8_t *wire, size_t len,
 				      uint64_t now_ms)
 {
@@ -131,6 +174,10 @@ struct dns64_answer *dns64_answer_new(const struct dns64_key *key, const uint8_t
 	if (!a)
 		return NULL;
 	must(a->len >= DNS_HEADER_LEN + name->len + 4u);
+	if (!names_outlive_ttls(a)) {
+		dns64_answer_put(a);
+		return NULL;
+	}
 	reduce_flags(a, &s);
 	store16(a->wire, 0);
 	memcpy(a->wire + DNS_HEADER_LEN, name->octet, name->len);

@@ -157,6 +157,33 @@ static void malformed_answers_are_refused(void **state)
 	assert_null(dns64_answer_new(&k, wire, len, 0));
 }
 
+/* "a. 98 IN A 192.0.2.1", then an A record whose owner points into that TTL: to the two bytes 0, 98
+ * (the root), or to a label that runs over them. */
+static void names_that_point_into_ttls_are_refused_rfc1035_4_1_4(void **state)
+{
+	struct text t = { .question = "a. IN A",
+			  .flags = DNS_QR,
+			  .answer = { "a. 98 IN A 192.0.2.1", "b. 98 IN A 192.0.2.2" } };
+	struct dns64_key k = key_of("a.", DNS_TYPE_A, 0);
+	static const uint8_t rr[] = { 0xc0, 0, 0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 2, 3, 4 };
+	uint8_t wire[512];
+	size_t len = wire_of(&t, 1, wire), ttl_at = 12 + 7 + 2 + 4;
+	struct dns64_answer *good;
+
+	(void)state;
+	memcpy(wire + len, rr, sizeof(rr));
+	store16(wire + 6, 3);
+	wire[len + 1] = 12; /* a good pointer: the question */
+	good = dns64_answer_new(&k, wire, len + sizeof(rr), 0);
+	assert_non_null(good);
+	dns64_answer_put(good);
+	for (size_t at = ttl_at; at < ttl_at + 3; at++) {
+		wire[len + 1] = (uint8_t)at;
+		assert_true(dns_message_check(wire, len + sizeof(rr)));
+		assert_null(dns64_answer_new(&k, wire, len + sizeof(rr), 0));
+	}
+}
+
 static struct dns64_cache *cache_of(uint64_t bytes)
 {
 	struct dns64_cache *c;
@@ -294,6 +321,7 @@ int main(void)
 		cmocka_unit_test(opt_is_taken_off_and_its_error_remembered),
 		cmocka_unit_test(opt_in_the_middle_is_taken_out_too),
 		cmocka_unit_test(malformed_answers_are_refused),
+		cmocka_unit_test(names_that_point_into_ttls_are_refused_rfc1035_4_1_4),
 		cmocka_unit_test(an_answer_is_found_until_its_time_is_over),
 		cmocka_unit_test(do_and_cd_are_other_questions),
 		cmocka_unit_test(a_new_answer_takes_the_place_of_the_old),

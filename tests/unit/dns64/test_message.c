@@ -242,6 +242,33 @@ static void a_query_that_was_written_is_read_back(void **state)
 	assert_false(back.has_opt);
 }
 
+static void an_extended_error_is_found_among_other_options_rfc8914_2(void **state)
+{
+	static const struct {
+		uint8_t options[20];
+		uint16_t len;
+		int want;
+	} rows[] = {
+		{ { 0, 15, 0, 2, 0, 6 }, 6, 6 },
+		{ { 0, 10, 0, 3, 1, 2, 3, 0, 15, 0, 4, 1, 2, 'h', 'i' }, 15, 0x102 },
+		{ { 0, 15, 0, 2, 0, 6, 0, 15, 0, 2, 0, 9 }, 12, 6 }, /* the first */
+		{ { 0, 15, 0, 1, 6 }, 5, DNS_EDE_NONE },
+		{ { 0, 15, 0, 9, 0, 6 }, 6, DNS_EDE_NONE },
+		{ { 0, 10, 0, 2, 0, 15 }, 6, DNS_EDE_NONE },
+		{ { 0 }, 0, DNS_EDE_NONE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint8_t *wire = malloc(rows[i].len + 100u);
+		struct dns_rr opt = { .rdata_at = 100, .rdlen = rows[i].len };
+
+		memcpy(wire + 100, rows[i].options, rows[i].len);
+		assert_int_equal(dns_ede_read(wire, &opt), rows[i].want);
+		free(wire);
+	}
+}
+
 static const struct text sample = {
 	.question = "a.example. IN A",
 	.flags = DNS_QR,
@@ -342,6 +369,7 @@ int main(void)
 		cmocka_unit_test(queries_are_taken_or_refused_with_the_right_code),
 		cmocka_unit_test(every_cut_of_a_good_query_is_refused),
 		cmocka_unit_test(a_query_that_was_written_is_read_back),
+		cmocka_unit_test(an_extended_error_is_found_among_other_options_rfc8914_2),
 		cmocka_unit_test(every_record_is_walked_in_its_section),
 		cmocka_unit_test(a_message_that_is_cut_or_longer_is_not_whole),
 		cmocka_unit_test(ageing_lowers_every_ttl_but_that_of_opt),

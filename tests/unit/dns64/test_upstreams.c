@@ -88,6 +88,31 @@ static void fast_upstreams_are_retried_sooner_rfc6298(void **state)
 	world_free(w);
 }
 
+/* First sample 100 ms: SRTT 100, RTTVAR 50, so RTO 300 (RFC 6298 2.2). Second, 200 ms: RTTVAR (150 +
+ * 100) / 4 = 62, SRTT (700 + 200) / 8 = 112, so RTO 360 (2.3), and twice that for the retry. */
+static void the_time_to_wait_follows_rfc6298_2(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, 100);
+	answer(w, 0, &a_record);
+	ask_plain(w, "b.example. IN A");
+	wait_ms(w, 200);
+	answer(w, 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	ask_plain(w, "c.example. IN A");
+	wait_ms(w, 359);
+	assert_int_equal(w->n_sent, 3);
+	wait_ms(w, 1);
+	assert_int_equal(w->n_sent, 4);
+	wait_ms(w, 719);
+	assert_int_equal(w->n_sent, 4);
+	wait_ms(w, 1);
+	assert_int_equal(w->n_sent, 5);
+	world_free(w);
+}
+
 static void silent_upstreams_rest_and_are_tried_again(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -129,6 +154,45 @@ static void a_failure_is_passed_on_only_when_nobody_does_better(void **state)
 	answer(w, 3, &servfail);
 	assert_string_equal(told(w, 2), "SERVFAIL rd ra\n");
 	assert_int_equal(counter_read(&w->stats.upstream_failures), 3);
+	world_free(w);
+}
+
+static void a_resting_upstream_is_still_better_than_a_failure(void **state)
+{
+	struct world *w = world_new(NULL);
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < UPSTREAM_FAILS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		wait_ms(w, RTO_FIRST_MS);
+		answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	ask_plain(w, "a.example. IN A");
+	assert_string_equal(asked(w, w->n_sent - 1), "192.0.2.53");
+	answer(w, w->n_sent - 1, &servfail);
+	assert_string_equal(asked(w, w->n_sent - 1), "2001:db8::53");
+	answer(w, w->n_sent - 1, &a_record);
+	assert_string_equal(told(w, UPSTREAM_FAILS_MAX + 1), TOLD);
+	world_free(w);
+}
+
+static void rests_grow_longer_up_to_a_bound(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	uint64_t before;
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 12; i++) {
+		before = w->r->upstream[0].rest_ms;
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		wait_ms(w, LOOKUP_TIME_MS + UPSTREAM_REST_MAX_MS);
+		assert_in_range(w->r->upstream[0].rest_ms, before, UPSTREAM_REST_MAX_MS);
+	}
+	assert_int_equal(w->r->upstream[0].rest_ms, UPSTREAM_REST_MAX_MS);
 	world_free(w);
 }
 
@@ -316,6 +380,21 @@ static void tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream(void **st
 	world_free(w);
 }
 
+static void a_truncated_answer_over_tcp_is_none(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .flags = DNS_TC });
+	answer(w, 1, &(struct text){ .flags = DNS_TC });
+	assert_int_equal(w->n_replies, 0);
+	assert_int_equal(counter_read(&w->stats.upstream_malformed), 1);
+	assert_string_equal(asked(w, 2), "192.0.2.53");
+	assert_false(w->sent[2].tcp);
+	world_free(w);
+}
+
 static void tcp_may_not_be_had(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -338,6 +417,7 @@ static void when_nothing_can_be_sent_the_client_is_told_at_once(void **state)
 	ask_plain(w, "a.example. IN A");
 	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
 	assert_int_equal(counter_read(&w->stats.upstream_errors), ASKS_MAX);
+	assert_true(w->r->upstream[0].resting_until_ms > w->now_ms); /* three times each */
 	world_free(w);
 }
 
@@ -388,8 +468,11 @@ int main(void)
 		cmocka_unit_test(a_late_answer_is_an_answer),
 		cmocka_unit_test(retries_are_bounded_and_spread_over_the_time),
 		cmocka_unit_test(fast_upstreams_are_retried_sooner_rfc6298),
+		cmocka_unit_test(the_time_to_wait_follows_rfc6298_2),
 		cmocka_unit_test(silent_upstreams_rest_and_are_tried_again),
 		cmocka_unit_test(a_failure_is_passed_on_only_when_nobody_does_better),
+		cmocka_unit_test(a_resting_upstream_is_still_better_than_a_failure),
+		cmocka_unit_test(rests_grow_longer_up_to_a_bound),
 		cmocka_unit_test(failed_validation_is_final),
 		cmocka_unit_test(an_upstream_without_edns_is_asked_without_rfc6891_7),
 		cmocka_unit_test(an_error_without_question_is_an_error),
@@ -398,6 +481,7 @@ int main(void)
 		cmocka_unit_test(malformed_answers_are_not_passed_on),
 		cmocka_unit_test(a_truncated_answer_is_asked_for_again_over_tcp),
 		cmocka_unit_test(tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream),
+		cmocka_unit_test(a_truncated_answer_over_tcp_is_none),
 		cmocka_unit_test(tcp_may_not_be_had),
 		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_at_once),
 		cmocka_unit_test(a_reload_changes_upstreams_without_losing_questions),
