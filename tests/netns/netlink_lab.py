@@ -82,7 +82,7 @@ class Lab:
     """The drawing above. Addresses are there at once (no duplicate address detection)."""
 
     def __init__(self):
-        tag = f"sg-nl{os.getpid() % 10000}"
+        tag = f"sg-nl{os.getpid()}"
         self.spaces = []
         self.dir = tempfile.TemporaryDirectory(prefix="sixgate-netlink-")
         self.host, self.router, self.net = (self.space(f"{tag}-{n}") for n in ("h", "r", "n"))
