@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -61,11 +62,15 @@ class Run:
         """Configure and build. Returns the directory, or None when it does not build."""
         compiler, options = BUILDS[name]
         directory, start = TOP / name, time.monotonic()
-        if not (directory / "build.ninja").exists():
+        made_with = directory / "made-with.txt"
+        wanted = " ".join([compiler, *options])
+        if not made_with.exists() or made_with.read_text() != wanted:
+            shutil.rmtree(directory, ignore_errors=True)
             code, out = self.command("meson", "setup", directory, TOP, *options, timeout=300,
                                      env={"CC": compiler})
             if code:
                 return self.did_not_build(name, out)
+            made_with.write_text(wanted)
         code, out = self.command("ninja", "-C", directory, *targets, timeout=1200)
         if code:
             return self.did_not_build(name, out)
