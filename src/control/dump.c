@@ -17,6 +17,7 @@ struct dump {
 	struct dump *next;
 	unsigned worker;
 	bool asked, waiting;
+	_Atomic bool answered; /* the worker has touched it for the last time */
 	uint64_t n, max;
 	union {
 		struct flow_record flows[RECORDS];
@@ -24,12 +25,14 @@ struct dump {
 	};
 };
 
-/* In the worker's thread. */
+/* In the worker's thread. With the flag the dump is the control thread's again, to be freed. */
 static void on_done(struct worker_request *r)
 {
 	struct dump *d = (struct dump *)r;
+	struct control *c = d->control;
 
-	uv_async_send(&d->control->dump_done);
+	atomic_store(&d->answered, true);
+	uv_async_send(&c->dump_done);
 }
 
 /* The shared address is known to the data plane by its alias; people know the real one. */
@@ -79,7 +82,7 @@ static enum stream_step more(void *job, struct client *cl)
 
 	d->waiting = false;
 	if (d->asked) {
-		if (!atomic_load(&d->request.done)) {
+		if (!atomic_load(&d->answered)) {
 			d->waiting = true;
 			return STREAM_WAIT;
 		}
@@ -92,6 +95,7 @@ static enum stream_step more(void *job, struct client *cl)
 		return STREAM_END;
 	}
 	atomic_store(&d->request.done, false);
+	atomic_store(&d->answered, false);
 	d->asked = worker_loop_ask(&d->control->workers.t[d->worker].loop, &d->request);
 	d->waiting = true;
 	return STREAM_WAIT; /* for the answer; or another dump is under way, and the tick comes back */
@@ -111,7 +115,7 @@ static void gone(void *job)
 {
 	struct dump *d = job;
 
-	if (d->asked && !atomic_load(&d->request.done))
+	if (d->asked && !atomic_load(&d->answered))
 		d->client = NULL; /* the worker still has the request: freed when it is done */
 	else
 		unlink_dump(d);
@@ -125,7 +129,7 @@ void dump__wake(struct control *c)
 		next = d->next;
 		if (d->client && d->waiting)
 			client__wake(d->client);
-		else if (!d->client && atomic_load(&d->request.done))
+		else if (!d->client && atomic_load(&d->answered))
 			unlink_dump(d);
 	}
 }

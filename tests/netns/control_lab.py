@@ -147,10 +147,13 @@ class Gateway:
         return self.wait_end()
 
     def close(self):
+        """End it orderly, so that a sanitizer can say what it has found."""
         if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
+            self.process.terminate()
+        self.wait_end(30)
         shutil.rmtree(self.dir, ignore_errors=True)
+        found = [x for x in self.lines if re.search(r"Sanitizer:|runtime error:", x)]
+        assert not found, "\n".join(self.lines)
 
 
 class ControlLab(Lab):
@@ -195,6 +198,8 @@ class ControlLab(Lab):
         return p
 
     def close(self):
-        for g in self.gateways:
-            g.close()
-        super().close()
+        try:
+            for g in self.gateways:
+                g.close()
+        finally:
+            super().close()
