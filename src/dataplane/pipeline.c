@@ -90,7 +90,6 @@ static void send_again(struct worker *w, const struct snapshot *s, uint32_t inde
 {
 	struct verdict v = packet_parse(again);
 
-	count(w, COUNT_SERVICE_MOVES, 1);
 	if (v.next == VERDICT_CONTINUE)
 		v = rewrite_with(w, s, &w->flows.flow[index], 0, again);
 	finish(w, s, again, v);
@@ -99,10 +98,14 @@ static void send_again(struct worker *w, const struct snapshot *s, uint32_t inde
 static struct verdict service_event(struct worker *w, const struct snapshot *s, uint32_t index,
 				    unsigned dir, struct packet *p, uint64_t now_ms)
 {
+	const struct flow *f = &w->flows.flow[index];
 	struct packet *again = NULL;
+	uint32_t node = f->object;
 	struct verdict v = services_tcp_event(w->services, s->services, &w->flows, index, dir, p,
 					      &w->out, &again, now_ms);
 
+	if (f->object != node)
+		count(w, COUNT_SERVICE_MOVES, 1);
 	if (again)
 		send_again(w, s, index, again);
 	return v;

@@ -115,17 +115,18 @@ static bool owner_of_pool(const struct steering *s, const struct addr *a, be16 p
 	return true;
 }
 
-/* The client's address as it is, from the form in which a node sees it. */
+/* The client's address as it is, from the form in which a node sees it. A client may be one of our
+ * own pool addresses: it then belongs to the owner of its port. */
 static unsigned owner_of_client(const struct steering *s, const struct addr *seen, be16 port)
 {
 	struct addr client = *seen;
 	unsigned w;
 
-	if (owner_of_pool(s, seen, port, &w))
-		return w;
 	for (uint32_t i = 0; i < s->n_embed && i < STEER_PREFIXES_MAX; i++)
 		if (prefix_contains(&s->embed[i], seen))
 			client = addr_from_v4(seen->octet + 12);
+	if (owner_of_pool(s, &client, port, &w))
+		return w;
 	return worker_of(s, hash_addr(s, &client));
 }
 

@@ -191,9 +191,7 @@ static void exchange(struct client_model *c, enum side side, const struct tuple 
 
 static struct client_model random_client(uint32_t i)
 {
-	/* behind our own NAT64 only where one worker has both flows */
-	uint32_t kinds = g.n_workers == 1 ? N_CLIENT_KINDS : CLIENT_BEHIND_NAT64;
-	struct client_model c = { .kind = (enum client_kind)(rnd(&seed) % kinds),
+	struct client_model c = { .kind = (enum client_kind)(rnd(&seed) % N_CLIENT_KINDS),
 				  .side = SIDE_OUTSIDE };
 	uint16_t port = (uint16_t)(1024 + rnd(&seed) % 60000);
 	char text[64];
