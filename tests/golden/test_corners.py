@@ -3,14 +3,15 @@ from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
     ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6,
     IPv6ExtHdrFragment)
-from scapy.packet import Raw
 from golden import (
     ANY, Var, carried, case, checksum_of, each, inside, outside, to_inside, to_outside)
 from net import (
     GATEWAY6, HOST, NAT64, POOL, PORT, SERVER4, SERVER6, UDP_OUT)
 
 ALL = NAT64 + """\
-egress6: {prefixes: ['2001:db8:1::/48'], allow: [{protocol: tcp, destination: 2001:db8:1::80, port: 80}]}
+egress6:
+  prefixes: ['2001:db8:1::/48']
+  allow: [{protocol: tcp, destination: 2001:db8:1::80, port: 80}]
 services:
   - name: store
     addresses: [198.51.100.20, 2001:db8:20::20]

@@ -1,4 +1,4 @@
-"""What surrounds the payload: options, extension headers, hop limits, broken and truncated packets."""
+"""What surrounds the payload: options, extension headers, hop limits; what is broken or cut."""
 from scapy.layers.inet import (
     ICMP, IP, TCP, UDP, IPOption_LSRR, IPOption_NOP, IPOption_RR, IPOption_Router_Alert,
     IPOption_SSRR)
@@ -139,7 +139,8 @@ CASES = [
             header4() / UDP(sport=53, dport=PORT, len=20) / b"answer"),
     broken4("UDP length below 8", "bad-header",
             header4() / UDP(sport=53, dport=PORT, len=7) / b"answer"),
-    broken4("TCP header cut", "truncated", header4(proto=6) / bytes(TCP(sport=53, dport=PORT))[:19]),
+    broken4("TCP header cut", "truncated",
+            header4(proto=6) / bytes(TCP(sport=53, dport=PORT))[:19]),
     broken4("TCP data offset below 5", "bad-header",
             header4() / TCP(sport=53, dport=PORT, dataofs=4)),
     broken4("TCP data offset beyond the packet", "truncated",
@@ -150,7 +151,8 @@ CASES = [
     broken6("less than a header", "truncated", GOOD6[:39]),
     broken6("payload length longer than the packet", "truncated",
             IPv6(src=HOST, dst=SERVER6, plen=100) / QUESTION),
-    broken6("UDP header cut", "truncated", IPv6(src=HOST, dst=SERVER6, nh=17) / b"\x0f\xa0\x00\x35"),
+    broken6("UDP header cut", "truncated",
+            IPv6(src=HOST, dst=SERVER6, nh=17) / b"\x0f\xa0\x00\x35"),
     broken6("TCP header cut", "truncated",
             IPv6(src=HOST, dst=SERVER6, nh=6) / bytes(TCP(sport=4000))[:19]),
     broken6("TCP data offset below 5", "bad-header",

@@ -26,6 +26,8 @@ NODE4 = "192.0.2.31"
 ON6 = service("{name: store1, address: 2001:db8:5::1, port: 9001}")
 ON4 = service("{name: store1, address: 192.0.2.31, port: 9001}")
 UDP6 = service("{name: store1, address: 2001:db8:5::1, port: 9001}", protocol="udp")
+TWO_NODES = ("{name: a, address: 2001:db8:5::1, port: 9001}, "
+             "{name: b, address: 2001:db8:5::2, port: 9001}")
 VIP4, VIP6 = "198.51.100.20", "2001:db8:20::20"
 CLIENT4, CLIENT6 = "203.0.113.7", "3fff:7::9"
 EMBEDDED = "2001:db8:64:20::203.0.113.7"
@@ -185,7 +187,7 @@ CASES = [
              type=129, id=1, seq=1)), missing="echo requests to a VIP are dropped"),
     # schedulers and lifetimes
     case("round robin gives each node its turn; a connection stays where it is", service(
-        "{name: a, address: 2001:db8:5::1, port: 9001}, {name: b, address: 2001:db8:5::2, port: 9001}",
+        TWO_NODES,
         "    scheduler: round-robin\n"), *[step for n in (1, 2, 3, 4) for step in (
             outside(IPv6(src=CLIENT6, dst=VIP6) / TCP(sport=4000 + n, dport=9000)),
             to_inside(IPv6(src=CLIENT6, dst=Var(f"node{n % 2}"), hlim=63) /
@@ -195,7 +197,7 @@ CASES = [
             to_inside(IPv6(src=CLIENT6, dst=Var(f"node{n % 2}"), hlim=63) /
                       TCP(sport=4000 + n, dport=9001, seq=1, flags="A")))], batch=False),
     case("maglev gives one client's port always the same node", service(
-        "{name: a, address: 2001:db8:5::1, port: 9001}, {name: b, address: 2001:db8:5::2, port: 9001}",
+        TWO_NODES,
         "    scheduler: maglev\n"), *[step for n in (1, 2, 3) for step in (
             outside(IPv6(src=CLIENT6, dst=VIP6) / TCP(sport=4000, dport=9000)),
             to_inside(IPv6(src=CLIENT6, dst=Var("node"), hlim=63) /

@@ -1,7 +1,8 @@
 """TCP, UDP and echo through NAT64: addresses, ports, checksums, traffic class, Identification."""
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest, IPv6
-from golden import ANY, Var, carried, case, checksum_of, each, inside, outside, to_inside, to_outside
+from golden import (
+    ANY, Var, carried, case, checksum_of, each, inside, outside, to_inside, to_outside)
 from net import HOST, NAT64, NAT64_MANY_PORTS, POOL, PORT, SERVER4, SERVER6, UDP_OUT
 
 SYN_OUT = (
