@@ -26,6 +26,16 @@ static struct addr error_source(const struct snapshot *s, const struct flow *f, 
 	return *src;
 }
 
+/* Both rounds of a hairpin are one hop: the first has counted it. */
+static struct verdict translate_again(struct worker *w, const struct snapshot *s, struct packet *p,
+				      const struct rewrite *rw)
+{
+	struct translate_env env = s->env;
+
+	env.hops = 0;
+	return translate_packet(&env, &w->translate, p, rw, &w->out);
+}
+
 static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, const struct flow *f,
 				   unsigned dir, struct packet *p)
 {
@@ -41,6 +51,8 @@ static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, c
 			return v;
 		rw.outer_src = error_source(s, f, dir, &src);
 	}
+	if (unlikely(p->flags & PACKET_HAIRPIN))
+		return translate_again(w, s, p, &rw);
 	return translate_packet(&s->env, &w->translate, p, &rw, &w->out);
 }
 
@@ -62,6 +74,7 @@ static struct verdict go_round(struct worker *w, const struct snapshot *s, struc
 
 static void finish(struct worker *w, const struct snapshot *s, struct packet *p, struct verdict v);
 
+/* What was cut goes round piece by piece, also when the rest of it was refused. */
 static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct packet *p,
 			      struct verdict v, uint16_t made_from, uint64_t now_ms)
 {
@@ -69,8 +82,9 @@ static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct
 
 	if (v.next == VERDICT_FORWARD)
 		return go_round(w, s, p, now_ms);
-	for (uint16_t i = made_from; v.next == VERDICT_HELD && i < made_to; i++)
-		finish(w, s, &w->out.packet[i], go_round(w, s, &w->out.packet[i], now_ms));
+	for (uint16_t i = made_from; i < made_to; i++)
+		if (w->out.packet[i].verdict.next == VERDICT_FORWARD)
+			finish(w, s, &w->out.packet[i], go_round(w, s, &w->out.packet[i], now_ms));
 	return v;
 }
 

@@ -18,10 +18,12 @@ static struct verdict check_udp_without_checksum(const struct job *j)
 
 	if (p->off.csum_partial || load16(p->data + p->l4_at + 6) != 0)
 		return verdict_continue();
-	if (p->flags & PACKET_FRAGMENT ? !j->env->conf.allow_zero_udp_fragments
-				       : j->env->conf.udp_zero_checksum_drop)
-		return verdict_drop(DROP_FRAGMENT_ZERO_CHECKSUM);
-	return verdict_continue();
+	if (p->flags & PACKET_FRAGMENT)
+		return j->env->conf.allow_zero_udp_fragments ?
+			       verdict_continue() :
+			       verdict_drop(DROP_FRAGMENT_ZERO_CHECKSUM);
+	return j->env->conf.udp_zero_checksum_drop ? verdict_drop(DROP_UDP_ZERO_CHECKSUM) :
+						     verdict_continue();
 }
 
 /* The whole of it would be longer than IPv4 can say: 65535 with the header, which IPv6 leaves out.

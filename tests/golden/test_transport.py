@@ -146,7 +146,7 @@ CASES = [
     case("UDP without a checksum is dropped when configured (RFC 7915 4.5)",
          NAT64 + "translation: {udp-zero-checksum: drop}\n", *UDP_OUT,
          outside(IP(src=SERVER4, dst=POOL) / UDP(sport=53, dport=PORT, chksum=0) / b"answer"),
-         drops={"fragment-zero-checksum": 1}),
+         drops={"udp-zero-checksum": 1}),
     case("UDP over IPv6 without a checksum stays as wrong as that is (RFC 8200 8.1)", NAT64,
          inside(IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53, chksum=0) / b"q"),
          to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) /

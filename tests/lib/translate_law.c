@@ -262,7 +262,7 @@ static void law_of_round_trips(struct trial *t)
 	rw.addr_delta = rewrite_addr_delta(&back.key, &rw.to);
 	back.side = t->rw.out_side;
 	v = translate_packet(&env, &t->st, &back, &rw, &t->out);
-	if (v.why == DROP_FRAGMENT_ZERO_CHECKSUM)
+	if (v.why == DROP_FRAGMENT_ZERO_CHECKSUM || v.why == DROP_UDP_ZERO_CHECKSUM)
 		return; /* on its own way it had to pass no IPv6 */
 	law(v.next == VERDICT_FORWARD);
 	is = parsed_again(&back);

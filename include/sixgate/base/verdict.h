@@ -31,6 +31,8 @@
 	_(FRAGMENT_ICMP, "fragment-icmp", "fragmented ICMP that cannot be translated")             \
 	_(FRAGMENT_ZERO_CHECKSUM, "fragment-zero-checksum",                                        \
 	  "fragmented UDP without checksum; RFC 7915 4.5")                                         \
+	_(UDP_ZERO_CHECKSUM, "udp-zero-checksum",                                                  \
+	  "UDP over IPv4 without checksum, which the configuration refuses; RFC 7915 4.5")         \
 	/* sides, addresses and policies */                                                        \
 	_(LOOP, "loop", "a packet that we wrote came back")                                        \
 	_(SPOOFED_INSIDE, "spoofed-inside", "an inside source address arriving from outside")      \
@@ -106,13 +108,14 @@ enum verdict_next {
 /* A struct, not an int: `return -EINVAL;` from a packet function must not compile. Built by the
  * constructors below only. */
 struct verdict {
-	uint8_t next;  /* enum verdict_next */
-	uint8_t why;   /* enum drop_reason */
-	uint8_t reply; /* enum icmp_reply */
+	_Alignas(4) uint8_t next; /* enum verdict_next; aligned: a whole word travels in a register */
+	uint8_t why;              /* enum drop_reason */
+	uint8_t reply;            /* enum icmp_reply */
+	uint8_t spare;
 };
 
-#define verdict_continue()           ((struct verdict){ VERDICT_CONTINUE, DROP_NONE, REPLY_NONE })
-#define verdict_forward()            ((struct verdict){ VERDICT_FORWARD, DROP_NONE, REPLY_NONE })
-#define verdict_held()               ((struct verdict){ VERDICT_HELD, DROP_NONE, REPLY_NONE })
-#define verdict_drop(reason)         ((struct verdict){ VERDICT_DROP, (reason), REPLY_NONE })
-#define verdict_reject(reason, kind) ((struct verdict){ VERDICT_DROP, (reason), (kind) })
+#define verdict_continue()           ((struct verdict){ VERDICT_CONTINUE, DROP_NONE, REPLY_NONE, 0 })
+#define verdict_forward()            ((struct verdict){ VERDICT_FORWARD, DROP_NONE, REPLY_NONE, 0 })
+#define verdict_held()               ((struct verdict){ VERDICT_HELD, DROP_NONE, REPLY_NONE, 0 })
+#define verdict_drop(reason)         ((struct verdict){ VERDICT_DROP, (reason), REPLY_NONE, 0 })
+#define verdict_reject(reason, kind) ((struct verdict){ VERDICT_DROP, (reason), (kind), 0 })

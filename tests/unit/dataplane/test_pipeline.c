@@ -296,11 +296,45 @@ static void hairpins_meet_and_answer(void **state)
 	assert_addr(&out.dst, "2001:db8:1::6");
 	assert_int_equal(be16_to(out.dport), 7000);
 	assert_addr(&out.src, "64:ff9b::c633:640a");
+	assert_int_equal(g.out[0].packet.ttl, 63); /* one hop, not two */
 	back = tuple_reverse(&out);
 	send_udp(SIDE_INSIDE, &back);
 	out = left(SIDE_INSIDE);
 	x = tuple_reverse(&x);
 	assert_memory_equal(&out, &x, sizeof(x));
+}
+
+/* A datagram too long for its MTU is cut in the first round; every piece goes round. */
+static void a_hairpin_of_fragments_arrives_whole(void **state)
+{
+	struct tuple y = tuple_of("2001:db8:1::6", "64:ff9b::203.0.113.7", 7000, 53, 17), out, x;
+	uint8_t whole[2048], frag[1500];
+	uint32_t len, n_inside = 0;
+
+	(void)state;
+	send_udp(SIDE_INSIDE, &y);
+	out = left(SIDE_OUTSIDE);
+	x = tuple_of("2001:db8:1::5", "64:ff9b::198.51.100.10", 5000, be16_to(out.sport), 17);
+	len = build_udp(whole, &x, 1600) - 40;
+	for (uint32_t from = 0; from < len; from += 1400) {
+		uint32_t part = len - from < 1400 ? len - from : 1400;
+
+		memcpy(frag, whole, 40);
+		store16(frag + 4, (uint16_t)(8 + part));
+		frag[6] = 44;
+		frag[40] = 17;
+		frag[41] = 0;
+		store16(frag + 42, (uint16_t)(from | (from + part < len)));
+		store32(frag + 44, 77);
+		memcpy(frag + 48, whole + 40 + from, part);
+		gateway_send(&g, SIDE_INSIDE, frag, 48 + part);
+		for (uint32_t k = 0; k < g.n_out; k++) {
+			assert_int_equal(g.out[k].side, SIDE_INSIDE);
+			assert_true(g.out[k].len <= 1280); /* RFC 7915 4: DF was clear */
+			n_inside += g.out[k].len - 48;
+		}
+	}
+	assert_int_equal(n_inside, len);
 }
 
 static void icmp_errors_follow_the_flow_they_are_about(void **state)
@@ -625,6 +659,7 @@ int main(void)
 		T(a_static_entry_is_reached_from_outside),
 		T(a_session_from_outside_lives_ten_seconds_unanswered),
 		T(hairpins_meet_and_answer),
+		T(a_hairpin_of_fragments_arrives_whole),
 		T(icmp_errors_follow_the_flow_they_are_about),
 		T(icmp_errors_about_nothing_are_dropped),
 		T(egress6_lets_out_what_it_lets_back_in),

@@ -112,7 +112,7 @@ static void rfc7915_4_5_udp_without_checksum_is_dropped_if_so_configured(void **
 	struct rig *r = *state;
 
 	r->env.conf.udp_zero_checksum_drop = true;
-	assert_dropped(send_zero(r, 0), DROP_FRAGMENT_ZERO_CHECKSUM);
+	assert_dropped(send_zero(r, 0), DROP_UDP_ZERO_CHECKSUM);
 	assert_untouched(r);
 }
 
