@@ -176,7 +176,7 @@ class Demo:
             f.write(bytes(4096))
         for host, vip in ((self.net.client4, VIP4), (self.net.host6, f"[{VIP6}]")):
             p = host.start("/usr/bin/python3", LOAD, f"http://{vip}:{S3_PORT}/probe", 75, 6, 4096,
-                           log=f"{host.name}-load.log")
+                           "again", log=f"{host.name}-load.log")
             loads.append((host, p))
         for _, p in loads:
             wait_until(lambda p=p: "started" in open(p.log_path).read(), "the load runs")
@@ -197,9 +197,14 @@ class Demo:
                 result = json.loads(f.readlines()[-1])
             if result["failed"]:
                 raise Failed(f"{host.name}: {result}")
-            seen.append(f"{host.name}: {result['tried']} requests, none failed, slowest "
-                        f"{result['slowest_ms']:.0f} ms, served by {result['nodes']}")
+            seen.append(f"{host.name}: {result['tried']} requests, none failed"
+                        f"{self.say_cut(result['cut'])}, slowest {result['slowest_ms']:.0f} ms, "
+                        f"served by {result['nodes']}")
         return "\n".join([f"store1 killed, noticed after {down_after:.1f} s", *seen])
+
+    @staticmethod
+    def say_cut(n):
+        return f" ({n} cut off in mid-answer by the kill and asked again)" if n else ""
 
     def node_returns(self):
         self.stores["store1"] = servers.store(self.net.store["store1"], "2001:db8:5::1")
@@ -278,7 +283,8 @@ def say_how_to_enter(net, demo):
         print(f"  ip netns exec {host.ns} bash")
     print(f"sixgatectl:  ip netns exec {net.gw.ns} {demo.gateway.binary('sixgatectl')} "
           f"-s {demo.gateway.control} status")
-    print(f"Logs and configuration: {net.dir}\nTo end it: {sys.argv[0]} --clean")
+    name = "" if net.prefix == "sixgate" else f" --name {net.prefix}"
+    print(f"Logs and configuration: {net.dir}\nTo end it: netns-scripts/demo --clean{name}")
 
 
 def main():
@@ -294,7 +300,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     network = Network(options.name, keep=options.keep)
     if options.clean:
-        network.sweep()
+        network.close()
         return 0
     try:
         with network as net:

@@ -140,9 +140,10 @@ class Lab:
         self.keep = keep
         self.hosts, self.programs = {}, []
         self.dir = f"/run/{self.prefix}-lab"  # for files of its programs
+        self.lock, self.lock_path = None, f"{self.dir}.lock"
 
     def __enter__(self):
-        self.lock = open(f"/run/{self.prefix}-lab.lock", "w")
+        self.lock = open(self.lock_path, "w")
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -214,8 +215,10 @@ class Lab:
         self.programs = []
         self.sweep()  # daemons that have left their parents, too
         self.hosts = {}
-        os.unlink(self.lock.name)
-        self.lock.close()
+        if os.path.exists(self.lock_path):
+            os.unlink(self.lock_path)
+        if self.lock:
+            self.lock.close()
 
 
 class NotifySocket:
