@@ -298,6 +298,7 @@ def main():
     p.add_argument("--clean", action="store_true", help="remove what --keep has left, then end")
     options = p.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in the background of a shell
     network = Network(options.name, keep=options.keep)
     if options.clean:
         network.close()
