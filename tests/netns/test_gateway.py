@@ -56,7 +56,7 @@ class Net(Network):
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["1-worker", "2-workers"])
 def net(request):
-    with Net("sg-gwt") as n:
+    with Net(f"sg-gw{os.getpid()}") as n:
         n.start_all(request.param)
         yield n
         n.gateway.check_alive()
@@ -66,7 +66,7 @@ def net(request):
 @pytest.fixture
 def fresh():
     """A network of its own, for tests that disturb it."""
-    with Net("sg-gwf") as n:
+    with Net(f"sg-gf{os.getpid()}") as n:
         n.start_all(1)
         yield n
 
