@@ -337,18 +337,19 @@ bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *ke
 {
 	uint64_t hash = dns64_key_hash(&r->secret, key);
 	struct lookup **at = find_link(r, key, hash), *l = *at;
+	uint32_t i;
 
 	if (l) {
 		counter_add(&r->stats->coalesced, 1);
 		join(l, leg);
 		return true;
 	}
-	l = r->idle_lookup;
-	if (!l) {
+	i = pool_get(&r->idle_lookups);
+	if (i == POOL_NONE) {
 		counter_add(&r->stats->lookups_full, 1);
 		return false;
 	}
-	r->idle_lookup = l->next;
+	l = &r->lookup[i];
 	/* The first ask goes out by timer, so that nothing is answered inside this call. */
 	*l = (struct lookup){ .timer = { .fire = lookup_first },
 			      .key = *key,
@@ -368,8 +369,7 @@ static void end_lookup(struct resolver *r, struct lookup *l)
 	*find_link(r, &l->key, l->hash) = l->next;
 	dns64_answer_put(l->fallback);
 	l->fallback = NULL;
-	l->next = r->idle_lookup;
-	r->idle_lookup = l;
+	pool_put(&r->idle_lookups, (uint32_t)(l - r->lookup));
 }
 
 void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *answer)
@@ -397,7 +397,7 @@ void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *a
 
 void lookup__cancel_all(struct resolver *r)
 {
-	for (size_t i = 0; i < DNS64_LOOKUPS_MAX; i++)
+	for (uint32_t i = 0; i < r->idle_lookups.fresh; i++)
 		if (r->lookup[i].timer.place)
 			end_lookup(r, &r->lookup[i]);
 }

@@ -93,21 +93,9 @@ static bool allocate(struct resolver *r, size_t n_upstream)
 	r->lookup = calloc(DNS64_LOOKUPS_MAX, sizeof(*r->lookup));
 	r->timers.most = DNS64_TASKS_MAX + DNS64_LOOKUPS_MAX;
 	r->timers.heap = calloc(r->timers.most, sizeof(struct timer *));
+	r->next_index = calloc(DNS64_TASKS_MAX + DNS64_LOOKUPS_MAX, sizeof(*r->next_index));
 	r->upstream = calloc(n_upstream + 1, sizeof(*r->upstream));
-	return r->task && r->lookup && r->timers.heap && r->upstream;
-}
-
-static void link_idle(struct resolver *r)
-{
-	for (size_t i = DNS64_TASKS_MAX; i-- > 0;) {
-		r->task[i].older = r->idle_task;
-		r->idle_task = &r->task[i];
-	}
-	for (size_t i = DNS64_LOOKUPS_MAX; i-- > 0;) {
-		r->lookup[i].next = r->idle_lookup;
-		r->idle_lookup = &r->lookup[i];
-	}
-	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
+	return r->task && r->lookup && r->timers.heap && r->next_index && r->upstream;
 }
 
 int resolver__new(struct resolver **out, const struct resolver_setup *setup, struct err *e)
@@ -127,7 +115,9 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	r->io = setup->io;
 	r->stats = setup->stats;
 	r->policy = setup->policy;
-	link_idle(r);
+	pool_init(&r->idle_tasks, r->next_index, DNS64_TASKS_MAX);
+	pool_init(&r->idle_lookups, r->next_index + DNS64_TASKS_MAX, DNS64_LOOKUPS_MAX);
+	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
 	*out = r;
 	return 0;
 }
@@ -143,6 +133,7 @@ void resolver__free(struct resolver *r)
 	dns64_policy_free(r->policy);
 	dns64_cache_free(r->cache);
 	free(r->upstream);
+	free(r->next_index);
 	free(r->timers.heap);
 	free(r->lookup);
 	free(r->task);

@@ -7,6 +7,7 @@
  */
 #pragma once
 #include <netinet/in.h>
+#include "sixgate/base/pool.h"
 #include "sixgate/dns64/cache.h"
 #include "sixgate/dns64/dns64.h"
 #include "sixgate/dns64/synth.h"
@@ -155,12 +156,13 @@ struct resolver {
 	struct hash_key secret;
 	uint64_t n_random;
 	struct timers timers;
-	struct task *task, *running, *idle_task;
-	struct lookup *lookup, *idle_lookup;
+	struct task *task, *running;
+	struct lookup *lookup;
+	struct pool idle_tasks, idle_lookups; /* which records of the two arrays are free */
+	uint32_t *next_index;		      /* for both pools */
 	struct lookup *lookup_bucket[LOOKUP_BUCKETS];
 	uint32_t ask_bucket[ASK_BUCKETS];
 	uint16_t client_tasks[CLIENT_SLOTS];
-	uint32_t n_tasks;
 	uint8_t made[DNS_MESSAGE_MAX], out[DNS_MESSAGE_MAX];
 };
 

@@ -64,9 +64,8 @@ static void end_task(struct resolver *r, struct task *t)
 	*(t->newer ? &t->newer->older : &r->running) = t->older;
 	if (t->older)
 		t->older->newer = t->newer;
-	t->older = r->idle_task;
-	r->idle_task = t;
-	counter_set(&r->stats->tasks, --r->n_tasks);
+	pool_put(&r->idle_tasks, (uint32_t)(t - r->task));
+	counter_set(&r->stats->tasks, r->idle_tasks.used);
 }
 
 void task__drop_all(struct resolver *r)
@@ -257,13 +256,19 @@ static void patience_over(struct resolver *r, struct timer *timer)
 static struct task *new_task(struct resolver *r, const struct client *c, const struct dns_query *q)
 {
 	uint16_t slot = client_slot(r, &c->peer);
-	struct task *t = r->idle_task;
+	struct task *t;
+	uint32_t i;
 
-	if (!t || r->client_tasks[slot] >= DNS64_CLIENT_TASKS_MAX) {
-		no_reply(r, c, t ? &r->stats->client_full : &r->stats->tasks_full);
+	if (r->client_tasks[slot] >= DNS64_CLIENT_TASKS_MAX) {
+		no_reply(r, c, &r->stats->client_full);
 		return NULL;
 	}
-	r->idle_task = t->older;
+	i = pool_get(&r->idle_tasks);
+	if (i == POOL_NONE) {
+		no_reply(r, c, &r->stats->tasks_full);
+		return NULL;
+	}
+	t = &r->task[i];
 	*t = (struct task){ .timer = { .fire = patience_over },
 			    .client = *c,
 			    .query = *q,
@@ -273,7 +278,7 @@ static struct task *new_task(struct resolver *r, const struct client *c, const s
 		r->running->newer = t;
 	r->running = t;
 	r->client_tasks[slot]++;
-	counter_set(&r->stats->tasks, ++r->n_tasks);
+	counter_set(&r->stats->tasks, r->idle_tasks.used);
 	return t;
 }
 

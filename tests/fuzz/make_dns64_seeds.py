@@ -89,3 +89,34 @@ def write(target, seeds):
 
 write("dns64_answer", ANSWERS)
 write("dns64_query", {f"{k}_{how}": (how, v) for k, v in QUERIES.items() for how in (0, 3)})
+
+
+def framed(data):
+    return struct.pack("!H", len(data)) + data
+
+
+def steps(*items):
+    return b"".join(bytes([i[0], len(i[1]) if len(i) > 1 else 0]) + (i[1] if len(i) > 1 else b"")
+                    for i in items)
+
+
+PLAIN = message("a.example", flags=0x100)
+COUNTS = struct.pack("!HHH", 1, 0, 0)
+SOCKETS = {
+    "udp": steps((4, PLAIN), (5,), (5, COUNTS + A), (15,)),
+    "tcp": steps((0,), (1, framed(PLAIN)), (5,), (5, COUNTS + A), (15,), (2,), (15,)),
+    "pieces": steps((0,), (1, framed(PLAIN)[:1]), (1, framed(PLAIN)[1:9]), (1, framed(PLAIN)[9:] + framed(PLAIN)),
+                    (2,), (5,), (5, COUNTS + A), (15,)),
+    "many": steps((0,), *[(1, framed(message(f"n{n}.example", flags=0x100)) * 4) for n in range(12)],
+                  (2,), *[(5,)] * 24, (15,)),
+    "reset": steps((0,), (16,), (1, framed(PLAIN)), (17, framed(PLAIN)), (3,), (5,), (19,)),
+    "too_long": steps((0,), (1, b"\xff\xff" + b"x" * 50), (15,)), "nonsense": steps((0,), (1, framed(b"hello"))),
+    "upstream_tcp": steps((4, PLAIN), (6,), (6,), (7,), (8, framed(nodata)), (7,), (8, framed(a_answer)), (15,)),
+    "upstream_tcp_resets": steps((4, PLAIN), (6,), (7,), (8, b"\0"), (9,), (5,), (15,)),
+    "upstream_tcp_empty": steps((4, PLAIN), (6,), (7,), (8, b"\0\0"), (15,)),
+    "reload": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (10,), (11,), (5,), (5, COUNTS + A), (15,), (10,)),
+    "inside": steps((28,), (4, PLAIN), (12,), (4, PLAIN)), "ends": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (6,)),
+}
+for seed, data in SOCKETS.items():
+    (CORPUS / "dns64_sockets").mkdir(parents=True, exist_ok=True)
+    (CORPUS / "dns64_sockets" / seed).write_bytes(data)

@@ -99,6 +99,8 @@ static void print_opt(struct printer *p, const uint8_t *wire, size_t len)
 		if (rr.type != DNS_TYPE_OPT)
 			continue;
 		print(p, "OPT %u%s", rr.class, rr.ttl & 0x8000 ? " do" : "");
+		if (rr.ttl & 0xff7fff)
+			print(p, " version or Z set");
 		if (rr.ttl >> 24)
 			print(p, " rcode+%u", rr.ttl >> 24 << 4);
 		if (dns_ede_read(wire, &rr) != DNS_EDE_NONE)
@@ -252,7 +254,7 @@ struct world *world_new(void (*change)(struct dns64_conf *c))
 
 void world_free(struct world *w)
 {
-	unsigned open = w->r->n_tasks, lost = w->n_lost;
+	unsigned open = w->r->idle_tasks.used, lost = w->n_lost;
 
 	resolver__free(w->r);
 	assert_int_equal(w->n_lost - lost, open); /* every query hears, if only of the end */

@@ -57,6 +57,10 @@ static void lifetimes_follow_rfc2308_and_rfc2181(void **state)
 					      .authority = { SOA("300", "60") } }, 40 },
 		{ "NODATA without SOA is not kept, 2308 5", { 0 }, 0 },
 		{ "alias that leads to nothing", { .answer = { "a. 40 IN CNAME b." } }, 0 },
+		{ "NODATA with NS, however long, and no SOA",
+		  { .authority = { "a. 40 IN NS a-name-of-more-than-22-octets.example." } }, 0 },
+		{ "an SOA in the additional section does not count",
+		  { .additional = { SOA("300", "60") } }, 0 },
 		{ "NXDOMAIN", { .flags = DNS_NXDOMAIN, .authority = { SOA("300", "60") } }, 60 },
 		{ "NXDOMAIN without SOA", { .flags = DNS_NXDOMAIN }, 0 },
 		{ "negative: three hours at most, 2308 5",
@@ -87,6 +91,21 @@ static void the_soa_of_a_kept_negative_answer_counts_down_rfc2308_5(void **state
 	(void)state;
 	assert_string_equal(text_of(a->wire, a->len),
 			    "NOERROR ra\n-- authority\na. 60 IN SOA n. m. 1 2 3 4 60\n");
+	dns64_answer_put(a);
+}
+
+static void opt_goes_and_other_additional_records_stay(void **state)
+{
+	struct text t = { .question = "a. IN A",
+			  .flags = DNS_QR,
+			  .additional = { "b. 5 IN A 192.0.2.1", "b. 5 IN A 192.0.2.2" },
+			  .opt = true };
+	struct dns64_key k = key_of("a.", DNS_TYPE_A, 0);
+	struct dns64_answer *a = answer_of(&t, &k);
+
+	(void)state;
+	assert_string_equal(text_of(a->wire, a->len), "NOERROR ra\n-- additional\n"
+						      "b. 5 IN A 192.0.2.1\nb. 5 IN A 192.0.2.2\n");
 	dns64_answer_put(a);
 }
 
@@ -319,6 +338,7 @@ int main(void)
 		cmocka_unit_test(lifetimes_follow_rfc2308_and_rfc2181),
 		cmocka_unit_test(the_soa_of_a_kept_negative_answer_counts_down_rfc2308_5),
 		cmocka_unit_test(opt_is_taken_off_and_its_error_remembered),
+		cmocka_unit_test(opt_goes_and_other_additional_records_stay),
 		cmocka_unit_test(opt_in_the_middle_is_taken_out_too),
 		cmocka_unit_test(malformed_answers_are_refused),
 		cmocka_unit_test(names_that_point_into_ttls_are_refused_rfc1035_4_1_4),

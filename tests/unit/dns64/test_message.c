@@ -80,7 +80,7 @@ static void names_have_at_most_255_octets_rfc1035_2_3_4(void **state)
 
 static void texts_become_names(void **state)
 {
-	char label63[66], label64[67];
+	char label63[66], label64[67], longest[255];
 	struct dns_name n;
 
 	(void)state;
@@ -93,6 +93,14 @@ static void texts_become_names(void **state)
 	assert_int_equal(name("example").len, 9);
 	assert_int_equal(dns_name_parse(label63, &n), 0);
 	assert_int_equal(dns_name_parse(label64, &n), -EINVAL);
+	memset(longest, 'a', sizeof(longest)); /* 3 * 64 + 62 + 1 = 255 octets on the wire */
+	longest[63] = longest[127] = longest[191] = '.';
+	longest[253] = '\0';
+	assert_int_equal(dns_name_parse(longest, &n), 0);
+	assert_int_equal(n.len, 255);
+	longest[253] = 'a';
+	longest[254] = '\0';
+	assert_int_equal(dns_name_parse(longest, &n), -EINVAL);
 	assert_int_equal(dns_name_parse("", &n), -EINVAL);
 	assert_int_equal(dns_name_parse("a..b", &n), -EINVAL);
 	assert_int_equal(dns_name_parse(".a", &n), -EINVAL);
@@ -307,6 +315,26 @@ static void every_record_is_walked_in_its_section(void **state)
 	assert_true(dns_message_check(wire, len));
 }
 
+static void a_record_with_a_wrong_owner_ends_the_walk(void **state)
+{
+	uint8_t wire[2048];
+	size_t len = wire_of(&sample, 1, wire);
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	(void)state;
+	dns_walk_start(&w, wire, len);
+	assert_true(dns_walk_next(&w, &rr));
+	assert_true(dns_walk_next(&w, &rr));
+	wire[rr.owner_at] = 0x80;
+	dns_walk_start(&w, wire, len);
+	assert_true(dns_walk_next(&w, &rr));
+	assert_false(dns_walk_next(&w, &rr));
+	assert_true(w.failed);
+	assert_false(dns_walk_next(&w, &rr));
+	assert_false(dns_message_check(wire, len));
+}
+
 static void a_message_that_is_cut_or_longer_is_not_whole(void **state)
 {
 	uint8_t wire[2048];
@@ -371,6 +399,7 @@ int main(void)
 		cmocka_unit_test(a_query_that_was_written_is_read_back),
 		cmocka_unit_test(an_extended_error_is_found_among_other_options_rfc8914_2),
 		cmocka_unit_test(every_record_is_walked_in_its_section),
+		cmocka_unit_test(a_record_with_a_wrong_owner_ends_the_walk),
 		cmocka_unit_test(a_message_that_is_cut_or_longer_is_not_whole),
 		cmocka_unit_test(ageing_lowers_every_ttl_but_that_of_opt),
 		cmocka_unit_test(a_ttl_with_its_top_bit_set_is_zero_rfc2181_8),

@@ -79,6 +79,7 @@ static void opt_is_ours_and_only_for_who_sent_one_rfc6891_7(void **state)
 	(void)state;
 	assert_string_equal(text_of(out, dns64__reply_write(&q, &r, 512, out, &truncated)),
 			    "SERVFAIL rd ra\n");
+	assert_memory_equal(out + 4, "\0\1\0\0\0\0\0\0\1a\0\0\34\0\1", 15);
 	q.has_opt = true;
 	assert_string_equal(text_of(out, dns64__reply_write(&q, &r, 512, out, &truncated)),
 			    "SERVFAIL rd ra\nOPT 1232 ede 22\n");

@@ -380,6 +380,8 @@ static void what_a_forwarder_does_not_do_is_refused(void **state)
 		{ { .question = "a.example. IN AXFR", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN IXFR", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN TYPE41", .flags = DNS_RD }, "REFUSED rd ra\n" },
+		{ { .question = "a.example. IN TYPE249", .flags = DNS_RD }, "REFUSED rd ra\n" },
+		{ { .question = "a.example. IN MAILA", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN TSIG", .flags = DNS_RD, .opt = true },
 		  "REFUSED rd ra\nOPT 1232\n" },
 	};

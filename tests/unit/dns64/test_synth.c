@@ -379,6 +379,21 @@ static void the_reverse_names_of_its_addresses_too_rfc8880_7_2(void **state)
 	assert_string_equal(local("172.0.0.192.in-addr.arpa", DNS_TYPE_PTR), "not local");
 }
 
+static void a_rebuilt_message_is_the_same_but_older_and_without_opt(void **state)
+{
+	struct text t = { .question = "a. IN MX",
+			  .flags = DNS_QR | DNS_AD | DNS_NXDOMAIN,
+			  .answer = { "a. 50 IN MX 1 b." },
+			  .additional = { "b. 60 IN A 192.0.2.1" },
+			  .opt = true,
+			  .dnssec_ok = true };
+	struct dns_view v = view_of(&t, 55);
+
+	(void)state;
+	assert_string_equal(text_of(out, dns64_rebuild(&v, out)),
+			    "NXDOMAIN ra ad\na. 0 IN MX 1 b.\n-- additional\nb. 5 IN A 192.0.2.1\n");
+}
+
 static void what_ldns_cannot_read_makes_no_answer(void **state)
 {
 	struct text t = { .question = "a. IN A", .flags = DNS_QR, .answer = { "a. 5 IN A 192.0.2.1" } };
@@ -413,6 +428,7 @@ int main(void)
 		T(a_reverse_answer_is_an_alias_and_what_it_leads_to),
 		T(ipv4only_arpa_is_answered_here_with_every_prefix_rfc7050_3_rfc8880_7_1),
 		T(the_reverse_names_of_its_addresses_too_rfc8880_7_2),
+		T(a_rebuilt_message_is_the_same_but_older_and_without_opt),
 		T(what_ldns_cannot_read_makes_no_answer),
 	};
 

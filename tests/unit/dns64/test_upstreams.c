@@ -56,6 +56,23 @@ static void a_late_answer_is_an_answer(void **state)
 	world_free(w);
 }
 
+static void after_one_answer_the_others_are_too_late(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, 1000);
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	ask_plain(w, "b.example. IN A"); /* may well use the same slot */
+	answer(w, 0, &(struct text){ .answer = { "a.example. 300 IN A 6.6.6.6" } });
+	assert_int_equal(counter_read(&w->stats.spoofed), 1);
+	ask_plain(w, "a.example. IN A");
+	assert_string_equal(told(w, 2), TOLD);
+	world_free(w);
+}
+
 static void retries_are_bounded_and_spread_over_the_time(void **state)
 {
 	struct world *w = world_new(one_upstream);
@@ -421,6 +438,24 @@ static void when_nothing_can_be_sent_the_client_is_told_at_once(void **state)
 	world_free(w);
 }
 
+static void a_reload_remembers_how_an_upstream_did(void **state)
+{
+	struct world *w = world_new(NULL);
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < UPSTREAM_FAILS_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u.example. IN A", i);
+		ask_plain(w, name);
+		wait_ms(w, RTO_FIRST_MS);
+		answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	assert_int_equal(resolver__reload(w->r, policy_of(NULL), 1 << 20), 0);
+	ask_plain(w, "a.example. IN A"); /* the first still rests */
+	assert_string_equal(asked(w, w->n_sent - 1), "192.0.2.53");
+	world_free(w);
+}
+
 static void second_only(struct dns64_conf *c)
 {
 	c->upstream++;
@@ -466,6 +501,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_first_upstream_is_asked_first_the_next_when_it_is_silent),
 		cmocka_unit_test(a_late_answer_is_an_answer),
+		cmocka_unit_test(after_one_answer_the_others_are_too_late),
 		cmocka_unit_test(retries_are_bounded_and_spread_over_the_time),
 		cmocka_unit_test(fast_upstreams_are_retried_sooner_rfc6298),
 		cmocka_unit_test(the_time_to_wait_follows_rfc6298_2),
@@ -484,6 +520,7 @@ int main(void)
 		cmocka_unit_test(a_truncated_answer_over_tcp_is_none),
 		cmocka_unit_test(tcp_may_not_be_had),
 		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_at_once),
+		cmocka_unit_test(a_reload_remembers_how_an_upstream_did),
 		cmocka_unit_test(a_reload_changes_upstreams_without_losing_questions),
 		cmocka_unit_test(questions_nobody_waits_for_any_more_still_fill_the_cache),
 	};
