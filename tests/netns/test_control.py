@@ -1,10 +1,12 @@
 """The whole daemon in real namespaces: how it starts, is asked, reloads, fails and ends."""
+import ctypes
 import json
 import os
 import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 import time
 
@@ -139,6 +141,43 @@ def test_the_child_holds_no_descriptor_it_does_not_need(lab):
     files = [x for x in links if x.startswith("/") and not x.startswith(("/dev/null", "/memfd"))]
     assert set(files) <= {"/dev/net/tun"} | {x for x in files if x.startswith(("/dev/pts", "/tmp"))}
     assert sum(x == "/dev/net/tun" for x in links) == 4  # two devices, two workers
+
+
+def childs_line(g):
+    """The child's own end of the line to its parent, taken from it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = os.pidfd_open(g.child())
+    for n in os.listdir(f"/proc/{g.child()}/fd"):
+        fd = libc.syscall(438, pidfd, int(n), 0)  # pidfd_getfd(2)
+        if fd < 0:
+            continue
+        try:
+            s = socket.socket(fileno=fd)
+        except OSError:
+            os.close(fd)
+            continue
+        if s.type == socket.SOCK_SEQPACKET:
+            os.close(pidfd)
+            return s
+        s.close()
+    raise AssertionError("no such descriptor")
+
+
+@pytest.mark.parametrize("what", ["garbage", "too long", "a descriptor", "unknown kind"])
+def test_a_child_that_asks_for_what_does_not_exist_is_ended(lab, what):
+    g = lab.gateway()
+    lawful = struct.pack("<IIHHBB18x", 0x53364721, 1, 4, 0, 0, 0)  # abort: nothing to forget
+    with childs_line(g) as line:
+        line.send(lawful)
+        assert g.ask("status")[-1]["ok"]
+        if what == "a descriptor":
+            socket.send_fds(line, [lawful], [0])
+        else:
+            line.send({"garbage": b"x" * 32, "too long": lawful + b"x",
+                       "unknown kind": struct.pack("<IIHHBB18x", 0x53364721, 1, 8, 0, 0, 0)}[what])
+    g.expect(r"asked for what does not exist")
+    assert g.wait_end() == 1
+    assert ours(lab.router) == [] and guard_stands(lab) and not lab.gets_in()
 
 
 def test_a_user_that_does_not_exist_is_named_with_the_fix(lab):
@@ -395,6 +434,21 @@ def test_reloads_in_a_row_leave_no_descriptor_behind(lab):
         g.ctl("reload", code=1)
         counts.append([len(os.listdir(f"/proc/{p}/fd")) for p in (g.pid(), g.child())])
     assert counts[1] == counts[3], counts
+
+
+def test_reloads_lose_no_packet_of_a_running_flow(lab):
+    g = lab.gateway()
+    assert lab.gets_out()
+    pings = [lab.host.start(["ping", "-n", "-q", "-c", "300", "-i", "0.01", to], text=True,
+                            stdout=subprocess.PIPE) for to in (HOST_IN_64, "2001:db8:f::2")]
+    n = 0
+    while any(p.poll() is None for p in pings):
+        g.write((BASIC + DNS64, BASIC + SERVICES, BASIC)[n % 3])
+        g.ctl("reload")
+        n += 1
+    assert n >= 3
+    for p in pings:
+        assert "300 received" in p.stdout.read()
 
 
 # ---- the network around it ----
