@@ -6,7 +6,7 @@
 #include "sixgate/flow/tcp.h"
 
 enum {
-	FROM_OUTSIDE_LIFE_MS = 10000, /* a session opened from outside, until the inside answers */
+	FROM_OUTSIDE_LIFE_MS = 10000, /* at most, for a session from outside that nobody answers */
 	FROM_OUTSIDE_SHARE = 4,       /* such sessions may take one in this many of all flows */
 	RESETS_PER_CALL = 256
 };

@@ -203,11 +203,19 @@ struct verdict session__packet(struct worker *w, const struct snapshot *s, uint3
 	return verdict_continue();
 }
 
+/* One time for all of them, whatever their protocol: they are forgotten in the order they came. */
+static uint64_t unanswered_life_ms(const struct snapshot *s)
+{
+	uint64_t syn = s->nat64_timeouts.tcp_incoming_syn_s * 1000ull;
+
+	return syn < FROM_OUTSIDE_LIFE_MS ? syn : FROM_OUTSIDE_LIFE_MS;
+}
+
 void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
-	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? FROM_OUTSIDE_LIFE_MS :
+	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? unanswered_life_ms(s) :
 			p->proto == IPPROTO_TCP ? lifetime_ms(s, f, LIFE_TRANS) :
 						  lifetime_ms(s, f, datagram_life(p));
 

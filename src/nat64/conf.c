@@ -239,7 +239,7 @@ static void complain_of_timeouts(const struct nat64_timeouts *t, struct complain
 		{ "nat64.timeouts.tcp-transitory", &t->tcp_transitory_s, NAT64_TCP_TRANSITORY_MIN_S,
 		  NAT64_TIMEOUT_MAX_S },
 		{ "nat64.timeouts.tcp-incoming-syn", &t->tcp_incoming_syn_s,
-		  NAT64_TCP_INCOMING_SYN_MIN_S, NAT64_TIMEOUT_MAX_S },
+		  NAT64_TCP_INCOMING_SYN_MIN_S, NAT64_TCP_INCOMING_SYN_MAX_S },
 		{ "nat64.timeouts.udp", &t->udp_s, NAT64_UDP_MIN_S, NAT64_TIMEOUT_MAX_S },
 		{ "nat64.timeouts.icmp", &t->icmp_s, NAT64_ICMP_MIN_S, NAT64_TIMEOUT_MAX_S },
 		{ "nat64.timeouts.fragment", &t->fragment_s, NAT64_FRAGMENT_MIN_S,

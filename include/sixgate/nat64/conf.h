@@ -42,6 +42,7 @@ enum {
 	NAT64_TCP_ESTABLISHED_MIN_S = 7440,
 	NAT64_TCP_TRANSITORY_MIN_S = 240,
 	NAT64_TCP_INCOMING_SYN_MIN_S = 6,
+	NAT64_TCP_INCOMING_SYN_MAX_S = 10,
 	NAT64_UDP_MIN_S = 120,
 	NAT64_ICMP_MIN_S = 60,
 	NAT64_FRAGMENT_MIN_S = 2,
@@ -52,7 +53,8 @@ enum {
 struct nat64_timeouts {
 	uint32_t tcp_established_s;  /* default 7440, at least 7440 (TCP_EST) */
 	uint32_t tcp_transitory_s;   /* default 240, at least 240 (TCP_TRANS) */
-	uint32_t tcp_incoming_syn_s; /* default 6, at least 6 (TCP_INCOMING_SYN) */
+	uint32_t tcp_incoming_syn_s; /* default 6, 6 to 10 (TCP_INCOMING_SYN): how long any session that
+				      * was opened from outside waits for an answer from inside */
 	uint32_t udp_s;              /* default 300, at least 120 (UDP_MIN) */
 	uint32_t icmp_s;             /* default 60, at least 60 (ICMP_DEFAULT) */
 	uint32_t fragment_s;         /* default 2, at least 2 (FRAGMENT_MIN) */
