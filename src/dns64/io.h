@@ -51,6 +51,7 @@ struct tcp_listener {
 	int fd;
 	uv_poll_t poll;
 	bool wildcard, borrowed, resting;
+	struct log_limit limit;
 };
 
 struct tcp_client;

@@ -328,6 +328,17 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 	set_poll(c);
 }
 
+/* Polling on would only spin: the connection stays in the queue. The next tick tries again. */
+static void rest(struct tcp_listener *l, int error)
+{
+	uint64_t skipped;
+
+	l->resting = true;
+	uv_poll_stop(&l->poll);
+	if (log_allowed(&l->limit, uv_now(l->d->loop), &skipped))
+		log_warning("dns64: accepting TCP connections: %s", strerror(error));
+}
+
 static void on_connection(uv_poll_t *p, int status, int events)
 {
 	struct tcp_listener *l = p->data;
@@ -345,13 +356,11 @@ static void on_connection(uv_poll_t *p, int status, int events)
 			add_client(l, fd, &peer);
 			continue;
 		}
-		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-			log_warning("dns64: accept: %s; again in a second", strerror(errno));
-			l->resting = true;
-			uv_poll_stop(p);
-		}
-		if (errno != ECONNABORTED && errno != EINTR)
-			return;
+		if (errno == ECONNABORTED || errno == EINTR)
+			continue;
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+			rest(l, errno);
+		return;
 	}
 }
 

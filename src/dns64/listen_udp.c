@@ -113,8 +113,10 @@ static void take(struct udp_listener *l, struct mmsghdr *h)
 		return;
 	}
 	memcpy(&c.peer, h->msg_hdr.msg_name, sizeof(c.peer));
-	if (c.peer.sin6_port == 0)
-		return; /* nowhere to answer to */
+	if (c.peer.sin6_port == 0) { /* nowhere to answer to */
+		counter_add(&d->stats.malformed, 1);
+		return;
+	}
 	l->n_open++;
 	resolver__query(d->resolver, &c, h->msg_hdr.msg_iov->iov_base, h->msg_len);
 }

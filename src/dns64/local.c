@@ -109,7 +109,8 @@ static size_t answer_ipv4only(const struct dns64_policy *p, const struct dns_que
 	return m.at;
 }
 
-static size_t answer_reverse(const struct dns_name *zone, const struct dns_question *q, uint8_t *out)
+static size_t answer_reverse(const struct dns_name *zone, const struct dns_question *q,
+			     uint8_t *out)
 {
 	bool apex = q->name.len == zone->len;
 	struct made m = start(q, out, apex ? DNS_NOERROR : DNS_NXDOMAIN);

@@ -1,5 +1,5 @@
-/* resolver.c - the engine's memory, its clockwork, and the door through which queries come in. What
- * becomes of a query is in task.c, how upstreams are asked in lookup.c, their answers in heard.c. */
+/* resolver.c - the engine's memory and its clockwork. What becomes of a query is in task.c, how
+ * upstreams are asked in lookup.c, their answers in heard.c. */
 #include "resolver.h"
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-/* server.c - puts listeners, engine and upstream sockets on one libuv loop; starts, reloads and ends
- * them together. */
+/* server.c - puts listeners, engine and upstream sockets on one libuv loop; starts, reloads and
+ * ends them together. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
-/* task.c - one client's query from its arrival to its answer. The steps of RFC 6147 5 in order: what
- * is never asked, what is asked as it is, AAAA, PTR. */
+/* task.c - one client's query from its arrival to its answer: what is never asked, what is asked
+ * as it is, AAAA (RFC 6147 5.1), PTR (5.3.1). */
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "dns64_internal.h"

@@ -268,6 +268,10 @@ class Server:
                  for v in (vs if isinstance(vs, list) else [vs])]
         return separator.join(f"{k} {v}" for k, v in pairs)
 
+    def pid(self):
+        """`ip netns exec` becomes the server."""
+        return self.process.pid
+
     def counters(self):
         self.process.send_signal(signal.SIGUSR1)
         found = {}
@@ -857,6 +861,20 @@ def test_tcp_connections_are_bounded_and_quiet_ones_make_room(lab, serve):
     assert r.data("AAAA") == ["64:ff9b::808:808"], r
     for s in held:
         s.close()
+
+
+def test_when_descriptors_run_out_tcp_waits_and_udp_goes_on(lab, serve):
+    server = serve()
+    assert dig(lab.client, "v4.example.test AAAA").data("AAAA")  # an upstream socket is open
+    used = len(os.listdir(f"/proc/{server.pid()}/fd"))
+    subprocess.run(["prlimit", f"--pid={server.pid()}", f"--nofile={used}:4096"], check=True)
+    with tcp(lab) as s:
+        s.sendall(framed(query("v4.example.test")))
+        wait_for(lambda: "accepting TCP connections" in pathlib.Path(server.log.name).read_text(),
+                 what="the line in the log")
+        assert dig(lab.client, "v4.example.test AAAA").data("AAAA")  # from the cache
+        subprocess.run(["prlimit", f"--pid={server.pid()}", "--nofile=4096:4096"], check=True)
+        assert socket.inet_pton(socket.AF_INET6, "64:ff9b::808:808") in next(frames(s))
 
 
 # --- reload and end ----------------------------------------------------------------------------
