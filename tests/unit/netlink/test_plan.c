@@ -128,10 +128,11 @@ static void prefixes_cover_a_range_exactly(void **state)
 		world_plan(w);
 		for (size_t i = 0; i < w->plan.objects.n; i++) {
 			const struct netlink_object *o = &w->plan.objects.at[i];
-			uint64_t size = 1ull << (128 - o->prefix.len);
+			uint64_t size;
 
 			if (o->kind != NETLINK_KIND_ROUTE || o->table != NETLINK_TABLE_OUTSIDE)
 				continue;
+			size = 1ull << (128 - o->prefix.len);
 			held += size;
 			assert_true(addr_ip4_host(&o->prefix.addr) >= at);
 			assert_true(addr_ip4_host(&o->prefix.addr) + size - 1 <= end_of_range);
