@@ -143,6 +143,8 @@ static void a_negative_answer_keeps_its_soa_or_is_truncated(void **state)
 	(void)state;
 	assert_non_null(strstr(reply(&q, &t, 200), "SOA"));
 	assert_string_equal(reply(&q, &t, 40), "NXDOMAIN tc rd ra\n");
+	t.answer[0] = "a. 5 IN CNAME b.";
+	assert_string_equal(reply(&q, &t, 50), "NXDOMAIN tc rd ra\n");
 }
 
 static void an_error_to_who_has_no_question_is_a_header(void **state)

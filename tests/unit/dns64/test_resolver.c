@@ -449,7 +449,7 @@ static void one_client_cannot_take_all_the_places(void **state)
 	for (unsigned i = 0; i < DNS64_CLIENT_TASKS_MAX + 10; i++) {
 		char client[64];
 
-		snprintf(client, sizeof(client), "2001:db8:1::%x", i + 1); /* one /64 */
+		snprintf(client, sizeof(client), "2001:db8:1:0:%x::%x", i << 6, i); /* one /64 */
 		snprintf(question, sizeof(question), "n%u.example. IN A", i);
 		ask_from(w, &q, client, 0);
 	}
