@@ -142,8 +142,7 @@ static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32
 		return verdict_drop(DROP_WRONG_SIDE);
 	if (unlikely(w->sweep_at != FLOW_NONE) && session__stale(w, s, f))
 		return drop_stale(w, index, now_ms);
-	if (f->policy == POLICY_SERVICES && p->proto == IPPROTO_TCP &&
-	    !(p->flags & PACKET_ICMP_ERROR)) {
+	if (f->policy == POLICY_SERVICES && p->key.proto == IPPROTO_TCP) {
 		v = service_event(w, s, index, dir, p, now_ms);
 		if (v.next != VERDICT_CONTINUE)
 			return v;

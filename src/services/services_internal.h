@@ -114,13 +114,14 @@ struct node_load {
  * struct syn - one connection attempt that its node has not answered
  * @hash: of the client's tuple under the worker's key; 0 when the slot is free
  * @sent_ms: when its SYN went to a node last
+ * @seq:  of the SYN; another one is another attempt
  * @tried: node slots
  * @len:  bytes kept; 0 when the SYN was too long to keep: then it can move only when the client
  *        sends it again
  */
 struct syn {
 	uint64_t hash;
-	uint32_t sent_ms;
+	uint32_t sent_ms, seq;
 	uint16_t tried[SYN_TRIED_MAX];
 	uint8_t n_tried, len, side;
 	bool csum_partial;

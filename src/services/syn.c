@@ -1,16 +1,22 @@
 /*
  * syn.c - connection attempts that move to another node, unseen by the client.
  *
- * The client's SYN is kept until its node answers. When the node refuses it, the copy goes to
- * another node at once and the refusal is dropped; when the client has to send it again, the
- * repetition goes to another node. The store is bounded and has no list: an attempt lives in one of
- * the two slots that its tuple hashes to, a newer one takes the place of an older, and one that has
- * lost its place can still move, only later.
+ * The client's SYN is kept until its node answers. When the node refuses it, by a reset or an ICMP
+ * error, the copy goes to another node at once and the refusal is dropped; when the client has to
+ * send it again, the repetition goes to another node. The store is bounded and has no list: an
+ * attempt lives in one of the two slots that its tuple hashes to, a newer one takes the place of
+ * an older, and one that has lost its place can still move, only later.
  */
 #include "services_internal.h"
 #include "sixgate/flow/tcp.h"
+#include "sixgate/packet/icmp.h"
 
-enum { PROTO_TCP = 6, TCP_SEQ_AT = 4, TCP_ACK_AT = 8, TCP_CHECKSUM_AT = 16 };
+enum {
+	TCP_SEQ_AT = 4,
+	TCP_ACK_AT = 8,
+	TCP_CHECKSUM_AT = 16,
+	ICMP4_CODE_FRAGMENTATION_NEEDED = 4
+};
 
 /* One packet of an attempt. */
 struct attempt {
@@ -80,6 +86,7 @@ void services__syn_store(struct services *v, const struct packet *p, uint32_t no
 	struct syn *y = slot_for(v, hash);
 
 	*y = begun(hash, node_slot, now_ms);
+	y->seq = load32(p->data + p->l4_at + TCP_SEQ_AT);
 	if (!can_keep(p))
 		return;
 	y->len = (uint8_t)p->len;
@@ -158,17 +165,37 @@ static bool move_on(struct attempt *a)
 
 /* RFC 9293 3.10.7.3: in SYN-SENT a reset counts only if it acknowledges the SYN. What does not is
  * for the client to ignore. */
-static bool refuses_the_syn(const struct attempt *a, const struct packet *p)
+static bool reset_is_of(const struct syn *y, const struct packet *p)
 {
-	const uint8_t *th = a->syn->bytes + stored_l4_at(a->syn);
 	uint32_t acked;
 
 	if (!(p->tcp_flags & TCP_ACK))
 		return false;
-	if (!a->syn->len)
-		return true;
-	acked = load32(p->data + p->l4_at + TCP_ACK_AT) - load32(th + TCP_SEQ_AT);
-	return acked >= 1 && acked <= SYN_BYTES; /* it may carry data: RFC 7413 */
+	if (!y->hash)
+		return true; /* forgotten */
+	acked = load32(p->data + p->l4_at + TCP_ACK_AT) - y->seq;
+	/* it may carry data: RFC 7413 */
+	return acked >= 1 && acked <= (y->len ? (uint32_t)SYN_BYTES : UINT16_MAX);
+}
+
+/* RFC 5927 4.1: an error counts only if it quotes the sequence number that is on its way. */
+static bool error_is_of(const struct syn *y, const struct packet *p)
+{
+	return !y->hash || load32(p->data + p->inner_l4_at + TCP_SEQ_AT) == y->seq;
+}
+
+/* RFC 1122 4.2.3.9 lets no ICMP error but these end an attempt. */
+static bool is_unreachable(const struct packet *p)
+{
+	if (p->family == 6)
+		return p->icmp_type == ICMP6_TYPE_UNREACHABLE;
+	return p->icmp_type == ICMP4_TYPE_UNREACHABLE &&
+	       p->icmp_code != ICMP4_CODE_FRAGMENTATION_NEEDED;
+}
+
+static bool refuses_the_syn(const struct attempt *a, const struct packet *p)
+{
+	return p->flags & PACKET_ICMP_ERROR ? error_is_of(a->syn, p) : reset_is_of(a->syn, p);
 }
 
 static struct verdict refused(struct attempt *a, const struct packet *p, struct outbox *out,
@@ -188,6 +215,15 @@ static struct verdict refused(struct attempt *a, const struct packet *p, struct 
 	return verdict_drop(DROP_NODE_REFUSED);
 }
 
+/* The tuple is used anew before its last attempt was answered: every node may be tried again. */
+static void start_over(struct attempt *a, const struct packet *p)
+{
+	uint32_t sent_ms = a->syn->sent_ms;
+
+	services__syn_store(a->v, p, a->f->object, a->now_ms);
+	a->syn->sent_ms = sent_ms; /* as long as that the node has kept silent */
+}
+
 static struct verdict sent_again(struct attempt *a, const struct packet *p)
 {
 	if (a->s->n_candidate == 0)
@@ -196,6 +232,8 @@ static struct verdict sent_again(struct attempt *a, const struct packet *p)
 		services__syn_store(a->v, p, a->f->object, a->now_ms);
 		return verdict_continue();
 	}
+	if (load32(p->data + p->l4_at + TCP_SEQ_AT) != a->syn->seq)
+		start_over(a, p);
 	if ((uint32_t)a->now_ms - a->syn->sent_ms < SYN_PATIENCE_MS)
 		return verdict_continue();
 	services__node_failed(a->v, a->t, a->s, a->f->object, a->now_ms);
@@ -214,7 +252,7 @@ static struct verdict from_client(struct attempt *a, const struct packet *p)
 static struct verdict from_node(struct attempt *a, const struct packet *p, struct outbox *out,
 				struct packet **again)
 {
-	if (p->tcp_flags & TCP_RST)
+	if (p->tcp_flags & TCP_RST || p->flags & PACKET_ICMP_ERROR)
 		return a->f->state == TCP_V6_INIT ? refused(a, p, out, again) : verdict_continue();
 	if ((p->tcp_flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK)) {
 		services__node_answered(a->v, a->f->object);
@@ -222,6 +260,13 @@ static struct verdict from_node(struct attempt *a, const struct packet *p, struc
 			a->syn->hash = 0;
 	}
 	return verdict_continue();
+}
+
+static bool concerns_attempt(const struct packet *p, unsigned dir)
+{
+	if (unlikely(p->flags & PACKET_ICMP_ERROR))
+		return dir == 1 && is_unreachable(p);
+	return p->tcp_flags & (TCP_SYN | TCP_RST);
 }
 
 struct verdict services_tcp_event(struct services *v, const struct services_table *t,
@@ -234,7 +279,7 @@ struct verdict services_tcp_event(struct services *v, const struct services_tabl
 			     .now_ms = now_ms };
 
 	*again = NULL;
-	if (likely(!(p->tcp_flags & (TCP_SYN | TCP_RST))) || services__is_probe(&f->key[0].dst))
+	if (likely(!concerns_attempt(p, dir)) || services__is_probe(&f->key[0].dst))
 		return verdict_continue();
 	a.s = services__service_of_vip(t, &f->key[0]);
 	if (!a.s)

@@ -1,8 +1,9 @@
 /*
  * services_gateway.c - laws of services over the whole data plane, with random clients, nodes that
- * answer, refuse or keep silent, and one to four workers that packets reach by accident:
+ * answer, refuse, cannot be reached or keep silent, and one to four workers that packets reach by accident:
  *
- * - a client whose service has a node that answers gets a connection, and never a reset;
+ * - a client whose service has a node that answers gets a connection, and never a reset
+ *   or an ICMP error;
  * - the node sees the client by the address it is promised, and bytes pass both ways;
  * - when everything is over no flow is left and no node is counted as busy.
  */
@@ -14,7 +15,7 @@
 
 enum { ROUNDS = 60, CLIENTS = 40, N_NODES = 4, SENDS_MAX = 8, QUEUE_MAX = 64, PORT = 9000 };
 
-enum behaviour { ANSWERS, REFUSES, SILENT, N_BEHAVIOURS };
+enum behaviour { ANSWERS, REFUSES, UNREACHABLE, SILENT, N_BEHAVIOURS };
 
 enum client_kind { CLIENT_V4, CLIENT_V6, CLIENT_BEHIND_NAT64, N_CLIENT_KINDS };
 
@@ -109,6 +110,19 @@ static void enqueue(enum side side, const struct tuple *t, struct tcp_args tcp, 
 	q->len = build_tcp(q->data, t, tcp, n);
 }
 
+/* A router on the node's side, or our own kernel, says that the node is not there. */
+static void enqueue_unreachable(const struct packet *about)
+{
+	bool v4 = addr_is_v4(&about->key.src);
+	struct addr router = addr_of(v4 ? "192.0.2.254" : "2001:db8:5::fe");
+	struct queued *q = &queue[n_queued++];
+
+	assert_true(n_queued <= QUEUE_MAX);
+	q->side = SIDE_INSIDE;
+	q->len = build_error(q->data, &router, &about->key.src, v4 ? 3 : 1, v4 ? 1 : 3, 0, about->data,
+			     about->len);
+}
+
 static uint32_t payload_of(const struct packet *p)
 {
 	return p->len - p->l4_at - (p->data[p->l4_at + 12] >> 4) * 4u;
@@ -141,6 +155,8 @@ static void at_node(struct client_model *c, const struct node_model *n, const st
 	assert_seen_as_promised(c, &p->key);
 	if (p->tcp_flags == TCP_SYN && n->behaviour == REFUSES) {
 		enqueue(SIDE_INSIDE, &back, (struct tcp_args){ TCP_RST | TCP_ACK, 0, seq + 1 }, 0);
+	} else if (p->tcp_flags == TCP_SYN && n->behaviour == UNREACHABLE) {
+		enqueue_unreachable(p);
 	} else if (p->tcp_flags == TCP_SYN && n->behaviour == ANSWERS) {
 		c->at_node = p->key;
 		enqueue(SIDE_INSIDE, &back, (struct tcp_args){ TCP_SYN | TCP_ACK, 7000, seq + 1 }, 0);
@@ -154,6 +170,7 @@ static void at_client(struct client_model *c, const struct packet *p)
 	struct tuple expected = tuple_reverse(&c->sends);
 
 	assert_true(tuple_equal(&p->key, &expected));
+	assert_false(p->flags & PACKET_ICMP_ERROR);
 	c->was_reset |= (p->tcp_flags & TCP_RST) != 0;
 	c->connected |= p->tcp_flags == (TCP_SYN | TCP_ACK);
 	c->n_at_client += payload_of(p);

@@ -96,9 +96,11 @@ struct verdict services_admit(struct services *v, const struct services_table *t
 			      const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 
 /**
- * services_tcp_event() - called for each TCP packet of a flow before it is rewritten
+ * services_tcp_event() - called for each TCP packet of a flow before it is rewritten, and for each
+ * ICMP error about one
  *
- * Moves a SYN that was refused (RST from the node) or is retransmitted unanswered to another node,
+ * Moves a SYN that was refused (by a RST from the node, or an ICMP error of the kind unreachable
+ * from its side: a firewall, or our own kernel that does not find it on the link) or is retransmitted unanswered to another node,
  * by flow_table_rekey() and, for a refusal, by sending the stored SYN again through @again (a copy
  * of the client's packet, to be translated by the caller as direction 0).
  * Return: verdict_continue() to go on and forward the packet, or a drop (DROP_NODE_REFUSED) for a

@@ -92,6 +92,139 @@ static void when_every_node_refuses_the_client_hears_it(void **state)
 	assert_int_equal(all_live(x), 1);
 }
 
+/* What a firewall or a router on the node's side says of the SYN that it was sent. */
+static struct verdict icmp_error(struct fixture *x, uint32_t index, uint8_t type, uint8_t code,
+				 uint32_t seq, struct packet **again)
+{
+	struct tuple quoted = tuple_reverse(&x->flows.flow[index].key[1]);
+	struct addr router = addr_of(addr_is_v4(&quoted.src) ? "192.0.2.254" : "2001:db8:5::fe");
+	uint8_t inner[64];
+	uint32_t n = build_tcp(inner, &quoted, (struct tcp_args){ TCP_SYN, seq, 0 }, 0);
+
+	x->p = (struct packet){ .data = x->bytes + 64, .headroom = 64, .room = sizeof(x->bytes) - 64,
+				.side = SIDE_INSIDE };
+	x->p.len = build_error(x->p.data, &router, &quoted.src, type, code, 0, inner, n);
+	assert_int_equal(packet_parse(&x->p).next, VERDICT_CONTINUE);
+	assert_true(tuple_equal(&x->p.key, &x->flows.flow[index].key[1]));
+	return services_tcp_event(x->v, x->table, &x->flows, index, 1, &x->p, &x->out, again,
+				  x->now_ms);
+}
+
+static uint32_t attempt_at_family(struct fixture *x, bool v4)
+{
+	static uint16_t port = 20000;
+
+	for (;;) {
+		uint32_t index = fixture_open(x, "203.0.113.7", port++, "198.51.100.20");
+
+		if (addr_is_v4(&x->flows.flow[index].key[1].src) == v4)
+			return index;
+		fixture_end(x, index);
+	}
+}
+
+/* RFC 792, RFC 4443 3.1 */
+static void an_unreachable_error_is_a_refusal_of_the_syn_it_quotes(void **state)
+{
+	static const struct {
+		bool v4, refuses;
+		uint8_t type, code;
+		uint32_t seq;
+	} rows[] = {
+		{ false, true, 1, 0, 100 },  { false, true, 1, 1, 100 },  { false, true, 1, 3, 100 },
+		{ false, true, 1, 4, 100 },  { false, true, 1, 6, 100 },  { false, false, 1, 4, 101 },
+		{ false, false, 2, 0, 100 }, { false, false, 3, 0, 100 }, { true, true, 3, 0, 100 },
+		{ true, true, 3, 1, 100 },   { true, true, 3, 3, 100 },   { true, true, 3, 13, 100 },
+		{ true, false, 3, 1, 99 },   { true, false, 3, 4, 100 },  { true, false, 11, 0, 100 },
+	};
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint32_t index = attempt_at_family(x, rows[i].v4);
+		uint32_t object = x->flows.flow[index].object;
+		struct packet *again;
+		struct verdict v = icmp_error(x, index, rows[i].type, rows[i].code, rows[i].seq, &again);
+
+		print_message("row %zu\n", i);
+		assert_int_equal(v.next, rows[i].refuses ? VERDICT_DROP : VERDICT_CONTINUE);
+		assert_int_equal(x->flows.flow[index].object != object, rows[i].refuses);
+		assert_int_equal(again != NULL, rows[i].refuses);
+		if (rows[i].refuses) {
+			assert_int_equal(v.why, DROP_NODE_REFUSED);
+			assert_int_equal(v.reply, REPLY_NONE);
+		}
+		fixture_end(x, index);
+		outbox_reset(&x->out);
+		x->now_ms += 100000; /* nobody is a suspect */
+	}
+}
+
+static void an_unreachable_error_is_the_clients_when_no_node_is_left(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t index = attempt(x);
+	struct packet *again;
+
+	for (int i = 0; i < 2; i++) {
+		bool v4 = addr_is_v4(&x->flows.flow[index].key[1].src);
+
+		assert_int_equal(icmp_error(x, index, v4 ? 3 : 1, 1, 100, &again).why,
+				 DROP_NODE_REFUSED);
+	}
+	assert_int_equal(icmp_error(x, index, addr_is_v4(&x->flows.flow[index].key[1].src) ? 3 : 1, 1,
+				    100, &again).next,
+			 VERDICT_CONTINUE);
+	assert_null(again);
+	assert_int_equal(all_live(x), 1);
+}
+
+static void an_unreachable_error_of_an_established_flow_is_the_clients(void **state)
+{
+	struct fixture *x = *state;
+	uint32_t index = attempt_at_family(x, false), object = x->flows.flow[index].object;
+	struct packet *again;
+
+	fixture_event(x, index, 1, accepted, &again);
+	x->flows.flow[index].state = TCP_ESTABLISHED;
+	assert_int_equal(icmp_error(x, index, 1, 0, 100, &again).next, VERDICT_CONTINUE);
+	assert_int_equal(x->flows.flow[index].object, object);
+	assert_null(again);
+}
+
+static void a_syn_with_another_sequence_number_is_another_attempt(void **state)
+{
+	static const struct tcp_args other = { TCP_SYN, 7000, 0 };
+	struct fixture *x = *state;
+	uint32_t index = attempt(x);
+	struct packet *again;
+
+	fixture_event(x, index, 1, refusal, &again);
+	x->now_ms += 100; /* no retransmission yet */
+	assert_int_equal(fixture_event(x, index, 0, other, &again).next, VERDICT_CONTINUE);
+	assert_int_equal(fixture_event(x, index, 1, refusal, &again).next, VERDICT_CONTINUE);
+	assert_null(again); /* that was of the old one */
+	for (int i = 0; i < 2; i++) { /* and all three nodes are there for the new one */
+		assert_int_equal(fixture_event(x, index, 1,
+					       (struct tcp_args){ TCP_RST | TCP_ACK, 0, 7001 },
+					       &again).why, DROP_NODE_REFUSED);
+		assert_non_null(again);
+		assert_int_equal(packet_parse(again).next, VERDICT_CONTINUE);
+		assert_int_equal(load32(again->data + again->l4_at + 4), 7000);
+	}
+}
+
+static void another_attempt_leaves_a_node_that_kept_silent(void **state)
+{
+	static const struct tcp_args other = { TCP_SYN, 7000, 0 };
+	struct fixture *x = *state;
+	uint32_t index = attempt(x), object = x->flows.flow[index].object;
+	struct packet *again;
+
+	x->now_ms += 1000;
+	assert_int_equal(fixture_event(x, index, 0, other, &again).next, VERDICT_CONTINUE);
+	assert_int_not_equal(x->flows.flow[index].object, object);
+}
+
 static void at_most_four_nodes_are_tried(void **state)
 {
 	struct fixture *x = *state;
@@ -451,6 +584,11 @@ int main(void)
 		T(a_refused_syn_goes_to_another_node_as_the_client_sent_it),
 		T(the_flow_is_found_from_the_new_node_and_no_more_from_the_old),
 		T(when_every_node_refuses_the_client_hears_it),
+		T(an_unreachable_error_is_a_refusal_of_the_syn_it_quotes),
+		T(an_unreachable_error_is_the_clients_when_no_node_is_left),
+		T(an_unreachable_error_of_an_established_flow_is_the_clients),
+		T(a_syn_with_another_sequence_number_is_another_attempt),
+		T(another_attempt_leaves_a_node_that_kept_silent),
 		T(at_most_four_nodes_are_tried),
 		T(a_reset_that_does_not_acknowledge_the_syn_moves_nothing),
 		T(a_reset_of_an_established_flow_is_the_clients),
