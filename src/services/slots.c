@@ -89,6 +89,22 @@ static uint32_t free_node_slot(const struct services_table *t, const struct serv
 	return NODE_NONE;
 }
 
+/* Not the same for two nodes that one slot may be given to, even by tables that do not know of each
+ * other: flows of a table that has gone may still be there unswept. */
+static uint16_t first_generation(const struct services_table *t, uint32_t at)
+{
+	static const struct hash_key key = { .word = { 0x66697273742d6765, 0x6e65726174696f6e } };
+	const struct node *n = &t->node[at];
+	const struct service *s = &t->service[n->service];
+	const uint64_t of[] = { siphash(&key, s->name, strlen(s->name)),
+				siphash(&key, t->text[at].name, strlen(t->text[at].name)),
+				n->address.word[0], n->address.word[1],
+				(uint64_t)be16_to(n->port) << 8 | s->protocol };
+	uint16_t g = (uint16_t)siphash(&key, of, sizeof(of));
+
+	return g ? g : 1; /* 0 marks a slot that nobody has had */
+}
+
 int services__keep_slots(struct services_table *t, const struct services_table *prev, struct err *e)
 {
 	uint32_t from = 0;
@@ -114,7 +130,8 @@ int services__keep_slots(struct services_table *t, const struct services_table *
 			if (n->slot == NODE_NONE)
 				return err_set(e, -ENOSPC, "more than %d nodes", SERVICES_NODE_SLOTS);
 			t->node_of_slot[n->slot] = (uint16_t)i;
-			t->generation[n->slot]++;
+			if (t->generation[n->slot]++ == 0)
+				t->generation[n->slot] = first_generation(t, i);
 		}
 		n->generation = t->generation[n->slot];
 	}

@@ -182,6 +182,44 @@ static void a_slot_given_to_another_node_has_another_generation(void **state)
 	assert_int_equal(x->flows.flow[index].generation, generation);
 }
 
+/* All services go and come back by two reloads, before the flows of the first table are swept. */
+static bool stale_after_return(struct fixture *x, void (*change)(struct fixture *))
+{
+	struct flow f;
+
+	x->conf[0].n_node = 1;
+	assert_int_equal(fixture_build(x), 0);
+	f = x->flows.flow[fixture_open(x, "203.0.113.7", 40000, "198.51.100.20")];
+	f.state = TCP_ESTABLISHED;
+	services_table_free(x->table);
+	x->table = NULL;
+	change(x);
+	assert_int_equal(fixture_build(x), 0);
+	return services_flow_stale(x->table, &f);
+}
+
+static void flows_do_not_pass_for_those_of_a_node_that_came_later(void **state)
+{
+	static const struct {
+		void (*change)(struct fixture *);
+		bool stale;
+	} rows[] = {
+		{ replaced_by_another_name, true },
+		{ moved_to_another_address, true },
+		{ of_another_name, true },
+		{ with_other_weights_and_another_scheduler, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct fixture *x = fixture_new(0, 1);
+
+		print_message("row %zu\n", i);
+		assert_int_equal(stale_after_return(x, rows[i].change), rows[i].stale);
+		fixture_free(x);
+	}
+}
+
 static void add_second_service(struct fixture *x)
 {
 	strcpy(x->conf[1].name, "s3-tls");
@@ -385,6 +423,7 @@ int main(void)
 		cmocka_unit_test(flows_are_stale_exactly_when_their_ends_are_gone),
 		T(an_attempt_that_no_node_answered_is_not_stale),
 		T(a_slot_given_to_another_node_has_another_generation),
+		cmocka_unit_test(flows_do_not_pass_for_those_of_a_node_that_came_later),
 		T(two_services_may_share_node_names_and_endpoints),
 		T(a_new_node_does_not_inherit_the_slot_of_one_that_just_went),
 		T(services_keep_their_slots_too),
