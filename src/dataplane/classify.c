@@ -116,10 +116,10 @@ static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t n
 		services_flow_ended(w->services, &f);
 }
 
-/* A full table: the oldest unanswered session from outside makes room, nothing else does. */
+/* The oldest incomplete session from outside makes room, nothing else does. */
 static bool evict_one(struct worker *w, uint64_t now_ms)
 {
-	uint32_t index = session__oldest_unanswered(w, now_ms, true);
+	uint32_t index = session__expendable(w);
 
 	if (index == FLOW_NONE)
 		return false;
@@ -134,10 +134,8 @@ static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_
 	uint32_t index;
 
 	if (plan->flags & FLOW_FROM_OUTSIDE &&
-	    w->unanswered.n >= w->flows.pool.n / FROM_OUTSIDE_SHARE) {
-		*why = DROP_INBOUND_LIMIT;
-		return FLOW_NONE;
-	}
+	    session__n_incomplete(w) >= w->flows.pool.n / FROM_OUTSIDE_SHARE)
+		evict_one(w, now_ms);
 	index = flow_table_add(&w->flows, plan, why);
 	if (index == FLOW_NONE && *why == DROP_FLOW_TABLE_FULL && evict_one(w, now_ms))
 		index = flow_table_add(&w->flows, plan, why);
@@ -166,6 +164,8 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 	mark_hairpins(s, &plan);
 	if (plan.policy == POLICY_SERVICES)
 		plan.flags |= FLOW_REFRESH_BOTH;
+	if (p->side == SIDE_OUTSIDE && plan.policy != POLICY_NAT64)
+		plan.flags |= FLOW_FROM_OUTSIDE; /* nat64 has said so itself */
 	*index = add_flow(w, &plan, now_ms, &why);
 	if (*index == FLOW_NONE) {
 		give_back(w, &plan, now_ms);

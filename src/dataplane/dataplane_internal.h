@@ -6,8 +6,9 @@
 #include "sixgate/flow/tcp.h"
 
 enum {
-	FROM_OUTSIDE_LIFE_MS = 10000, /* at most, for a session from outside that nobody answers */
-	FROM_OUTSIDE_SHARE = 4,       /* such sessions may take one in this many of all flows */
+	FROM_OUTSIDE_LIFE_MS = 10000, /* at most, for a session from outside that is not complete */
+	SERVICE_SYN_LIFE_MS = 30000,  /* the same of services: a client tries a few nodes */
+	FROM_OUTSIDE_SHARE = 4,       /* such sessions take at most one in this many of all flows */
 	RESETS_PER_CALL = 256
 };
 
@@ -31,9 +32,14 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms);
 /* The wheel has unlinked it: probe it, reset it, end it. */
 void session__expire(struct worker *w, const struct snapshot *s, uint32_t index, uint64_t now_ms);
-/* The oldest unanswered session from outside whose time has come (or any, with @force), or
- * FLOW_NONE. */
-uint32_t session__oldest_unanswered(const struct worker *w, uint64_t now_ms, bool force);
+/* An incomplete session from outside whose time has come, or FLOW_NONE. */
+uint32_t session__overdue(const struct worker *w, uint64_t now_ms);
+/* The one to give up when room is needed: the oldest of the longer queue, or FLOW_NONE. */
+uint32_t session__expendable(const struct worker *w);
+static inline uint32_t session__n_incomplete(const struct worker *w)
+{
+	return w->incomplete[0].n + w->incomplete[1].n;
+}
 /* End a flow whose timer is linked. */
 void session__end(struct worker *w, uint32_t index, uint64_t now_ms);
 /* Resets with exact sequence numbers to both ends of a TCP flow (RFC 5961 3.2). */

@@ -127,7 +127,8 @@ static struct verdict service_event(struct worker *w, const struct snapshot *s, 
 
 static bool starts_anew(const struct flow *f, const struct packet *p, unsigned dir)
 {
-	return (f->state == TCP_TRANS || f->state == TCP_V4_FIN_V6_FIN_RCV) && dir == 0 &&
+	return p->side == flow_out_side(f, !dir) &&
+	       (f->state == TCP_TRANS || f->state == TCP_V4_FIN_V6_FIN_RCV) && dir == 0 &&
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
@@ -183,6 +184,7 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 static struct verdict run_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
 				   uint64_t now_ms)
 {
+	struct addr src, dst;
 	unsigned owner;
 	struct verdict v;
 
@@ -191,6 +193,12 @@ static struct verdict run_fragment(struct worker *w, const struct snapshot *s, s
 		if (owner != w->id)
 			return handoff__send(w, p, owner, false);
 	}
+	/* before anything is remembered of it: a spoofed piece must not condemn a datagram */
+	src = packet_source(p);
+	dst = packet_destination(p);
+	v = classify__check_side(s, p, &src, &dst);
+	if (v.next != VERDICT_CONTINUE)
+		return v;
 	v = fragments_track(w->fragments, p, now_ms, s->nat64_timeouts.fragment_s * 1000);
 	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));
 	if (v.next != VERDICT_CONTINUE)

@@ -132,59 +132,92 @@ static void datagram_packet(struct worker *w, const struct snapshot *s, uint32_t
 {
 	const struct flow *f = &w->flows.flow[index];
 
+	if (f->flags & FLOW_FROM_OUTSIDE)
+		return; /* nothing prolongs it */
 	/* RFC 4787 REQ-6: what comes from outside does not keep a mapping alive. */
 	if (dir == 1 && !(f->flags & FLOW_REFRESH_BOTH))
 		return;
 	set_lifetime(w, index, lifetime_ms(s, f, datagram_life(p)), now_ms);
 }
 
-static void unanswered_add(struct worker *w, uint32_t index)
+static struct flow_queue *queue_of(struct worker *w, const struct flow *f)
 {
+	return &w->incomplete[f->policy == POLICY_SERVICES];
+}
+
+static void incomplete_add(struct worker *w, uint32_t index)
+{
+	struct flow_queue *q = queue_of(w, &w->flows.flow[index]);
 	struct wheel_node *n = &w->flows.flow[index].timer;
 
-	*n = (struct wheel_node){ .next = FLOW_NONE, .prev = w->unanswered.youngest };
+	*n = (struct wheel_node){ .next = FLOW_NONE, .prev = q->youngest };
 	if (n->prev != FLOW_NONE)
 		w->flows.flow[n->prev].timer.next = index;
 	else
-		w->unanswered.oldest = index;
-	w->unanswered.youngest = index;
-	w->unanswered.n++;
+		q->oldest = index;
+	q->youngest = index;
+	q->n++;
 }
 
-static void unanswered_remove(struct worker *w, uint32_t index)
+static void incomplete_remove(struct worker *w, uint32_t index)
 {
+	struct flow_queue *q = queue_of(w, &w->flows.flow[index]);
 	struct wheel_node *n = &w->flows.flow[index].timer;
 
-	must(w->unanswered.n > 0);
+	must(q->n > 0);
 	if (n->prev != FLOW_NONE)
 		w->flows.flow[n->prev].timer.next = n->next;
 	else
-		w->unanswered.oldest = n->next;
+		q->oldest = n->next;
 	if (n->next != FLOW_NONE)
 		w->flows.flow[n->next].timer.prev = n->prev;
 	else
-		w->unanswered.youngest = n->prev;
-	w->unanswered.n--;
+		q->youngest = n->prev;
+	q->n--;
 }
 
-uint32_t session__oldest_unanswered(const struct worker *w, uint64_t now_ms, bool force)
+uint32_t session__overdue(const struct worker *w, uint64_t now_ms)
 {
-	uint32_t index = w->unanswered.oldest;
+	for (unsigned i = 0; i < ARRAY_LEN(w->incomplete); i++) {
+		uint32_t index = w->incomplete[i].oldest;
 
-	if (index == FLOW_NONE || force)
-		return index;
-	return w->flows.flow[index].deadline <= wheel_tick(now_ms) ? index : FLOW_NONE;
+		if (index != FLOW_NONE && w->flows.flow[index].deadline <= wheel_tick(now_ms))
+			return index;
+	}
+	return FLOW_NONE;
 }
 
-static void answered(struct worker *w, uint32_t index)
+uint32_t session__expendable(const struct worker *w)
+{
+	return w->incomplete[w->incomplete[1].n > w->incomplete[0].n].oldest;
+}
+
+static void complete(struct worker *w, uint32_t index)
 {
 	struct flow *f = &w->flows.flow[index];
 
 	if (f->policy == POLICY_NAT64)
 		nat64_flow_answered(w->nat64, f);
-	f->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
-	unanswered_remove(w, index);
+	f->flags &= (uint8_t)~(FLOW_FROM_OUTSIDE | FLOW_ANSWERED);
+	incomplete_remove(w, index);
 	wheel_add(&w->wheel, index);
+}
+
+/* Anybody can send a first packet with any source; who sends what only a reader of the answer
+ * would, is there. Until then a session from outside lives shortly, holds nothing and makes room
+ * for others first. */
+static void handshake(struct worker *w, uint32_t index, unsigned dir, const struct packet *p)
+{
+	struct flow *f = &w->flows.flow[index];
+	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
+	uint8_t flags = p->proto == IPPROTO_TCP ? p->tcp_flags : 0;
+
+	if (flags & TCP_RST)
+		return;
+	if (dir != opener)
+		f->flags |= FLOW_ANSWERED;
+	else if (f->flags & FLOW_ANSWERED && !(flags & TCP_SYN))
+		complete(w, index);
 }
 
 struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
@@ -194,8 +227,8 @@ struct verdict session__packet(struct worker *w, const struct snapshot *s, uint3
 
 	if (unlikely(p->flags & PACKET_ICMP_ERROR))
 		return verdict_continue(); /* RFC 5508 REQ-6: errors neither refresh nor end */
-	if (unlikely(dir == 0 && f->flags & FLOW_FROM_OUTSIDE))
-		answered(w, index);
+	if (unlikely(f->flags & FLOW_FROM_OUTSIDE))
+		handshake(w, index, dir, p);
 	if (p->proto == IPPROTO_TCP)
 		tcp_packet(w, s, index, dir, p, now_ms);
 	else
@@ -203,11 +236,13 @@ struct verdict session__packet(struct worker *w, const struct snapshot *s, uint3
 	return verdict_continue();
 }
 
-/* One time for all of them, whatever their protocol: they are forgotten in the order they came. */
-static uint64_t unanswered_life_ms(const struct snapshot *s)
+/* One time for all in a queue, whatever their protocol: they go in the order in which they came. */
+static uint64_t incomplete_life_ms(const struct snapshot *s, const struct flow *f)
 {
 	uint64_t syn = s->nat64_timeouts.tcp_incoming_syn_s * 1000ull;
 
+	if (f->policy == POLICY_SERVICES)
+		return SERVICE_SYN_LIFE_MS;
 	return syn < FROM_OUTSIDE_LIFE_MS ? syn : FROM_OUTSIDE_LIFE_MS;
 }
 
@@ -215,13 +250,13 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
-	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? unanswered_life_ms(s) :
+	uint64_t life = f->flags & FLOW_FROM_OUTSIDE ? incomplete_life_ms(s, f) :
 			p->proto == IPPROTO_TCP ? lifetime_ms(s, f, LIFE_TRANS) :
 						  lifetime_ms(s, f, datagram_life(p));
 
 	f->deadline = wheel_deadline(now_ms, life);
 	if (f->flags & FLOW_FROM_OUTSIDE)
-		unanswered_add(w, index);
+		incomplete_add(w, index);
 	else
 		wheel_add(&w->wheel, index);
 }
@@ -241,7 +276,7 @@ static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 void session__end(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	if (w->flows.flow[index].flags & FLOW_FROM_OUTSIDE)
-		unanswered_remove(w, index);
+		incomplete_remove(w, index);
 	else
 		wheel_remove(&w->wheel, index);
 	end_unlinked(w, index, now_ms);

@@ -50,7 +50,7 @@ static void expire_flows(struct worker *w, const struct snapshot *s, uint64_t no
 {
 	uint32_t budget = EXPIRE_BUDGET, index;
 
-	while (budget && (index = session__oldest_unanswered(w, now_ms, false)) != FLOW_NONE) {
+	while (budget && (index = session__overdue(w, now_ms)) != FLOW_NONE) {
 		session__end(w, index, now_ms);
 		budget--;
 	}
@@ -78,6 +78,6 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 		counter_set(&w->mappings_used, nat64_mappings(w->nat64));
 	if (again)
 		return 0;
-	ticks = w->unanswered.n ? 8 : wheel_next(&w->wheel, wheel_tick(now_ms));
+	ticks = session__n_incomplete(w) ? 8 : wheel_next(&w->wheel, wheel_tick(now_ms));
 	return ticks > 64 ? 64u << WHEEL_TICK_SHIFT : ticks << WHEEL_TICK_SHIFT;
 }

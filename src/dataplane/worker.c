@@ -48,7 +48,8 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	w->id = id;
 	w->n_workers = n_workers;
 	w->sweep_at = FLOW_NONE;
-	w->unanswered.oldest = w->unanswered.youngest = FLOW_NONE;
+	for (unsigned i = 0; i < ARRAY_LEN(w->incomplete); i++)
+		w->incomplete[i] = (struct flow_queue){ FLOW_NONE, FLOW_NONE, 0 };
 	w->translate.ident = (uint32_t)flow_key.word[6];
 	w->translate.ident6 = (uint32_t)flow_key.word[7];
 	return w;

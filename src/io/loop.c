@@ -111,10 +111,13 @@ static void poll_port(struct worker_loop *l, uint32_t ms)
 static void sleep_until_work(struct worker_loop *l, const struct snapshot *s, uint64_t now_ms,
 			     uint32_t ms)
 {
+	uint64_t handed = counter_read(&l->worker->count[COUNT_HANDOFFS]);
+
 	atomic_store_explicit(&l->asleep, true, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
 	if (!has_order(l) && pipeline_take(l->worker, s, BATCH_MAX, now_ms) == 0)
 		poll_port(l, ms < LOOP_SLEEP_MAX_MS ? ms : LOOP_SLEEP_MAX_MS);
+	wake_peers(l, &handed); /* what was taken may have been handed on */
 	io__send_outbox(l->worker, l->port);
 	atomic_store_explicit(&l->asleep, false, memory_order_relaxed);
 }

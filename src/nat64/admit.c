@@ -199,7 +199,8 @@ static struct verdict filter_outside(const struct nat64 *n, const struct nat64_t
 	if (t->address_dependent && !(m->flags & MAPPING_STATIC) &&
 	    !permit__exists(n, index, &p->key.src))
 		return verdict_drop(DROP_FILTERED);
-	if (m->n_inbound >= NAT64_INBOUND_PER_MAPPING)
+	if (m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
+							 NAT64_INBOUND_PER_MAPPING))
 		return verdict_drop(DROP_INBOUND_LIMIT);
 	return verdict_continue();
 }

@@ -137,8 +137,8 @@ enum mapping_flag {
 /**
  * struct mapping - a BIB entry
  * @next_inside, @next_outside: next mapping + 1 in the chain of each index, 0 at the end
- * @n_sessions: that hold it: opened from inside, or answered by it
- * @n_inbound:  opened from outside and not yet answered; they hold nothing but the memory
+ * @n_sessions: that hold it: opened from inside, or from outside and complete
+ * @n_inbound:  opened from outside and not complete; they hold nothing but the memory
  * @proto_plus: enum protocol_index + 1; 0 for a free record
  * @prefix:     NAT64 prefix that the inside host used last
  */
@@ -148,13 +148,13 @@ struct mapping {
 	uint32_t n_sessions;
 	uint16_t inside_port, outside_port;
 	uint16_t slot, generation;
-	uint8_t n_inbound;
+	uint16_t n_inbound;
 	uint8_t proto_plus;
-	uint8_t flags;
-	uint8_t prefix;
+	uint8_t flags : 4, prefix : 4;
 };
 _Static_assert(sizeof(struct mapping) == 40, "40 bytes, two chain heads of 4, pool link of 4: 52");
-_Static_assert(NAT64_INBOUND_PER_MAPPING <= UINT8_MAX, "n_inbound counts them");
+_Static_assert(NAT64_INBOUND_PER_STATIC <= UINT16_MAX, "n_inbound counts them");
+_Static_assert(NAT64_PREFIXES_MAX <= 16, "four bits name one");
 
 /** struct permit - sessions of @mapping with the IPv4 address @outside (machine order). */
 struct permit {

@@ -28,7 +28,7 @@
 	_(FLOWS_CREATED_EGRESS6, "flows_created_egress6", "egress6 flows opened")                  \
 	_(FLOWS_CREATED_SERVICES, "flows_created_services", "service flows opened")                \
 	_(FLOWS_ENDED, "flows_ended", "flows that ended, for whatever reason")                     \
-	_(FLOWS_EVICTED, "flows_evicted", "unanswered flows from outside that made room")          \
+	_(FLOWS_EVICTED, "flows_evicted", "incomplete flows from outside that made room")          \
 	_(HAIRPINS, "hairpins", "packets that came round for a second flow")                       \
 	_(HANDOFFS, "handoffs", "packets passed to the worker that owns them")                     \
 	_(ERRORS_SENT, "errors_sent", "ICMP errors and resets sent back with a drop")              \
@@ -60,12 +60,21 @@ enum {
 struct handoff; /* ring between two workers */
 
 /**
+ * struct flow_queue - flows in the order of their age, linked by flow.timer. All in one queue live
+ * equally long, so the oldest is the first to expire, and the first to make room.
+ * @oldest, @youngest: FLOW_NONE when empty
+ */
+struct flow_queue {
+	uint32_t oldest, youngest;
+	uint32_t n;
+};
+
+/**
  * struct worker - hot members first; lives in memory of worker_layout()
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
  * @seen_generation: snapshot of the last call: to notice a change
- * @unanswered: flows with FLOW_FROM_OUTSIDE, in the order of their age: all live equally long, so
- *         the oldest is the first to expire and the first to make room; linked by flow.timer,
- *         they are not in the wheel
+ * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
+ * @seen_generation: snapshot of the last call: to notice a change
  * @tokens: ICMP errors that may be sent now; refilled with time
  */
 struct worker {
@@ -82,10 +91,7 @@ struct worker {
 	uint32_t tokens;
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
-	struct {
-		uint32_t oldest, youngest; /* FLOW_NONE when empty */
-		uint32_t n;
-	} unanswered;
+	struct flow_queue incomplete[2]; /* [1] is the services' */
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */

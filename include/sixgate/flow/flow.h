@@ -16,9 +16,9 @@ enum flow_flag {
 	FLOW_HAIRPIN_1 = 1 << 1,
 	FLOW_OUT_INSIDE_0 = 1 << 2,   /* direction 0 leaves inside; else outside */
 	FLOW_OUT_INSIDE_1 = 1 << 3,
-	FLOW_FROM_OUTSIDE = 1 << 4,   /* opened by direction 1, and not yet answered by direction 0 */
+	FLOW_FROM_OUTSIDE = 1 << 4,   /* opened from outside, and not complete: see FLOW_ANSWERED */
 	FLOW_REFRESH_BOTH = 1 << 5,   /* packets of direction 1 refresh too (TCP always does) */
-	FLOW_DYING = 1 << 6,          /* to be removed at the next sweep */
+	FLOW_ANSWERED = 1 << 6,       /* ... the other end has answered; the opener's next completes it */
 	FLOW_PROBED = 1 << 7          /* RFC 6146 3.5.2.2: the probe of an idle flow is out */
 };
 

@@ -18,7 +18,8 @@ enum {
 	NAT64_POOL_MAX = STEER_POOL_MAX, /* addresses in pool4 */
 	NAT64_PREFIXES_MAX = 8,
 	NAT64_STATIC_MAX = 1024,
-	NAT64_INBOUND_PER_MAPPING = 64, /* unanswered sessions from outside on one mapping */
+	NAT64_INBOUND_PER_MAPPING = 64,  /* sessions from outside, not complete, on one mapping ... */
+	NAT64_INBOUND_PER_STATIC = 8192, /* ... and on a static entry, which is there to be reached */
 	NAT64_DUMP_SLOTS = 4096         /* looked at by one nat64_dump() */
 };
 
@@ -76,7 +77,8 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 
-/** nat64_flow_answered() - a session opened from outside got its first packet from inside. */
+/** nat64_flow_answered() - a session opened from outside is complete: the inside has answered, and
+ *  the outside has gone on from there. Only now it holds the mapping. */
 void nat64_flow_answered(struct nat64 *n, const struct flow *f);
 
 /** nat64_flow_ended() - the flow or plan with @object and @flags no longer uses its mapping. */

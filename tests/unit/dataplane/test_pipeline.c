@@ -506,6 +506,103 @@ static void a_flood_from_outside_does_not_stop_the_owner(void **state)
 	assert_true(gateway_drops(&g, DROP_INBOUND_LIMIT) > 900000);
 }
 
+/* Spoofed handshakes that a server inside answers do not keep anybody else out. */
+static void answered_spoofs_do_not_fill_the_table(void **state)
+{
+	struct tuple inside = tuple_of("2001:db8:1::5", "2001:db8:ffff::1", 1, 443, 17), flood, back;
+
+	(void)state;
+	for (unsigned i = 0; i < 3000; i++) {
+		flood = tuple_of("203.0.113.7", "198.51.100.10", 0, 4430, 6);
+		store32(flood.src.octet + 12, 0x0b000000 | i);
+		flood.sport = be16_from((uint16_t)(1000 + i));
+		send_tcp(SIDE_OUTSIDE, &flood, TCP_SYN, 1, 0);
+		assert_int_equal(g.n_out, 1);
+		back = tuple_reverse(&g.out[0].packet.key);
+		send_tcp(SIDE_INSIDE, &back, TCP_SYN | TCP_ACK, 9, 2);
+	}
+	assert_true(gateway_flows(&g) <= 1024 / 4);
+	send_udp(SIDE_INSIDE, &inside);
+	left(SIDE_OUTSIDE);
+	gateway_advance(&g, 7000);
+	assert_int_equal(gateway_flows(&g), 1);
+}
+
+static void floods_of_a_pinhole_leave_room(void **state)
+{
+	struct pinhole_conf hole = { .protocol = 17, .port = { 53 }, .n_port = 1 };
+	struct tuple inside = tuple_of("2001:db8:1::5", "2001:db8:ffff::1", 1, 443, 17), flood;
+
+	(void)state;
+	assert_int_equal(prefix_parse("2001:db8:1::80/128", &hole.destination), 0);
+	egress6.allow = &hole;
+	egress6.n_allow = 1;
+	gateway_publish(&g, &args);
+	for (unsigned i = 0; i < 3000; i++) {
+		flood = tuple_of("2001:db8:ffff::9", "2001:db8:1::80", (uint16_t)(1000 + i), 53, 17);
+		send_udp(SIDE_OUTSIDE, &flood);
+		left(SIDE_INSIDE);
+	}
+	assert_true(gateway_flows(&g) <= 1024 / 4);
+	send_udp(SIDE_INSIDE, &inside);
+	left(SIDE_OUTSIDE);
+}
+
+static void a_connection_from_outside_that_is_complete_lives_on(void **state)
+{
+	struct tuple in = tuple_of("203.0.113.7", "198.51.100.10", 6000, 4430, 6), back;
+
+	(void)state;
+	send_tcp(SIDE_OUTSIDE, &in, TCP_SYN, 1, 0);
+	back = left(SIDE_INSIDE);
+	back = tuple_reverse(&back);
+	send_tcp(SIDE_INSIDE, &back, TCP_SYN | TCP_ACK, 9, 2);
+	send_tcp(SIDE_OUTSIDE, &in, TCP_ACK, 2, 10);
+	gateway_advance(&g, 7000 * 1000);
+	assert_int_equal(gateway_flows(&g), 1);
+	send_tcp(SIDE_INSIDE, &back, TCP_ACK, 10, 2);
+	left(SIDE_OUTSIDE);
+}
+
+/* A host that refuses strangers does not keep its mapping open for them. */
+static void refused_strangers_do_not_prolong_a_mapping(void **state)
+{
+	struct tuple in = tuple_of("2001:db8:1::5", "64:ff9b::203.0.113.7", 5000, 80, 6), out, knock,
+		     back;
+
+	(void)state;
+	send_tcp(SIDE_INSIDE, &in, TCP_SYN, 1, 0);
+	out = left(SIDE_OUTSIDE);
+	for (unsigned i = 0; i < 100; i++) {
+		gateway_advance(&g, 5000);
+		knock = tuple_of("192.0.2.99", "198.51.100.10", (uint16_t)(1000 + i),
+				 be16_to(out.sport), 6);
+		send_tcp(SIDE_OUTSIDE, &knock, TCP_SYN, 1, 0);
+		if (g.last.next != VERDICT_FORWARD)
+			break;
+		back = left(SIDE_INSIDE);
+		back = tuple_reverse(&back);
+		send_tcp(SIDE_INSIDE, &back, TCP_RST | TCP_ACK, 0, 2);
+	}
+	dropped(DROP_NO_BIB_ENTRY); /* 240 s after the host's own SYN */
+}
+
+/* A SYN on an old tuple starts anew only from where the flow's packets come. */
+static void an_off_path_syn_does_not_end_a_flow(void **state)
+{
+	struct tuple in = tuple_of("2001:db8:1::5", "2001:db8:ffff::1", 5000, 443, 6), back;
+
+	(void)state;
+	establish(&in);
+	back = tuple_reverse(&in);
+	send_tcp(SIDE_OUTSIDE, &back, TCP_RST, 5001, 0);
+	send_tcp(SIDE_OUTSIDE, &in, TCP_SYN, 1, 0);
+	assert_int_equal(g.last.next, VERDICT_DROP);
+	assert_int_equal(gateway_flows(&g), 1);
+	send_tcp(SIDE_INSIDE, &in, TCP_ACK, 1001, 5001);
+	left(SIDE_OUTSIDE);
+}
+
 static void a_policy_that_is_switched_off_loses_its_flows(void **state)
 {
 	struct tuple in = tuple_of("2001:db8:1::5", "2001:db8:ffff::1", 1, 443, 17),
@@ -671,6 +768,11 @@ int main(void)
 		T(a_full_table_refuses_with_an_error_and_recovers),
 		T(a_full_table_makes_room_by_an_unanswered_session_from_outside),
 		T(a_flood_from_outside_does_not_stop_the_owner),
+		T(answered_spoofs_do_not_fill_the_table),
+		T(floods_of_a_pinhole_leave_room),
+		T(a_connection_from_outside_that_is_complete_lives_on),
+		T(refused_strangers_do_not_prolong_a_mapping),
+		T(an_off_path_syn_does_not_end_a_flow),
 		T(a_policy_that_is_switched_off_loses_its_flows),
 		T(fragments_of_a_datagram_leave_whole_in_any_order),
 		T(workers_and_misdelivery_do_not_change_what_leaves),

@@ -138,10 +138,11 @@ static void answered_session_holds_the_mapping_until_it_ends(void **state)
 	bed_free(b);
 }
 
-static void static_entry_has_the_bound_too_and_stays(void **state)
+static void static_entry_has_a_bound_of_its_own_and_stays(void **state)
 {
 	struct bed *b = bed_new(1);
-	struct flow_plan in[NAT64_INBOUND_PER_MAPPING], more;
+	static struct flow_plan in[NAT64_INBOUND_PER_STATIC];
+	struct flow_plan more;
 	struct tuple t;
 
 	(void)state;
@@ -149,13 +150,13 @@ static void static_entry_has_the_bound_too_and_stays(void **state)
 	bed_pool(b, "192.0.2.1", "192.0.2.1", 1, 65535);
 	bed_static(b, NAT64_TCP, host, 443, "192.0.2.1", 443);
 	bed_up(b, 10);
-	for (unsigned i = 0; i < NAT64_INBOUND_PER_MAPPING; i++) {
+	for (unsigned i = 0; i < NAT64_INBOUND_PER_STATIC; i++) {
 		t = tuple_of("198.51.100.7", "192.0.2.1", (uint16_t)(2000 + i), 443, 6);
 		in[i] = bed_must_open(b, &t);
 	}
 	t.sport = be16_from(9);
 	assert_dropped(bed_open(b, &t, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
-	for (unsigned i = 0; i < NAT64_INBOUND_PER_MAPPING; i++)
+	for (unsigned i = 0; i < NAT64_INBOUND_PER_STATIC; i++)
 		bed_end(b, &in[i]);
 	assert_int_equal(nat64_mappings(b->n[0]), 1);
 	bed_must_open(b, &t);
@@ -170,7 +171,7 @@ int main(void)
 		cmocka_unit_test(mapping_without_inside_sessions_lets_nobody_in),
 		cmocka_unit_test(answer_or_new_session_of_the_host_revives_the_mapping),
 		cmocka_unit_test(answered_session_holds_the_mapping_until_it_ends),
-		cmocka_unit_test(static_entry_has_the_bound_too_and_stays),
+		cmocka_unit_test(static_entry_has_a_bound_of_its_own_and_stays),
 	};
 
 	return cmocka_run_group_tests_name("nat64/inbound", tests, NULL, NULL);
