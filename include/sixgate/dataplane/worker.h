@@ -72,7 +72,6 @@ struct flow_queue {
 /**
  * struct worker - hot members first; lives in memory of worker_layout()
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
- * @seen_generation: snapshot of the last call: to notice a change
  * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
  * @seen_generation: snapshot of the last call: to notice a change
  * @tokens: ICMP errors that may be sent now; refilled with time
