@@ -122,12 +122,12 @@ static bool is_on_link(const struct netlink_facts *f, const struct prefix *p)
 static int build_inside(struct snapshot *s, const struct snapshot_input *in, struct err *e)
 {
 	static const struct prefix nowhere = { .len = 128 };
-	const struct prefix probes = services_probe_prefix();
+	const struct prefix prober = { .addr = services_probe_client(), .len = 128 };
 	const struct config *c = in->conf;
 	int rc = 0;
 
 	if (c->has_services && in->facts) /* our own health checks come in on the inside, too */
-		rc = add_inside(s, &probes, true, e);
+		rc = add_inside(s, &prober, true, e);
 	for (size_t i = 0; !follows_interfaces(c) && i < c->egress6.n_prefix && rc == 0; i++)
 		rc = add_inside(s, &c->egress6.prefix[i],
 				is_on_link(in->facts, &c->egress6.prefix[i]), e);

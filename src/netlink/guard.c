@@ -1,5 +1,5 @@
 /*
- * guard.c - the forward chain that keeps inside and outside apart.
+ * guard.c - the chains that keep inside and outside apart, and our health checks to ourselves.
  *
  * Written as nft commands, replaced in one transaction. Whether it still stands is found by
  * comparing the kernel's listing with the one seen right after it was installed.
@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include "netlink_internal.h"
 #include "sixgate/base/must.h"
+#include "sixgate/services/services.h"
 
 #define ALIASES "192.0.0.0/29"
 
@@ -127,6 +128,21 @@ static void add_loop_rule(struct text *t, const struct interfaces_conf *i)
 		  i->tun, i->tun, i->tun, i->tun);
 }
 
+/* Who sends from these addresses is taken for our health checks, and only this host may be: before
+ * connection tracking, and so before everything else. Nodes answer to one of them. */
+static void add_probe_chain(struct text *t, const struct interfaces_conf *i)
+{
+	const struct prefix prefix = services_probe_prefix();
+	const struct addr source = services_probe_source();
+	char p[PREFIX_TEXT_MAX], a[ADDR_TEXT_MAX];
+
+	prefix_format(&prefix, p);
+	text__add(t, "\tchain probes {\n\t\ttype filter hook prerouting priority -310; policy accept;\n");
+	text__add(t, "\t\tiifname { \"lo\", \"%s\", \"%so\" } accept\n", i->tun, i->tun);
+	text__add(t, "\t\tip6 saddr %s drop\n\t\tip6 daddr %s ip6 daddr != %s drop\n\t}\n", p, p,
+		  addr_format(&source, a));
+}
+
 char *guard_text(const struct config *conf)
 {
 	const struct interfaces_conf *i = &conf->interfaces;
@@ -151,7 +167,10 @@ char *guard_text(const struct config *conf)
 		add_direction(&t, i, true, "jump touched");
 		add_direction(&t, i, false, "jump touched");
 	}
-	text__add(&t, "\t}\n}\n");
+	text__add(&t, "\t}\n");
+	if (conf->has_services)
+		add_probe_chain(&t, i);
+	text__add(&t, "}\n");
 	return text__take(&t);
 }
 

@@ -39,7 +39,7 @@ struct addr services_probe_client(void)
 	return a;
 }
 
-struct addr services__probe_source6(void)
+struct addr services_probe_source(void)
 {
 	struct addr a = probe_net;
 
@@ -84,7 +84,7 @@ static bool probe_seen_as(const struct services_table *t, const struct service *
 	}
 	if (n->is_v4)
 		return false;
-	*seen = (struct seen){ .addr = services__probe_source6(), .owner = t->block[t->probe_row] };
+	*seen = (struct seen){ .addr = services_probe_source(), .owner = t->block[t->probe_row] };
 	return true;
 }
 

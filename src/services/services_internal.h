@@ -251,7 +251,6 @@ bool services__is_probe(const struct addr *a);
 struct verdict services__admit_probe(const struct admission *a, const struct packet *p,
 				     struct flow_plan *plan);
 struct addr services__probe_source4(void); /* the client that probes stand for, of a v4 VIP */
-struct addr services__probe_source6(void); /* the same without a v4 VIP or a source */
 
 /* syn.c */
 

@@ -35,7 +35,7 @@ static int add_source(struct services_table *t, struct steering *s, const struct
 
 static int add_sources(struct services_table *t, struct steering *s)
 {
-	struct addr probe6 = services__probe_source6();
+	struct addr probe6 = services_probe_source();
 	int rc = add_source(t, s, &probe6, &t->probe_row);
 
 	for (uint32_t i = 0; i < t->n_service && rc == 0; i++) {

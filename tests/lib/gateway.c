@@ -36,7 +36,7 @@ static void build_services(struct snapshot *s, const struct gateway_args *args,
 	for (size_t i = 0; i < SERVICE_NODES_MAX; i++)
 		up[i] = (struct node_status){ .state = NODE_UP, .why = "" };
 	must(services_table_new(&s->services, &in, &s->steer, NULL) == 0);
-	add_inside(s, services_probe_prefix());
+	add_inside(s, (struct prefix){ .addr = services_probe_client(), .len = 128 });
 }
 
 static struct snapshot *build(const struct gateway_args *args, const struct snapshot *prev)

@@ -161,6 +161,12 @@ def test_no_connection_fails_when_a_node_is_killed_and_another_goes_silent(net, 
     assert now["store2"]["why"].startswith(("timeout after", "host is unreachable"))
 
 
+def test_a_node_that_is_refused_by_icmp_is_not_noticed(net):
+    close_to_new(net.store["store1"], "reject with icmpx type host-unreachable")
+    for host, vip in ((net.client4, topology.VIP4), (net.web6, topology.VIP6)):
+        assert set(fetch(host, vip, 12)) == {"store2", "store3"}
+
+
 def connected(net, host, vip):
     """A socket of another namespace, connected and idle, and the node it is connected to."""
     made = []

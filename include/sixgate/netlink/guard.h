@@ -3,7 +3,8 @@
  *
  * One nftables table (`inet sixgate`) whose forward chain drops what goes directly between an
  * outside and an inside interface, either way, and touches what we guard: pool addresses, VIPs,
- * NAT64 prefixes, egress6's prefixes. Packets that may pass cross our devices and never match.
+ * NAT64 prefixes, egress6's prefixes; and, with services, a prerouting chain that lets nobody on a
+ * wire pose as our health checks. Packets that may pass cross our devices and never match.
  * It knows names of interfaces and prefixes of the file only, so it can stand before any
  * interface exists; nothing removes it but guard_remove().
  */

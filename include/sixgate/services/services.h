@@ -75,6 +75,10 @@ struct prefix services_probe_prefix(void);
  *  in the same /64. */
 struct addr services_probe_client(void);
 
+/** services_probe_source() - the client that a node sees in these checks when the service has neither
+ *  an IPv4 VIP nor a source: in the same /64, and the only address of it that a wire carries. */
+struct addr services_probe_source(void);
+
 /** services_claims_vip() - @a is a VIP (of any service, any port) or a probe address. */
 bool services_claims_vip(const struct services_table *t, const struct addr *a);
 /** services_claims_node() - (@a, @port, @proto) is a node's service endpoint: packets from there

@@ -237,6 +237,7 @@ static void a_shared_address_is_its_alias_in_the_data_plane(void **state)
 	config_free(c);
 }
 
+/* BCP 38: nothing but the prober itself, which no wire carries. */
 static void services_probes_may_come_from_inside(void **state)
 {
 	struct config *c = parse("interfaces: {inside: lan0, outside: wan0}\n"
@@ -244,16 +245,20 @@ static void services_probes_may_come_from_inside(void **state)
 				 "    nodes: [{name: a, address: 10.1.0.5}]\n");
 	struct world w;
 	struct snapshot *s;
-	struct addr vip, want;
+	struct addr vip, want, probed;
 
 	(void)state;
 	make_world(&w);
 	vip = addr("198.51.100.20");
+	probed = services_probe_address(0, 0);
 	want = services_probe_client();
 	s = build(c, &w.facts, NULL);
 	assert_true(services_claims_vip(s->services, &vip));
 	assert_memory_equal(&s->env.own4[SIDE_OUTSIDE], &vip, sizeof(vip));
 	assert_true(prefix_contains(&s->inside[0], &want));
+	assert_int_equal(s->inside[0].len, 128);
+	for (uint32_t i = 0; i < s->n_inside; i++)
+		assert_false(prefix_contains(&s->inside[i], &probed));
 	snapshot_free(s);
 	config_free(c);
 }

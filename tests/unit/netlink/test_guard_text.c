@@ -92,6 +92,30 @@ static void the_shared_address_itself_is_the_hosts_too(void **state)
 	free(text);
 }
 
+/* BCP 38: nobody on a wire poses as our health checks. */
+static void addresses_of_probes_are_dropped_on_real_interfaces(void **state)
+{
+	static struct world w;
+	const char *chain;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	text = text_of(&w);
+	assert_false(has(text, "prerouting"));
+	free(text);
+	world_service(&w, "203.0.113.20");
+	text = text_of(&w);
+	chain = strstr(text, "chain probes {");
+	assert_non_null(chain);
+	assert_true(has(chain, "type filter hook prerouting priority -310; policy accept;\n"
+			       "\t\tiifname { \"lo\", \"sixgate0\", \"sixgate0o\" } accept\n"
+			       "\t\tip6 saddr fd53:6978:6761:7465::/64 drop\n"
+			       "\t\tip6 daddr fd53:6978:6761:7465::/64 "
+			       "ip6 daddr != fd53:6978:6761:7465::2 drop\n\t}\n"));
+	free(text);
+}
+
 static void one_transaction_replaces_what_was_there(void **state)
 {
 	static struct world w;
@@ -112,6 +136,7 @@ int main(void)
 		cmocka_unit_test(a_followed_prefix_guards_all_of_ipv6),
 		cmocka_unit_test(a_fixed_prefix_guards_itself_inward_and_everything_outward),
 		cmocka_unit_test(the_shared_address_itself_is_the_hosts_too),
+		cmocka_unit_test(addresses_of_probes_are_dropped_on_real_interfaces),
 		cmocka_unit_test(one_transaction_replaces_what_was_there),
 	};
 
