@@ -75,8 +75,8 @@ struct prefix services_probe_prefix(void);
  *  in the same /64. */
 struct addr services_probe_client(void);
 
-/** services_probe_source() - the client that a node sees in these checks when the service has neither
- *  an IPv4 VIP nor a source: in the same /64, and the only address of it that a wire carries. */
+/** services_probe_source() - the client that a node sees in these checks when the service has
+ *  neither an IPv4 VIP nor a source: in the same /64, and the only address of it that a wire carries. */
 struct addr services_probe_source(void);
 
 /** services_claims_vip() - @a is a VIP (of any service, any port) or a probe address. */
