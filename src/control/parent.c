@@ -356,11 +356,11 @@ static int run(struct parent *p)
 	int rc;
 
 	p->n_workers = count_workers(p->config);
-	rc = identity__find(&p->who, p->config->gateway.user, &e);
+	rc = guard_install(p->config, &e);
+	if (rc == 0)
+		rc = identity__find(&p->who, p->config->gateway.user, &e);
 	if (rc == 0)
 		rc = open_log(p, &e);
-	if (rc == 0)
-		rc = guard_install(p->config, &e);
 	if (rc) {
 		log_error("%s", e.text);
 		return DAEMON_FAILED;

@@ -7,6 +7,7 @@
 #include "sixgate/config/config.h"
 
 #define DEFAULT_SOCKET "/run/sixgate/control.sock"
+#define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
 
 struct arguments {
 	const char *socket_path;
@@ -34,28 +35,50 @@ static const char help_text[] =
 	"  reload            read the configuration file again; a wrong file changes nothing\n"
 	"  teardown          stop the daemon and remove everything of it, the guard too\n"
 	"\n"
-	"  -s, --socket PATH  control socket (default " DEFAULT_SOCKET ")\n"
+	"  -s, --socket PATH  control socket (default: the one of " DEFAULT_CONFIG ",\n"
+	"                     else " DEFAULT_SOCKET ")\n"
 	"  -c, --config FILE  take the path of the socket from this configuration file\n"
 	"  -j, --json         lines of JSON, as the daemon sends them\n"
 	"\n"
 	"Exit codes: 0 done, 1 failed or refused, 2 wrong arguments.\n";
 
-static int take_config(struct arguments *a, const char *path)
+static int take_config(struct arguments *a, const char *path, struct config_errors *errors)
+{
+	struct config *c = NULL;
+
+	if (config_load(path, &c, errors))
+		return CTL_FAILED;
+	snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
+	a->socket_path = a->from_file;
+	config_free(c);
+	return CTL_OK;
+}
+
+static int take_named_config(struct arguments *a, const char *path)
 {
 	struct config_errors *errors = calloc(1, sizeof(*errors));
-	struct config *c = NULL;
-	int rc = errors ? config_load(path, &c, errors) : -1;
+	int rc = errors ? take_config(a, path, errors) : CTL_FAILED;
 
-	if (rc) {
-		fprintf(stderr, "sixgatectl: %s: %s\n", path,
-			errors && errors->n ? errors->error[0].text : "cannot be read");
-	} else {
-		snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
-		a->socket_path = a->from_file;
-		config_free(c);
-	}
+	for (size_t i = 0; rc && errors && i < errors->n; i++)
+		fprintf(stderr, "sixgatectl: %s:%d:%d: %s\n", errors->error[i].file,
+			errors->error[i].line, errors->error[i].column, errors->error[i].text);
+	if (rc)
+		fputs("sixgatectl: name the control socket with -s instead\n", stderr);
 	free(errors);
-	return rc ? CTL_FAILED : CTL_OK;
+	return rc;
+}
+
+/* Nobody said which socket: the configuration knows, if it can be read. */
+static void find_socket(struct arguments *a)
+{
+	struct config_errors *errors;
+
+	if (a->socket_path)
+		return;
+	errors = calloc(1, sizeof(*errors));
+	if (!errors || take_config(a, DEFAULT_CONFIG, errors) != CTL_OK)
+		a->socket_path = DEFAULT_SOCKET;
+	free(errors);
 }
 
 static int take_number(const char *text, uint64_t *out)
@@ -71,7 +94,7 @@ static int take_option(struct arguments *a, int opt)
 {
 	switch (opt) {
 	case 's': a->socket_path = optarg; return CTL_OK;
-	case 'c': return take_config(a, optarg);
+	case 'c': return take_named_config(a, optarg);
 	case 'j': a->json = true; return CTL_OK;
 	case 'a': a->request.all = true; return CTL_OK;
 	case 'n': return take_number(optarg, &a->request.max);
@@ -135,13 +158,14 @@ static void show_line(void *ctx, const json_t *line, bool last)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { .socket_path = DEFAULT_SOCKET };
+	struct arguments a = { 0 };
 	struct shown s = { .arguments = &a };
 	struct err e = { "" };
 	int rc = parse_arguments(&a, argc, argv);
 
 	if (rc)
 		return rc;
+	find_socket(&a);
 	if (a.teardown)
 		return ctl_teardown(a.socket_path);
 	if (ctl_ask(a.socket_path, &a.request, show_line, &s, &e) != 0) {

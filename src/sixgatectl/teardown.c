@@ -5,6 +5,7 @@
  * the network may be able to lift the guard.
  */
 #include <errno.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +15,8 @@
 #include "ctl.h"
 #include "sixgate/config/config.h"
 #include "sixgate/netlink/netlink.h"
+
+#define DEFAULT_DEVICE "sixgate0"
 
 enum { END_MS = 15000 };
 
@@ -41,6 +44,15 @@ static void state_path(const char *socket_path, char out[PATH_TEXT_MAX + 16])
 		 slash ? (int)(slash - socket_path) : 1, slash ? socket_path : ".");
 }
 
+/* A daemon that answers at another socket would put everything back. */
+static int refuse_survivor(int pid, struct err *e)
+{
+	if (pid > 0 || !if_nametoindex(DEFAULT_DEVICE))
+		return 0;
+	return err_set(e, -EBUSY, DEFAULT_DEVICE " is still there: a sixgated runs that does not answer "
+				  "here; name its socket with -s");
+}
+
 int ctl_teardown(const char *socket_path)
 {
 	char state[PATH_TEXT_MAX + 16];
@@ -60,6 +72,8 @@ int ctl_teardown(const char *socket_path)
 	if (rc == 0)
 		rc = netlink_teardown(nl, &e);
 	netlink_free(nl);
+	if (rc == 0)
+		rc = refuse_survivor(pid, &e);
 	if (rc) {
 		fprintf(stderr, "sixgatectl: %s\n", e.text);
 		return CTL_FAILED;

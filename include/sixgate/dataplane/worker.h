@@ -48,7 +48,7 @@ const char *worker_counter_name(enum worker_counter c);
 const char *worker_counter_help(enum worker_counter c);
 
 enum {
-	HANDOFF_SLOTS = 256,       /* per pair of workers */
+	HANDOFF_SLOTS = 1024,      /* per pair of workers: several batches */
 	HANDOFF_BYTES = 2048,      /* packets up to this length are handed on ... */
 	HANDOFF_BIG_SLOTS = 8,     /* ... longer ones (super-packets) by these */
 	OUTBOX_BYTES = 16 << 20,
