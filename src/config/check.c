@@ -147,20 +147,23 @@ static void check_tun(const struct interfaces_conf *c, struct complaints *to)
 			 c->tun, outer);
 }
 
-static void check_interfaces(const struct config *c, struct complaints *to)
+static void check_interface_names(const struct interfaces_conf *i, struct complaints *to)
 {
-	const struct interfaces_conf *i = &c->interfaces;
-	bool data_plane = c->has_nat64 || c->has_egress6 || c->has_services;
-
-	if (!i->n_inside && (data_plane || (c->has_dns64 && !c->dns64.allow_outside)))
-		complain(to, i->inside, "interfaces.inside",
-			 "is missing: the interfaces of the side we serve");
-	if (!i->n_outside && data_plane)
-		complain(to, i->outside, "interfaces.outside",
-			 "is missing: the interfaces towards the rest of the world");
 	check_names(i->inside, i->n_inside, "interfaces.inside", to);
 	check_names(i->outside, i->n_outside, "interfaces.outside", to);
 	check_tun(i, to);
+}
+
+static void check_interfaces(const struct config *c, struct complaints *to)
+{
+	const struct interfaces_conf *i = &c->interfaces;
+
+	if (!i->n_inside)
+		complain(to, i->inside, "interfaces.inside",
+			 "is missing: the interfaces of the side we serve");
+	if (!i->n_outside)
+		complain(to, i->outside, "interfaces.outside",
+			 "is missing: the interfaces towards the rest of the world");
 	for (size_t k = 0; c->has_egress6 && k < i->n_outside; k++)
 		if (is_among(i->outside[k], i->inside, i->n_inside))
 			complain(to, i->outside[k], "interfaces.outside",
@@ -237,9 +240,23 @@ static void check_embed_in_nat64(const struct nat64_conf *n, const struct servic
 				 prefix_format(&n->prefix[i], text));
 }
 
+/* A file that came out empty, or was emptied before a reload, would take the guard's rules away.
+ * The key "" is the file as a whole: not said where anything else in it is wrong. */
+static bool has_job(const struct config *c, struct complaints *to)
+{
+	if (c->has_nat64 || c->has_dns64 || c->has_egress6 || c->has_services)
+		return true;
+	complain(to, NULL, "",
+		 "nothing to do: expected `interfaces` with inside and outside, and at least one "
+		 "of nat64, dns64, egress6 and services");
+	return false;
+}
+
 static void check_between(const struct config *c, struct complaints *to)
 {
-	check_interfaces(c, to);
+	check_interface_names(&c->interfaces, to);
+	if (has_job(c, to))
+		check_interfaces(c, to);
 	if (c->has_nat64)
 		check_ephemeral(&c->nat64, to);
 	if (c->has_nat64 && c->has_dns64)

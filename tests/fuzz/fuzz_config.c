@@ -88,7 +88,7 @@ static void make_files(void)
 	must(!atexit(remove_files));
 }
 
-/* Once: the example is a file that is accepted. */
+/* Once: the example, with the least that a file must have behind it, is accepted. */
 static void check_example(void)
 {
 	struct config *c = NULL;
@@ -98,6 +98,7 @@ static void check_example(void)
 
 	must(f);
 	config_print_example(f);
+	fputs("interfaces: {inside: a, outside: b}\negress6: {prefixes: inside}\n", f);
 	must(!fclose(f));
 	must(config_parse("example", text, n, &c, &errors) == 0);
 	config_free(c);

@@ -25,6 +25,19 @@ struct config *parse_good(const char *text)
 	return c;
 }
 
+struct config *parse_with_job(const char *text)
+{
+	size_t size = strlen(text) + sizeof(LEAST);
+	char *whole = malloc(size);
+	struct config *c;
+
+	assert_non_null(whole);
+	snprintf(whole, size, "%s" LEAST, text);
+	c = parse_good(whole);
+	free(whole);
+	return c;
+}
+
 const struct config_errors *parse_bad(const char *text)
 {
 	struct config *c = NULL;

@@ -8,6 +8,12 @@
 /** parse_good() - must be accepted; release with config_free(). */
 struct config *parse_good(const char *text);
 
+/** LEAST - the least that a file must have. */
+#define LEAST "interfaces: {inside: lan0, outside: wan0}\negress6: {prefixes: inside}\n"
+
+/** parse_with_job() - parse_good() of @text with LEAST behind it. */
+struct config *parse_with_job(const char *text);
+
 /** parse_bad() - must be refused. Return: the errors, overwritten by the next call. */
 const struct config_errors *parse_bad(const char *text);
 

@@ -77,6 +77,56 @@ static void unbuilt_features_are_refused_by_name(void **state)
 #undef SERVICE
 }
 
+/* Reloading to an empty file would take the guard away and open the network. */
+static void a_file_without_interfaces_or_a_job_is_refused(void **state)
+{
+	static const char *const files[] = {
+		"",
+		"# nothing\n",
+		"{}\n",
+		"gateway: {workers: 2}\n",
+		"translation: {mss-clamp: off}\n",
+		LINKS,
+		"interfaces: {}\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		const struct config_errors *e = parse_bad(files[i]);
+
+		print_message("row %zu\n", i);
+		assert_int_equal(e->n, 1);
+		assert_true(has_error(e, 0, 0, "nothing to do: expected `interfaces`"));
+		assert_ptr_equal(strstr(e->error[0].text, "nothing"), e->error[0].text);
+	}
+}
+
+static void every_job_needs_an_inside_and_an_outside_interface(void **state)
+{
+	static const char *const jobs[] = {
+		"nat64: {pool4: outside}\n",
+		"egress6: {prefixes: inside}\n",
+		"dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96, allow-outside: true}\n",
+		"services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "
+		"{name: n, address: 192.0.2.2}}]\n",
+	};
+	char text[512];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(jobs) / sizeof(jobs[0]); i++) {
+		print_message("%s", jobs[i]);
+		assert_true(has_error(parse_bad(jobs[i]), 0, 0, "`interfaces.inside` is missing"));
+		assert_true(has_error(parse_bad(jobs[i]), 0, 0, "`interfaces.outside` is missing"));
+		snprintf(text, sizeof(text), "interfaces: {inside: lan0}\n%s", jobs[i]);
+		assert_true(has_error(parse_bad(text), 1, 1, "`outside` is missing"));
+		assert_int_equal(parse_bad(text)->n, 1);
+		snprintf(text, sizeof(text), "interfaces: {outside: wan0}\n%s", jobs[i]);
+		assert_true(has_error(parse_bad(text), 1, 1, "`inside` is missing"));
+		snprintf(text, sizeof(text), LINKS "%s", jobs[i]);
+		config_free(parse_good(text));
+	}
+}
+
 static void nat64_that_cannot_work_is_refused(void **state)
 {
 #define STATIC(pool, outside_address, outside_port)                                                \
@@ -269,16 +319,18 @@ static void sections_that_contradict_each_other_are_refused(void **state)
 		  "interfaces: {inside: eth0, outside: eth0}\nnat64: {pool4: outside}\n" },
 		{ "an interface twice", "interfaces: {inside: [a, b, a], outside: c}\n",
 		  "interfaces.inside[2]", "a stands twice",
-		  "interfaces: {inside: [a, b], outside: c}\n" },
+		  "interfaces: {inside: [a, b], outside: c}\n"
+		  "egress6: {prefixes: inside}\n" },
 		{ "our device as an inside interface",
 		  "interfaces: {inside: sixgate0o, outside: c}\ngateway: {}\n", "interfaces",
 		  "sixgate0o are made by us", NULL },
 		{ "device name with no room for the o",
 		  "interfaces: {inside: a, outside: c, tun: abcdefghijklmno}\n", "interfaces.tun",
-		  "at most 14 letters", "interfaces: {inside: a, outside: c, tun: abcdefghijklmn}\n" },
+		  "at most 14 letters", "interfaces: {inside: a, outside: c, tun: abcdefghijklmn}\n"
+		  "egress6: {prefixes: inside}\n" },
 		{ "tos with a copied traffic class", "translation: {tos: 3}\n", "translation.tos",
 		  "copy-traffic-class: false",
-		  "translation: {copy-traffic-class: false, tos: 3}\n" },
+		  "translation: {copy-traffic-class: false, tos: 3}\n" LEAST },
 		{ "dns64 that asks itself",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: 192.0.2.53}\n",
 		  "dns64.upstream", "it would ask itself",
@@ -305,6 +357,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
+		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
+		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),
 		cmocka_unit_test(nat64_that_cannot_work_is_refused),
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),

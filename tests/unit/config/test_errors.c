@@ -164,7 +164,7 @@ static void address_that_ends_in_colons_is_asked_for_quotes(void **state)
 
 static void quotes_cure_it(void **state)
 {
-	struct config *c = parse_good("gateway: {metrics: {address: \"::\", port: 1}}\n");
+	struct config *c = parse_with_job("gateway: {metrics: {address: \"::\", port: 1}}\n");
 
 	(void)state;
 	assert_true(c->gateway.metrics);
@@ -261,8 +261,8 @@ static void what_is_no_text_is_refused_before_it_is_parsed(void **state)
 
 	(void)state;
 	ASSERT_ROWS(rows);
-	config_free(parse_good("\xef\xbb\xbf# \xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf \xf0\x90\x80\x80 "
-			       "\xf4\x8f\xbf\xbf 50%\n"));
+	config_free(parse_with_job("\xef\xbb\xbf# \xc2\x80 \xe0\xa0\x80 \xed\x9f\xbf \xf0\x90\x80\x80 "
+				   "\xf4\x8f\xbf\xbf 50%\n"));
 }
 
 static void errors_cannot_carry_control_letters_to_the_terminal(void **state)
@@ -338,7 +338,7 @@ static void keys_and_values_are_bounded(void **state)
 	bad_repeated("", "a: 1\n", 257, "too many keys");
 	bad_repeated(head, "x", 1025, "too long");
 	text = repeated(head, "x", 63, "}\n");
-	config_free(parse_good(text));
+	config_free(parse_with_job(text));
 	free(text);
 	text = repeated(head, "x", 64, "}\n");
 	assert_true(has_error(parse_bad(text), 0, 0, "expected a name"));
@@ -347,12 +347,13 @@ static void keys_and_values_are_bounded(void **state)
 
 static void size_is_bounded(void **state)
 {
-	char *text = repeated("# ", "x", (4 << 20) - 3, "\n");
+	size_t room = (4 << 20) - strlen(LEAST);
+	char *text = repeated(LEAST "# ", "x", room - 3, "\n");
 
 	(void)state;
 	config_free(parse_good(text));
 	free(text);
-	text = repeated("# ", "x", (4 << 20) - 2, "\n");
+	text = repeated(LEAST "# ", "x", room - 2, "\n");
 	assert_true(has_error(parse_bad(text), 0, 0, "larger than 4 MiB"));
 	free(text);
 }

@@ -136,10 +136,10 @@ static void files_that_include_each_other_end(void **state)
 static void chain(int n)
 {
 	for (int i = 0; i < n; i++) {
-		char name[32], text[64];
+		char name[32], text[128];
 
 		snprintf(name, sizeof(name), "f%d.yaml", i);
-		snprintf(text, sizeof(text), i + 1 < n ? "include: f%d.yaml\n" : "# end\n", i + 1);
+		snprintf(text, sizeof(text), i + 1 < n ? "include: f%d.yaml\n" : LEAST, i + 1);
 		put(name, text);
 	}
 }
@@ -157,7 +157,7 @@ static void depth_and_number_are_bounded(void **state)
 		char name[32];
 
 		snprintf(name, sizeof(name), "conf.d/%02d.yaml", i);
-		put(name, "# nothing\n");
+		put(name, i ? "# nothing\n" : LEAST);
 	}
 	config_free(load_good("main.yaml"));
 	put("conf.d/64.yaml", "# one too many\n");
@@ -195,11 +195,11 @@ static void put_big(const char *name, size_t n)
 static void size_of_one_and_of_all_is_bounded(void **state)
 {
 	(void)state;
-	put("main.yaml", "include: conf.d/*.yaml\n");
+	put("main.yaml", "include: conf.d/*.yaml\n" LEAST);
 	put_big("conf.d/1.yaml", 1 << 20);
 	put_big("conf.d/2.yaml", 1 << 20);
 	put_big("conf.d/3.yaml", 1 << 20);
-	put_big("conf.d/4.yaml", (1 << 20) - strlen("include: conf.d/*.yaml\n"));
+	put_big("conf.d/4.yaml", (1 << 20) - strlen("include: conf.d/*.yaml\n" LEAST));
 	config_free(load_good("main.yaml"));
 	put("conf.d/5.yaml", "#");
 	load_bad("main.yaml", -EINVAL);

@@ -467,11 +467,11 @@ static void uncomment(char *text)
 static void example_file_is_what_it_says(void **state)
 {
 	char *text = example();
-	struct config *c = parse_good(text);
+	struct config *c;
 
 	(void)state;
-	assert_false(c->has_nat64);
-	config_free(c);
+	assert_true(has_error(parse_bad(text), 0, 0, "nothing to do"));
+	config_free(parse_with_job(text));
 	uncomment(text);
 	c = parse_good(text);
 	assert_true(c->has_nat64 && c->has_dns64 && c->has_egress6 && c->has_services);
@@ -553,16 +553,20 @@ static void assert_restart(const char *a, const char *b, const char *key)
 
 static void keys_that_need_a_restart_are_named(void **state)
 {
+#define LINKS_AND(text)                                                                            \
+	"interfaces: {inside: lan0, outside: wan0, " text "}\negress6: {prefixes: inside}\n"
 	(void)state;
-	assert_restart("", "gateway: {workers: 2}", "gateway.workers");
-	assert_restart("", "gateway: {flows: 2m}", "gateway.flows");
-	assert_restart("", "gateway: {user: nobody}", "gateway.user");
-	assert_restart("", "interfaces: {io: tun}", "interfaces.io");
-	assert_restart("", "interfaces: {tun: gate}", "interfaces.tun");
-	assert_restart("", "gateway: {workers: auto, flows: 1024k}", NULL);
-	assert_restart("", "gateway: {name: x, metrics: {}}\ninterfaces: {inside: a, outside: b}\n"
-			   "nat64: {pool4: outside}\n",
+	assert_restart(LEAST, "gateway: {workers: 2}\n" LEAST, "gateway.workers");
+	assert_restart(LEAST, "gateway: {flows: 2m}\n" LEAST, "gateway.flows");
+	assert_restart(LEAST, "gateway: {user: nobody}\n" LEAST, "gateway.user");
+	assert_restart(LEAST, LINKS_AND("io: tun"), "interfaces.io");
+	assert_restart(LEAST, LINKS_AND("tun: gate"), "interfaces.tun");
+	assert_restart(LEAST, "gateway: {workers: auto, flows: 1024k}\n" LEAST, NULL);
+	assert_restart(LEAST,
+		       "gateway: {name: x, metrics: {}}\ninterfaces: {inside: a, outside: b}\n"
+		       "nat64: {pool4: outside}\n",
 		       NULL);
+#undef LINKS_AND
 }
 
 int main(void)

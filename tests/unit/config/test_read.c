@@ -44,12 +44,12 @@ static void smallest_file_is_the_four_lines(void **state)
 	free(text);
 }
 
-static void empty_file_has_every_default_and_no_section_on(void **state)
+static void what_is_not_written_has_its_default(void **state)
 {
-	struct config *c = parse_good("# nothing\n");
+	struct config *c = parse_good(LEAST);
 
 	(void)state;
-	assert_false(c->has_nat64 || c->has_dns64 || c->has_egress6 || c->has_services);
+	assert_false(c->has_nat64 || c->has_dns64 || c->has_services);
 	assert_int_equal(c->gateway.workers, 0);
 	assert_int_equal(c->gateway.flows, 1048576);
 	assert_string_equal(c->gateway.user, "sixgate");
@@ -219,7 +219,7 @@ static uint64_t flows(const char *value)
 	uint64_t got;
 
 	snprintf(text, sizeof(text), "gateway: {flows: %s}\n", value);
-	c = parse_good(text);
+	c = parse_with_job(text);
 	got = c->gateway.flows;
 	config_free(c);
 	return got;
@@ -236,7 +236,7 @@ static void sizes_have_suffixes_of_1024(void **state)
 
 static void rates_are_per_second(void **state)
 {
-	struct config *c = parse_good("translation: {icmp-errors: 3500/s}\n");
+	struct config *c = parse_with_job("translation: {icmp-errors: 3500/s}\n");
 
 	(void)state;
 	assert_int_equal(c->translation.icmp_error_rate, 3500);
@@ -245,13 +245,13 @@ static void rates_are_per_second(void **state)
 
 static void words_stand_for_numbers(void **state)
 {
-	struct config *c = parse_good("gateway: {workers: 4}\ntranslation: {mss-clamp: off}\n");
+	struct config *c = parse_with_job("gateway: {workers: 4}\ntranslation: {mss-clamp: off}\n");
 
 	(void)state;
 	assert_int_equal(c->gateway.workers, 4);
 	assert_int_equal(c->translation.mss_clamp, MSS_CLAMP_OFF);
 	config_free(c);
-	c = parse_good("translation: {mss-clamp: 1400, copy-traffic-class: false, tos: 16}\n");
+	c = parse_with_job("translation: {mss-clamp: 1400, copy-traffic-class: false, tos: 16}\n");
 	assert_int_equal(c->translation.mss_clamp, 1400);
 	assert_int_equal(c->translation.tos, 16);
 	config_free(c);
@@ -304,14 +304,14 @@ static void udp_services_are_not_checked_unless_told(void **state)
 
 static void metrics_are_on_when_written(void **state)
 {
-	struct config *c = parse_good("gateway: {metrics: {port: 9100}}\n");
+	struct config *c = parse_with_job("gateway: {metrics: {port: 9100}}\n");
 
 	(void)state;
 	assert_true(c->gateway.metrics);
 	assert_addr(&c->gateway.metrics_listen.address, "::1");
 	assert_int_equal(c->gateway.metrics_listen.port, 9100);
 	config_free(c);
-	c = parse_good("gateway: {metrics: 127.0.0.1}\n");
+	c = parse_with_job("gateway: {metrics: 127.0.0.1}\n");
 	assert_addr(&c->gateway.metrics_listen.address, "127.0.0.1");
 	assert_int_equal(c->gateway.metrics_listen.port, 9664);
 	config_free(c);
@@ -348,8 +348,7 @@ static void dns64_takes_prefixes_and_leave_from_nat64(void **state)
 	assert_prefix(&c->dns64.prefix[1], "2001:db8:64::/48");
 	assert_true(c->dns64.allow_private);
 	config_free(c);
-	c = parse_good("interfaces: {inside: lan0}\n"
-		       "dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96}\n");
+	c = parse_good(LINKS "dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96}\n");
 	assert_int_equal(c->dns64.n_prefix, 1);
 	assert_false(c->dns64.allow_private);
 	config_free(c);
@@ -359,7 +358,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smallest_file_is_the_four_lines),
-		cmocka_unit_test(empty_file_has_every_default_and_no_section_on),
+		cmocka_unit_test(what_is_not_written_has_its_default),
 		cmocka_unit_test(nat64_of_the_whole_sample),
 		cmocka_unit_test(dns64_and_egress6_of_the_whole_sample),
 		cmocka_unit_test(service_of_the_whole_sample),
