@@ -39,6 +39,7 @@ static const struct {
 	{ "services.nodes.address", "source" },
 	{ "services.nodes.address", "client-address" },
 	{ "services.health.timeout", "interval" },
+	{ "services.zones.prefer", "nodes" },
 	{ "translation.tos", "copy-traffic-class" },
 };
 

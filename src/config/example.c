@@ -111,7 +111,7 @@ static void print_help(const struct field *f, int used, FILE *out)
 {
 	char text[VALUE_TEXT_MAX];
 	bool range = f->kind == FIELD_CHOICE || f->kind == FIELD_NUMBER || f->kind == FIELD_SIZE ||
-		     f->kind == FIELD_RATE || f->kind == FIELD_SECONDS ||
+		     f->kind == FIELD_PERCENT || f->kind == FIELD_RATE || f->kind == FIELD_SECONDS ||
 		     f->kind == FIELD_MILLISECONDS;
 
 	fprintf(out, "%*s# %s", used < HELP_COLUMN ? HELP_COLUMN - used : 1, "", f->help);

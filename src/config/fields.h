@@ -12,6 +12,7 @@ enum field_kind {
 	FIELD_CHOICE,       /* one of @words; integer of @size bytes */
 	FIELD_NUMBER,       /* @min to @max, or one of @words; integer of @size bytes */
 	FIELD_SIZE,         /* number with k, m, g (1024) */
+	FIELD_PERCENT,      /* number with % */
 	FIELD_RATE,         /* number per second: 500/s */
 	FIELD_SECONDS,      /* duration, stored in seconds */
 	FIELD_MILLISECONDS, /* duration, stored in milliseconds */

@@ -105,6 +105,8 @@ const char *value__write(const struct field *f, const void *member, char out[VAL
 	case FIELD_CHOICE:
 	case FIELD_NUMBER:
 		return write_number(f, member, "", out);
+	case FIELD_PERCENT:
+		return write_number(f, member, "%", out);
 	case FIELD_RATE:
 		return write_number(f, member, "/s", out);
 	case FIELD_SIZE:
@@ -190,6 +192,9 @@ static void expected_kind(const struct field *f, char out[VALUE_TEXT_MAX])
 		return;
 	case FIELD_SIZE:
 		range_of(f, "a size", out);
+		return;
+	case FIELD_PERCENT:
+		range_of(f, "a percentage", out);
 		return;
 	case FIELD_RATE:
 		range_of(f, "a rate", out);

@@ -437,7 +437,7 @@ static const struct field node_fields[] = {
 	{ "port", FIELD_NUMBER, FIELD_OPTIONAL, AT(struct node_conf, port), 1, 65535,
 	  .example = "9000", .help = "default: the service's" },
 	{ "zone", FIELD_NAME, FIELD_OPTIONAL, AT(struct node_conf, zone), .example = "a",
-	  .help = "where it stands" },
+	  .help = "where it stands, for zones" },
 	{ "weight", FIELD_NUMBER, 0, AT(struct node_conf, weight), 0, NODE_WEIGHT_MAX,
 	  .help = "share of new flows; 0: none" },
 };
@@ -540,6 +540,23 @@ static const struct record health_record = {
 	.short_key = "preset", .finish = health_finish,
 };
 
+static bool prefers_a_zone(const void *base)
+{
+	return ((const struct service_conf *)base)->prefer_zone[0];
+}
+
+static const struct field zones_fields[] = {
+	{ "prefer", FIELD_NAME, FIELD_REQUIRED | FIELD_OPTIONAL,
+	  AT(struct service_conf, prefer_zone), .example = "a",
+	  .help = "the zone whose nodes get new flows" },
+	{ "spill", FIELD_PERCENT, 0, AT(struct service_conf, spill_percent), 1, 100,
+	  .shown = prefers_a_zone, .example = "80%",
+	  .help = "while fewer of its nodes are up, the others get what is missing" },
+};
+static const struct record zones_record = {
+	.what = "prefer and spill", FIELDS(zones_fields), .flow = true,
+};
+
 static const struct field service_fields[] = {
 	{ "name", FIELD_NAME, FIELD_REQUIRED, AT(struct service_conf, name), .example = "s3",
 	  .help = "in logs and metrics" },
@@ -568,10 +585,13 @@ static const struct field service_fields[] = {
 	  .help = "IPv6 nodes see the IPv4 client a.b.c.d as <prefix>a.b.c.d" },
 	{ "health", FIELD_RECORD, 0, AT(struct service_conf, health), .record = &health_record,
 	  .help = "how nodes are checked; default tcp, for udp off" },
-	{ "zones", FIELD_UNBUILT },
+	{ "zones", FIELD_RECORD, 0, .record = &zones_record,
+	  .help = "where new flows go first" },
 	{ "drain", FIELD_MILLISECONDS, 0, AT(struct service_conf, drain_ms), 0, DRAIN_MAX_MS,
 	  .help = "how long flows of a node that was taken out may go on" },
-	{ "slow-start", FIELD_UNBUILT, .words = WORDS({ "off", 0 }, { "0", 0 }, { "0s", 0 }) },
+	{ "slow-start", FIELD_MILLISECONDS, 0, AT(struct service_conf, slow_start_ms), 0,
+	  SLOW_START_MAX_MS, .words = WORDS({ "off", 0 }),
+	  .help = "a node that comes back gets its share little by little over this time" },
 	{ "idle-timeout", FIELD_MILLISECONDS, 0, AT(struct service_conf, idle_timeout_ms),
 	  IDLE_TIMEOUT_MIN_MS, IDLE_TIMEOUT_MAX_MS, .help = "of a flow" },
 };

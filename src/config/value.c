@@ -87,6 +87,14 @@ static int read_number(const struct field *f, const char *text, void *member)
 	return end && !*end ? set_in_range(f, n, member) : -EINVAL;
 }
 
+static int read_percent(const struct field *f, const char *text, void *member)
+{
+	uint64_t n;
+	const char *end = read_digits(text, &n);
+
+	return end && !strcmp(end, "%") ? set_in_range(f, n, member) : -EINVAL;
+}
+
 static int read_rate(const struct field *f, const char *text, void *member, struct err *hint)
 {
 	uint64_t n;
@@ -353,6 +361,8 @@ int value__read(const struct field *f, const char *text, void *member, struct me
 		return read_number(f, text, member);
 	case FIELD_SIZE:
 		return read_size(f, text, member);
+	case FIELD_PERCENT:
+		return read_percent(f, text, member);
 	case FIELD_RATE:
 		return read_rate(f, text, member, hint);
 	case FIELD_SECONDS:

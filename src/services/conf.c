@@ -257,6 +257,23 @@ static void complain_of_health(const struct health_conf *h, struct complaints *t
 			 HEALTH_COUNT_MAX);
 }
 
+static bool has_zone(const struct service_conf *s, const char *zone)
+{
+	for (size_t i = 0; i < s->n_node; i++)
+		if (!memcmp(s->node[i].zone, zone, SERVICE_NAME_MAX))
+			return true;
+	return false;
+}
+
+static void complain_of_zones(const struct service_conf *s, struct complaints *to)
+{
+	if (s->prefer_zone[0] && !has_zone(s, s->prefer_zone))
+		complain(to, s->prefer_zone, "services.zones.prefer", "no node has the zone %s",
+			 s->prefer_zone);
+	if (s->spill_percent < 1 || s->spill_percent > 100)
+		complain(to, &s->spill_percent, "services.zones.spill", "expected 1 to 100 %%");
+}
+
 static void complain_of_service(const struct services_conf *c, const struct service_conf *s,
 				struct complaints *to)
 {
@@ -270,9 +287,13 @@ static void complain_of_service(const struct services_conf *c, const struct serv
 	complain_of_source(s, to);
 	complain_of_nodes(c, s, to);
 	complain_of_health(&s->health, to);
+	complain_of_zones(s, to);
 	if (s->drain_ms > DRAIN_MAX_MS)
 		complain(to, &s->drain_ms, "services.drain", "expected at most %d ms",
 			 DRAIN_MAX_MS);
+	if (s->slow_start_ms > SLOW_START_MAX_MS)
+		complain(to, &s->slow_start_ms, "services.slow-start", "expected at most %d ms",
+			 SLOW_START_MAX_MS);
 	if (s->idle_timeout_ms < IDLE_TIMEOUT_MIN_MS || s->idle_timeout_ms > IDLE_TIMEOUT_MAX_MS)
 		complain(to, &s->idle_timeout_ms, "services.idle-timeout", "expected %d to %d ms",
 			 IDLE_TIMEOUT_MIN_MS, IDLE_TIMEOUT_MAX_MS);

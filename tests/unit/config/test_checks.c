@@ -62,10 +62,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 		  "dns64.router-advertisement", "not built yet", NULL },
 		{ "flow-log", LINKS "egress6: {prefixes: inside, flow-log: {interval: 1m}}\n",
 		  "egress6.flow-log", "not built yet", NULL },
-		{ "zones of services", SERVICE("zones: {prefer: a, spill: 80%}"),
-		  "services[0].zones", "not built yet", NULL },
-		{ "slow-start", SERVICE("slow-start: 30s"), "services[0].slow-start",
-		  "not built yet", SERVICE("slow-start: off") },
 		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",
 		  "proxy-v2 is not built yet", SERVICE("client-address: keep") },
 	};
@@ -177,6 +173,31 @@ static void nat64_that_cannot_work_is_refused(void **state)
 	(void)state;
 	ASSERT_ROWS(rows);
 #undef STATIC
+}
+
+static void zones_and_slow_start_are_checked(void **state)
+{
+#define ZONED(text)                                                                                \
+	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
+	      "{name: n, address: 192.0.2.2, zone: east}, " text "}]\n"
+	static const struct row rows[] = {
+		{ "a zone that no node has", ZONED("zones: {prefer: west}"),
+		  "services[0].zones.prefer", "no node has the zone west",
+		  ZONED("zones: {prefer: east}") },
+		{ "spill alone", ZONED("zones: {spill: 80%}"), "services[0].zones",
+		  "`prefer` is missing", ZONED("zones: {prefer: east, spill: 80%}") },
+		{ "spill without its sign", ZONED("zones: {prefer: east, spill: 80}"),
+		  "services[0].zones.spill", "expected a percentage from 1% to 100%", NULL },
+		{ "spill above all", ZONED("zones: {prefer: east, spill: 101%}"),
+		  "services[0].zones.spill", "expected a percentage",
+		  ZONED("zones: {prefer: east, spill: 100%}") },
+		{ "slow start of days", ZONED("slow-start: 61m"), "services[0].slow-start",
+		  "expected off or a duration", ZONED("slow-start: 1h") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef ZONED
 }
 
 static void services_that_cannot_work_are_refused(void **state)
@@ -360,6 +381,7 @@ int main(void)
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),
 		cmocka_unit_test(nat64_that_cannot_work_is_refused),
+		cmocka_unit_test(zones_and_slow_start_are_checked),
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),
 		cmocka_unit_test(sections_that_contradict_each_other_are_refused),

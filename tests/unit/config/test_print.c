@@ -266,6 +266,13 @@ static void random_service(uint64_t *s, struct random_config *r, unsigned at)
 		if (below(s, 2))
 			random_name(s, n->zone, sizeof(n->zone));
 	}
+	if (below(s, 2))
+		random_name(s, v->prefer_zone, sizeof(v->prefer_zone));
+	else
+		memset(v->prefer_zone, 0, sizeof(v->prefer_zone));
+	memcpy(v->node[0].zone, v->prefer_zone, sizeof(v->prefer_zone));
+	if (!v->prefer_zone[0])
+		v->spill_percent = 80; /* not printed */
 	if (v->client_address == CLIENT_KEEP && v4 && v6)
 		v->client_address = CLIENT_HIDE;
 }

@@ -140,6 +140,9 @@ static void service_of_the_whole_sample(void **state)
 	assert_string_equal(s->node[2].name, "store3");
 	assert_addr(&s->node[2].address, "192.0.2.31");
 	assert_string_equal(s->node[1].zone, "b");
+	assert_string_equal(s->prefer_zone, "a");
+	assert_int_equal(s->spill_percent, 80);
+	assert_int_equal(s->slow_start_ms, 30000);
 	assert_int_equal(s->node[1].weight, 1);
 	assert_int_equal(s->scheduler, SCHEDULER_P2C);
 	assert_int_equal(s->client_address, CLIENT_EMBED);
