@@ -46,5 +46,5 @@ need_s3rver() {
 	command -v npm >/dev/null || need_packages nodejs npm || return 1
 	echo "installing: s3rver"
 	mkdir -p "$1" &&
-		npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts s3rver@3.7.1
+		timeout 180 npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts s3rver@3.7.1
 }
