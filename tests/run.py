@@ -1,7 +1,7 @@
 """Builds and runs every test; started by tests/run, which has installed what is needed.
 
 One line per part as it goes, the output of what failed, and a last line with the sums. Builds are in
-build* of the source tree and are kept, so that a second run is quick.
+build-* of the source tree and are kept, so that a second run is quick; `build` is left to the user.
 """
 import argparse
 import json
@@ -17,13 +17,14 @@ import xml.etree.ElementTree as xml
 TOP = pathlib.Path(__file__).resolve().parent.parent
 SUITES = ["unit", "property", "golden", "fuzz"]
 BUILDS = {  # directory: (compiler, options)
-    "build": ("gcc", ["-Dwerror=true"]),
+    "build-test": ("gcc", ["-Dwerror=true"]),
     # without -Werror: gcc sees truncations that are none in instrumented code
     "build-asan": ("gcc", ["-Db_sanitize=address,undefined"]),
     "build-tsan": ("gcc", ["-Db_sanitize=thread"]),
     "build-fuzz": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
                              "-Dc_args=-fsanitize=fuzzer-no-link"]),
 }
+NO_REASON = ("", "Skipped", "unconditional skip")  # what pytest writes for want of one
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
@@ -88,13 +89,19 @@ class Run:
         code, out = self.command("meson", "test", "-C", directory, "--no-rebuild",
                                  "--print-errorlogs", *chosen,
                                  timeout=seconds)
-        results = []
+        tests = []
         log = directory / "meson-logs/testlog.json"
         if log.exists() and code != 124:
-            results = [json.loads(line)["result"] for line in log.read_text().splitlines()]
+            tests = [json.loads(line) for line in log.read_text().splitlines()]
+        results = [one["result"] for one in tests]
         good = sum(r in ("OK", "EXPECTEDFAIL") for r in results)
         skipped = results.count("SKIP")
         bad = len(results) - good - skipped
+        for one in tests:
+            if one["result"] == "SKIP":
+                reason = (one.get("stdout") or one.get("stderr") or "").strip()
+                self.say(f"{one['name']} skipped: {reason or 'it does not say why; counts as failed'}")
+                bad, skipped = bad + (not reason), skipped - (not reason)
         if code and not bad:
             bad = 1
         if bad:
@@ -103,7 +110,7 @@ class Run:
 
     # -- parts ----------------------------------------------------------------------------------------
     def unit(self):
-        directory = self.build("build", "all", "meson-test-prereq", "tests/bench/floor")
+        directory = self.build("build-test", "all", "meson-test-prereq", "tests/bench/floor")
         if directory:
             self.meson_tests("unit, property, golden, corpora with gcc", directory, SUITES)
 
@@ -119,9 +126,10 @@ class Run:
 
     def lint(self):
         start = time.monotonic()
-        if not (TOP / "build" / "build.ninja").exists() and not self.build("build"):
+        directory = self.build("build-test", "all")
+        if not directory:
             return
-        code, out = self.command(TOP / "tests/lint/lint.py", "--build", TOP / "build", timeout=300)
+        code, out = self.command(TOP / "tests/lint/lint.py", "--build", directory, timeout=300)
         sums = re.search(r"(\d+) passed, (\d+) failed", out)
         passed, failed = map(int, sums.groups()) if sums else (0, 1)
         if failed or code:
@@ -136,7 +144,7 @@ class Run:
 
     def pytest(self, what, folder, seconds):
         start = time.monotonic()
-        directory = self.build("build", "all")
+        directory = self.build("build-test", "all")
         if not directory:
             return
         report = directory / f"{folder}.xml"
@@ -154,7 +162,11 @@ class Run:
                                             ("tests", "failures", "errors", "skipped"))
             failed = failures + errors
             passed = n - failed - skipped
-        failed = max(failed, int(code not in (0, 5)))
+            silent = sum(s.get("message", "") in NO_REASON for s in suite.iter("skipped"))
+            if silent:
+                self.say(f"{silent} skipped without saying why: that counts as failed")
+                failed, skipped = failed + silent, skipped - silent
+        failed = max(failed, int(code != 0))  # 5: nothing was collected
         if failed or skipped:
             print("\n".join(out.splitlines()[-120:]))
         self.count(what, passed, failed, skipped,
