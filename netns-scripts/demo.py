@@ -212,7 +212,7 @@ class Demo:
 
     # -- what it looks like -------------------------------------------------------------------------------
     def trace(self):
-        out = self.net.host6.out("traceroute", "-6", "-n", "-q1", "-w2", nat64(WEB4))
+        out = self.net.host6.out("traceroute", "-6", "-n", "-q1", "-N1", "-w2", nat64(WEB4))
         hops = [line.split()[1] for line in out.splitlines()[1:]]
         if len(hops) != 3 or hops[2] != nat64("cb00:7150"):
             raise Failed(out)

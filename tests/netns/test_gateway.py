@@ -180,20 +180,20 @@ def test_an_ipv4_server_learns_of_the_translated_length(net):
 
 @pytest.mark.parametrize("how", [[], ["-I"], ["-T", "-p", "80"]], ids=["udp", "icmp", "tcp"])
 def test_the_router_is_exactly_one_hop_from_inside(net, how):
-    out = net.host6.out("traceroute", "-6", "-n", "-q1", "-w2", *how, nat64(WEB4))
+    out = net.host6.out("traceroute", "-6", "-n", "-q1", "-N1", "-w2", *how, nat64(WEB4))
     hops = [line.split()[1] for line in out.splitlines()[1:]]
     assert hops[0].startswith("2001:db8:1:") and len(hops) == 3, out
     assert hops[1:] == [servers.embedded(a, "64:ff9b::") for a in (INET4, WEB4)], out
 
 
 def test_the_router_is_exactly_one_hop_from_outside(net):
-    out = net.client4.out("traceroute", "-n", "-q1", "-w2", "-T", "-p", STATIC_PORT, POOL4)
+    out = net.client4.out("traceroute", "-n", "-q1", "-N1", "-w2", "-T", "-p", STATIC_PORT, POOL4)
     hops = [line.split()[1] for line in out.splitlines()[1:]]
     assert len(hops) == 3 and hops[0] == "203.0.113.1" and hops[2] == POOL4, out
 
 
 def test_egress6_is_one_hop_too(net):
-    out = net.host6.out("traceroute", "-6", "-n", "-q1", "-w2", WEB6)
+    out = net.host6.out("traceroute", "-6", "-n", "-q1", "-N1", "-w2", WEB6)
     assert [line.split()[1] for line in out.splitlines()[1:]] == \
         ["2001:db8:1::1", "2001:db8:ffff::1", WEB6], out
 
