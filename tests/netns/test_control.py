@@ -184,7 +184,7 @@ def test_a_user_that_does_not_exist_is_named_with_the_fix(lab):
     g = lab.gateway(BASIC.replace("nobody", "sg-no-such-user"), wait=False)
     assert g.wait_end() == 1
     assert "useradd --system" in "".join(g.lines)
-    assert not guard_stands(lab)
+    assert guard_stands(lab)  # before anything that may fail
 
 
 def test_root_is_refused_as_the_user(lab):
