@@ -165,9 +165,29 @@ static int build_egress6(struct snapshot *s, const struct snapshot_input *in, st
 	return egress6_table_build(&s->egress6, &conf, e);
 }
 
+/* An operator writes the shared address as it is; the data plane only ever sees its alias. */
+static void use_alias(const struct nat64_conf *from, const struct netlink_facts *f,
+		      struct pool4_conf *pool, struct static_conf *entry)
+{
+	bool shares = false;
+
+	for (size_t i = 0; i < from->n_pool4; i++) {
+		pool[i] = from->pool4[i];
+		shares |= pool[i].outside;
+		if (pool[i].outside)
+			pool[i].first = pool[i].last = shared_alias(f);
+	}
+	for (size_t i = 0; i < from->n_static; i++) {
+		entry[i] = from->static_entry[i];
+		if (shares && f && f->has_shared && addr_equal(&entry[i].outside, &f->shared_real))
+			entry[i].outside = shared_alias(f);
+	}
+}
+
 static int build_nat64(struct snapshot *s, const struct snapshot_input *in, struct err *e)
 {
 	struct nat64_conf conf = in->conf->nat64;
+	struct static_conf *entry;
 	struct pool4_conf *pool;
 	int rc;
 
@@ -175,15 +195,17 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 	if (!in->conf->has_nat64)
 		return 0;
 	pool = calloc(conf.n_pool4 + 1, sizeof(*pool));
-	if (!pool)
-		return err_set(e, -ENOMEM, "nat64: out of memory");
-	for (size_t i = 0; i < conf.n_pool4; i++) {
-		pool[i] = conf.pool4[i];
-		if (pool[i].outside)
-			pool[i].first = pool[i].last = shared_alias(in->facts);
+	entry = calloc(conf.n_static + 1, sizeof(*entry));
+	if (pool && entry) {
+		use_alias(&in->conf->nat64, in->facts, pool, entry);
+		conf.pool4 = pool;
+		conf.static_entry = entry;
+		rc = nat64_table_new(&s->nat64, &conf, in->running ? in->running->nat64 : NULL,
+				     &s->steer, e);
+	} else {
+		rc = err_set(e, -ENOMEM, "nat64: out of memory");
 	}
-	conf.pool4 = pool;
-	rc = nat64_table_new(&s->nat64, &conf, in->running ? in->running->nat64 : NULL, &s->steer, e);
+	free(entry);
 	free(pool);
 	return rc;
 }

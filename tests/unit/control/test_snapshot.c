@@ -95,6 +95,24 @@ static bool holds(const struct snapshot *s, const char *text)
 	return false;
 }
 
+static void a_static_entry_may_name_the_shared_address(void **state)
+{
+	struct config *c = parse("interfaces: {inside: lan0, outside: wan0}\n"
+				 "nat64:\n"
+				 "  pool4: {address: outside, ports: 9000-28999}\n"
+				 "  static: [{protocol: tcp, inside: {address: 2001:db8:1::80, port: 443},\n"
+				 "            outside: {address: 192.0.2.2, port: 9000}}]\n");
+	struct world w;
+	struct snapshot *s;
+
+	(void)state;
+	make_world(&w);
+	s = build(c, &w.facts, NULL); /* fails where the entry is outside of pool4 */
+	assert_true(nat64_claims_pool4(s->nat64, &w.facts.shared_alias));
+	snapshot_free(s);
+	config_free(c);
+}
+
 static void mtu_and_own_addresses_come_from_the_interfaces(void **state)
 {
 	struct config *c = parse(nat64_and_egress6);
@@ -351,6 +369,7 @@ static void only_what_matters_to_workers_asks_for_a_new_snapshot(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_static_entry_may_name_the_shared_address),
 		cmocka_unit_test(mtu_and_own_addresses_come_from_the_interfaces),
 		cmocka_unit_test(the_smallest_mtu_of_a_side_counts),
 		cmocka_unit_test(egress6_follows_global_prefixes_and_bcp38_knows_all),
