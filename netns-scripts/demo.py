@@ -11,8 +11,8 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from lab import configs, servers  # noqa: E402
 from lab.gateway import Gateway, default_build  # noqa: E402
 from lab.netns import Failed, run, stop, wait_until  # noqa: E402
-from lab.topology import (CLIENT4, DNS4, GW_WAN4, HOST6, Network, S3_PORT, VIP4, VIP6,  # noqa: E402
-                          WEB4, WEB6, nat64)
+from lab.topology import (CLIENT4, DNS4, GW_WAN4, HOST6, Network, PREFIX, S3_PORT,  # noqa: E402
+                          VIP4, VIP6, WEB4, WEB6, nat64)
 
 LOAD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab", "load.py")
 GIB = 1 << 30
@@ -243,6 +243,14 @@ class Demo:
             raise Failed(got)
         return f"ssh from client4: {' '.join(got.split()[:4])}"
 
+    def host_behind_it_is_reached(self):
+        url = f"http://{GW_WAN4}:{configs.SHARED_PORT}/probe"
+        self.net.client4.run("curl", "-sSf", "-m10", "-o/dev/null", url)
+        want = servers.embedded(CLIENT4, PREFIX)
+        line = wait_until(lambda: (line := self.last_line(self.net.store["store1"])).startswith(want)
+                          and line, f"store1 has logged {want}", timeout=2)
+        return f"{url}; store1's log: {line}"
+
     def run(self):
         print("The network")
         self.step("servers of the Internet and the storage network", self.start_servers)
@@ -272,6 +280,8 @@ class Demo:
             self.step("gw fetches a page", self.router_fetches)
             self.step("gw pings", self.router_pings)
             self.step("gw is reached by ssh", self.router_is_reached)
+            self.step("client4 reaches an IPv6-only node on it, by a static entry",
+                      self.host_behind_it_is_reached)
         print("What it looks like")
         self.step("traceroute from host6 to the IPv4 server", self.trace)
         self.step("sixgatectl status", self.status)
