@@ -25,6 +25,7 @@ BUILDS = {  # directory: (compiler, options)
                              "-Dc_args=-fsanitize=fuzzer-no-link"]),
 }
 NO_REASON = ("", "Skipped", "unconditional skip")  # what pytest writes for want of one
+PROGRAMS = ["src/sixgated/sixgated", "src/sixgatectl/sixgatectl"]
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
@@ -118,11 +119,16 @@ class Run:
         directory = self.build("build-asan", "all", "meson-test-prereq")
         if directory:
             self.meson_tests("the same under ASan and UBSan", directory, SUITES)
+            self.pytest("gateway and services on real kernels under them", "netns/test_gateway.py",
+                        900, directory, TOP / "tests/netns/test_services.py",
+                        "-k", "1-worker or services or reload")
 
     def threads(self):
-        directory = self.build("build-tsan", "meson-test-prereq")
+        directory = self.build("build-tsan", *PROGRAMS, "tests/unit/io/io_loop")
         if directory:
             self.meson_tests("threads under TSan", directory, ["threads"])
+            self.pytest("two workers on real kernels under TSan", "netns/test_gateway.py", 600,
+                        directory, "-k", "2-workers or reload")
 
     def lint(self):
         start = time.monotonic()
@@ -144,10 +150,10 @@ class Run:
 
     def run_pytest(self, directory, folder, seconds, *more):
         """(exit code, output, junit suite or None) of one call of pytest."""
-        report = directory / f"{folder}.xml"
+        report = directory / f"{folder.replace('/', '-')}.xml"
         report.unlink(missing_ok=True)
         code, out = self.command("/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-o",
-                                 f"cache_dir={directory}/pytest-{folder}", f"--junitxml={report}",
+                                 f"cache_dir={directory}/{report.stem}-cache", f"--junitxml={report}",
                                  *more, TOP / "tests" / folder, timeout=seconds,
                                  env={"SIXGATE_BUILD": str(directory),
                                       "SIXGATED": str(directory / "src/sixgated/sixgated"),
@@ -160,22 +166,23 @@ class Run:
         return [t.get("name") for t in suite.iter("testcase")
                 if t.find("failure") is not None or t.find("error") is not None]
 
-    def second_try(self, directory, folder, bad):
+    def second_try(self, directory, folder, bad, chosen):
         """Kernels, daemons and clocks of a busy machine: what fails once and then holds is named
         and passes, what fails twice has failed. Returns how many failed twice."""
         self.say(f"a second try of {len(bad)}: {', '.join(bad)}")
-        code, out, suite = self.run_pytest(directory, folder, 600, "--last-failed")
+        code, out, suite = self.run_pytest(directory, folder, 600, *chosen, "--last-failed")
         still = self.bad_tests(suite) if suite is not None else bad
         if still:
             print("\n".join(out.splitlines()[-120:]))
         return max(len(still), int(code != 0))
 
-    def pytest(self, what, folder, seconds):
+    def pytest(self, what, folder, seconds, directory=None, *chosen):
+        """@chosen: more arguments for pytest; @directory: the build that is tested."""
         start = time.monotonic()
-        directory = self.build("build-test", "all")
+        directory = directory or self.build("build-test", "all")
         if not directory:
             return
-        code, out, suite = self.run_pytest(directory, folder, seconds)
+        code, out, suite = self.run_pytest(directory, folder, seconds, *chosen)
         passed = failed = skipped = 0
         if suite is not None:
             bad, skipped = self.bad_tests(suite), int(suite.get("skipped"))
@@ -186,13 +193,27 @@ class Run:
                 failed, skipped = silent, skipped - silent
             if bad:
                 print("\n".join(out.splitlines()[-120:]))
-                twice = self.second_try(directory, folder, bad) if folder == "netns" else len(bad)
+                twice = (self.second_try(directory, folder, bad, chosen)
+                         if folder.startswith("netns") else len(bad))
                 failed, passed = failed + twice, passed + len(bad) - twice
                 code = 0  # every one of them has been counted
         failed = max(failed, int(code != 0))  # 5: nothing was collected
         if failed or skipped:
             print("\n".join(out.splitlines()[-20:]))
         self.count(what, passed, failed, skipped, time.monotonic() - start)
+
+    def demo(self):
+        directory = self.build("build-test", *PROGRAMS)
+        for more in ([], ["--shared-address"]) if directory else ():
+            start = time.monotonic()
+            code, out = self.command("/usr/bin/python3", TOP / "netns-scripts/demo.py", "--build",
+                                     directory, "--name", f"sgd{os.getpid()}", *more, timeout=400)
+            sums = re.search(r"(\d+) of (\d+) things tried worked", out)
+            good, tried = map(int, sums.groups()) if sums else (0, 1)
+            if code:
+                print(out)
+            self.count(" ".join(["the demo", *more]), good, max(tried - good, int(code != 0)), 0,
+                       time.monotonic() - start)
 
     def fuzz(self):
         start = time.monotonic()
@@ -221,7 +242,7 @@ class Run:
 
 
 def main():
-    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "fuzz"]
+    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "demo", "fuzz"]
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
     p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
