@@ -202,7 +202,7 @@ void health__attempt_start(struct attempt *a, const struct attempt_target *t)
 	uv_tcp_init(a->loop, &a->tcp); /* without a family: opens nothing, cannot fail */
 	a->is_open = true;
 	uv_timer_start(&a->timer, on_timeout, t->timeout_ms, 0);
-	if (t->http && !health__http_request(a->request, t->http, &t->to, t->port))
+	if (t->http && !health__http_request(a->request, t->http, t->host, t->port))
 		rc = UV_EINVAL;
 	else
 		rc = connect_to(a, t);

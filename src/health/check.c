@@ -1,8 +1,8 @@
 /*
  * check.c - one node: its rounds of checks, and what follows from their results.
  *
- * A round is one attempt straight to the node and, if that is good, one through the data plane. The
- * state shown to the schedulers is the streak of rounds, overridden by draining and eased by slow
+ * A round is one attempt straight to the node and, if that is good, one through the data plane; both
+ * together have one timeout. The state shown to the schedulers is the streak of rounds, overridden by draining and eased by slow
  * start.
  */
 #include "health_internal.h"
@@ -12,8 +12,9 @@
 
 enum {
 	PROTO_TCP = 6,
-	ROUND_LEAST_PERCENT = 85, /* rounds begin 85 to 97 % of the interval apart: never later */
+	ROUND_LEAST_PERCENT = 85, /* rounds begin 85 to 97 % of their period apart: never later */
 	ROUND_MOST_PERCENT = 97,
+	NOTICED_MS = 750, /* of the second after the last interval; the rest is for the resets */
 	NO_WAY_LOG_MS = 600000
 };
 
@@ -36,12 +37,29 @@ static void say(const struct check *c)
 		   st.why[0] ? ": " : "", st.why);
 }
 
+/*
+ * A node that falls silent right after a good round is found out by the last of `fall` rounds, each
+ * of which takes a timeout. Where that would be later than fall x interval + 1 s, rounds begin
+ * closer together, so that the promise holds for every timeout up to the interval.
+ */
+uint32_t health__round_period_ms(const struct health_conf *c)
+{
+	uint64_t bound = (uint64_t)c->fall * c->interval_ms + NOTICED_MS, timeout = c->timeout_ms;
+	uint64_t period;
+
+	if ((c->fall + 1) * timeout <= bound)
+		period = (bound - timeout) / c->fall; /* rounds end before the next is due */
+	else
+		period = bound - c->fall * timeout; /* bad rounds follow each other at once */
+	return period < c->interval_ms ? (uint32_t)period : c->interval_ms;
+}
+
 static uint32_t jittered(const struct check *c)
 {
 	uint32_t span = ROUND_MOST_PERCENT - ROUND_LEAST_PERCENT + 1;
 	uint64_t percent = ROUND_LEAST_PERCENT + health__random(c->h, span);
 
-	return (uint32_t)(c->conf.health.interval_ms * percent / 100);
+	return (uint32_t)(health__round_period_ms(&c->conf.health) * percent / 100);
 }
 
 static void plan_next_round(struct check *c)
@@ -140,13 +158,31 @@ static void note_no_way_through(struct check *c, const char *why)
 	note(c, true, "");
 }
 
+static uint16_t health_port(const struct check_conf *conf)
+{
+	return conf->health.port ? conf->health.port : conf->port;
+}
+
+/* What is left of the time of a round: one timeout for both of its attempts. */
+static uint32_t time_left_ms(const struct check *c)
+{
+	uint64_t end = c->round_began_ms + c->conf.health.timeout_ms, now = uv_now(c->setup->loop);
+
+	return end > now ? (uint32_t)(end - now) : 1;
+}
+
+/* The same question as a client would ask it. Only the service port is carried to the node: where
+ * HTTP is asked at another port, the service port need not know the path, and a connection does. */
 static void through_dataplane(struct check *c)
 {
 	struct attempt_target t = { .to = c->setup->probe_address(c->at.service, c->at.node),
 				    .port = c->conf.port,
 				    .from = &c->setup->probe_client,
-				    .timeout_ms = c->conf.health.timeout_ms };
+				    .host = &c->conf.address,
+				    .timeout_ms = time_left_ms(c) };
 
+	if (c->conf.health.kind == HEALTH_HTTP && health_port(&c->conf) == c->conf.port)
+		t.http = &c->conf.health;
 	c->through = true;
 	health__attempt_start(&c->attempt, &t);
 }
@@ -155,7 +191,8 @@ static void straight(struct check *c)
 {
 	const struct health_conf *conf = &c->conf.health;
 	struct attempt_target t = { .to = c->conf.address,
-				    .port = conf->port ? conf->port : c->conf.port,
+				    .port = health_port(&c->conf),
+				    .host = &c->conf.address,
 				    .timeout_ms = conf->timeout_ms };
 
 	if (conf->kind == HEALTH_HTTP)
@@ -172,10 +209,14 @@ static void begin_round(uv_timer_t *timer)
 	straight(c);
 }
 
-/* The node itself is well: what is wrong lies on the way of its clients. */
-static void explain_through(const struct attempt *a, char why[REASON_MAX])
+/* The node itself is well: what is wrong lies on the way of its clients. Unless the direct check
+ * took most of the time: then it is a slow node. */
+static void explain_through(const struct check *c, const struct attempt *a, char why[REASON_MAX])
 {
-	if (a->error == UV_ETIMEDOUT)
+	if (a->error == UV_ETIMEDOUT && a->timeout_ms < c->conf.health.timeout_ms / 2)
+		snprintf(why, REASON_MAX, "slow: both checks together take more than %u ms",
+			 c->conf.health.timeout_ms);
+	else if (a->error == UV_ETIMEDOUT)
 		snprintf(why, REASON_MAX, "replies bypass this gateway");
 	else
 		snprintf(why, REASON_MAX, "through this gateway: %s", a->why);
@@ -208,7 +249,7 @@ static void note_attempt(struct check *c, const struct attempt *a)
 	} else if (a->outcome == OUTCOME_UNKNOWN) {
 		note_unknown(c, a->why);
 	} else if (c->through) {
-		explain_through(a, why);
+		explain_through(c, a, why);
 		note(c, false, why);
 	} else {
 		note(c, false, a->why);

@@ -60,11 +60,15 @@ struct attempt {
 	char request[REQUEST_MAX], input[2048];
 };
 
-/** struct attempt_target - @from: NULL for any address of the host. */
+/**
+ * struct attempt_target
+ * @from: NULL for any address of the host
+ * @host: what stands in the request for the node, where the file names no host
+ */
 struct attempt_target {
 	struct addr to;
 	uint16_t port;
-	const struct addr *from;
+	const struct addr *from, *host;
 	const struct health_conf *http;
 	uint32_t timeout_ms;
 };
@@ -129,6 +133,9 @@ struct check {
 struct check *health__check_new(struct health *h, const struct health_setup *setup,
 				const struct check_conf *conf);
 void health__check_start(struct check *c, uint64_t first_ms);
+/** health__round_period_ms() - rounds begin at most so far apart: the interval, or less where a long
+ *  timeout would keep a silent node for more than fall x interval + 1 s. */
+uint32_t health__round_period_ms(const struct health_conf *c);
 /** health__check_change() - same node, other conditions. */
 void health__check_change(struct check *c, const struct check_conf *conf);
 void health__check_drain(struct check *c, bool by_operator);

@@ -26,12 +26,12 @@ HEALTH = ("http: {path: /health}, interval: 1s, timeout: 500ms, rise: 1, "
 RATE, SECONDS = 150, 8
 
 
-def config(gw, **kw):
+def config(gw, health=HEALTH, **kw):
     return f"""
 gateway: {{name: lab, workers: 2, flows: 64k, user: nobody, control: {gw.control}}}
 interfaces: {{inside: [lan0, sto0], outside: wan0}}
 egress6: {{prefixes: inside}}
-""" + configs.services(health=HEALTH, **kw)
+""" + configs.services(health=health, **kw)
 
 
 @pytest.fixture
@@ -190,10 +190,9 @@ def libc_setns(fd):
     return ctypes.CDLL(None, use_errno=True).setns(fd, 0x40000000)
 
 
-@pytest.mark.parametrize("where", ["client4", "web6"])
-def test_idle_connections_to_a_node_that_went_silent_are_reset(net, where):
-    vip = topology.VIP4 if where == "client4" else topology.VIP6
-    all_ = [connected(net, net.hosts[where], vip) for _ in range(12)]
+def reset_in_time(net, host, vip):
+    """Idle connections to store2, which vanishes, are reset in time, and others are left alone."""
+    all_ = [connected(net, host, vip) for _ in range(12)]
     struck = [s for s, node in all_ if node == "store2"]
     others = [s for s, node in all_ if node != "store2"]
     assert struck and others
@@ -211,6 +210,20 @@ def test_idle_connections_to_a_node_that_went_silent_are_reset(net, where):
         s.close()
 
 
+@pytest.mark.parametrize("where", ["client4", "web6"])
+def test_idle_connections_to_a_node_that_went_silent_are_reset(net, where):
+    reset_in_time(net, net.hosts[where], topology.VIP4 if where == "client4" else topology.VIP6)
+
+
+def test_they_are_reset_in_time_where_the_timeout_is_the_interval(net):
+    net.gateway.write(config(net.gateway, health=HEALTH.replace("500ms", "1s")))
+    net.gateway.ctl("reload")
+    for _ in range(3):  # at another moment between two checks each time
+        reset_in_time(net, net.client4, topology.VIP4)
+        revive(net.store["store2"])
+        wait_nodes(net, up=("store2",))
+
+
 def test_a_node_whose_replies_bypass_the_gateway_is_down_for_that_reason(net):
     store1 = net.store["store1"]
     store1.route("default", topology.STORES["store2"])
@@ -218,6 +231,24 @@ def test_a_node_whose_replies_bypass_the_gateway_is_down_for_that_reason(net):
     assert now["store1"]["why"] == "replies bypass this gateway"
     assert set(fetch(net.client4, topology.VIP4, 12)) == {"store2", "store3"}
     store1.route("default", "2001:db8:5::ff")
+    wait_nodes(net, up=("store1",))
+
+
+def test_a_node_whose_http_answers_alone_bypass_the_gateway_is_down_for_that_reason(net):
+    """Connections are made by way of us, and what is then said goes another way: a rule on the node."""
+    store1 = net.store["store1"]
+    store1.ip("-6", "route", "add", "default", "via", topology.STORES["store2"], "table", "77")
+    store1.ip("-6", "rule", "add", "fwmark", "7", "table", "77")
+    store1.run("nft", "-f", "-", text_in=f"""
+table inet gone {{
+  chain out {{
+    type route hook output priority mangle;
+    ip6 daddr != 2001:db8:5::/64 tcp sport {topology.S3_PORT} meta length > 120 meta mark set 7;
+  }}
+}}""")
+    now = wait_nodes(net, up=("store2", "store3"), down=("store1",))
+    assert now["store1"]["why"] == "replies bypass this gateway"
+    revive(store1)
     wait_nodes(net, up=("store1",))
 
 

@@ -2,9 +2,10 @@
  * health.h - which storage nodes are fit to serve, found out by asking them.
  *
  * Every node is checked by itself: a connection (or an HTTP request) from this host, and when that
- * went well one more connection through the data plane, as a client's would go: a node that answers
- * its clients past this gateway fails only there. One round at a time per node; rounds begin
- * `interval` apart, a little less so that nodes do not move in step.
+ * went well the same through the data plane, as a client's would go: a node that answers its
+ * clients past this gateway fails only there. One round at a time per node, within one `timeout`;
+ * rounds begin at most `interval` apart, a little less so that nodes do not move in step, and less
+ * where the timeout is long: a silent node is down within fall x interval + 1 s.
  *
  * A node is down until its first check, which is made at once and counts for `rise`. All calls
  * belong to the thread of the loop.

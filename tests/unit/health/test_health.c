@@ -8,21 +8,27 @@
 #include <fcntl.h>
 #include <unistd.h>
 #include "sixgate/base/must.h"
-#include "sixgate/health/health.h"
+#include "health_internal.h"
 
 enum { PATIENCE_MS = 10000, NODES_MAX = 4, INTERVAL_MS = 40, TIMEOUT_MS = 30 };
 
-/** struct server - a node: answers every request with @answer, or not at all when NULL. */
+/** struct server - a node: answers every request with @answer, @delay_ms later, or not at all when
+ *  NULL. @request: the last one. */
 struct server {
 	uv_tcp_t listener;
 	uint16_t port;
 	const char *answer;
+	unsigned delay_ms;
 	int n_open, n_open_most, n_accepted;
+	uint64_t accepted_ms;
+	char request[1024];
 };
 
 struct connection {
 	uv_tcp_t tcp;
 	uv_write_t write;
+	uv_timer_t later;
+	int n_handles;
 	struct server *server;
 	char input[4096];
 };
@@ -138,8 +144,19 @@ static void connection_closed(uv_handle_t *handle)
 {
 	struct connection *c = handle->data;
 
+	if (--c->n_handles)
+		return;
 	c->server->n_open--;
 	free(c);
+}
+
+static void answer_now(uv_timer_t *timer)
+{
+	struct connection *c = timer->data;
+	uv_buf_t out = uv_buf_init((char *)(uintptr_t)c->server->answer,
+				   (unsigned)strlen(c->server->answer));
+
+	assert_int_equal(uv_write(&c->write, (uv_stream_t *)&c->tcp, &out, 1, NULL), 0);
 }
 
 static void on_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
@@ -153,17 +170,15 @@ static void on_input(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
 	struct connection *c = stream->data;
-	uv_buf_t out;
 
-	(void)buf;
 	if (n < 0) {
 		uv_close((uv_handle_t *)stream, connection_closed);
+		uv_close((uv_handle_t *)&c->later, connection_closed);
 		return;
 	}
-	if (!c->server->answer || n == 0)
-		return;
-	out = uv_buf_init((char *)(uintptr_t)c->server->answer, (unsigned)strlen(c->server->answer));
-	assert_int_equal(uv_write(&c->write, stream, &out, 1, NULL), 0);
+	snprintf(c->server->request, sizeof(c->server->request), "%.*s", (int)n, buf->base);
+	if (c->server->answer && n > 0)
+		uv_timer_start(&c->later, answer_now, c->server->delay_ms, 0);
 }
 
 static void on_connection(uv_stream_t *listener, int status)
@@ -173,7 +188,10 @@ static void on_connection(uv_stream_t *listener, int status)
 
 	assert_int_equal(status, 0);
 	c->server = s;
-	c->tcp.data = c;
+	c->tcp.data = c->later.data = c;
+	c->n_handles = 2;
+	s->accepted_ms = uv_now(listener->loop);
+	uv_timer_init(listener->loop, &c->later);
 	uv_tcp_init(listener->loop, &c->tcp);
 	assert_int_equal(uv_accept(listener, (uv_stream_t *)&c->tcp), 0);
 	assert_int_equal(uv_read_start((uv_stream_t *)&c->tcp, on_input, on_read), 0);
@@ -482,6 +500,122 @@ static void a_node_that_answers_past_us_is_down_for_that_reason(void **state)
 	end_mute(&m);
 }
 
+static void http_is_asked_through_the_data_plane_too(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0], *through = &w->server[1];
+	char host[64];
+
+	w->service[0].health.kind = HEALTH_HTTP;
+	w->service[0].health.through_dataplane = true;
+	s->answer = through->answer = "HTTP/1.1 200 OK\r\n\r\n";
+	listen_on(w, s, "127.0.0.1", 0);
+	listen_on(w, through, "127.0.0.2", s->port);
+	through_now = addr_of("127.0.0.2");
+	add_node(w, "a", "127.0.0.1", s->port);
+	begin(w);
+	run_until(w, first_is_up);
+	snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%u\r\n", s->port);
+	assert_non_null(strstr(through->request, "GET / HTTP/1.1\r\n"));
+	assert_non_null(strstr(through->request, host)); /* the node's name, not that of the check */
+	through->answer = "HTTP/1.1 500 No\r\n\r\n";
+	run_until(w, first_is_down_for_a_reason);
+	assert_string_equal(status_of(w, 0).why, "through this gateway: HTTP status 500");
+}
+
+static void a_node_whose_http_answers_bypass_us_is_down_for_that_reason(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0], *through = &w->server[1];
+
+	w->service[0].health.kind = HEALTH_HTTP;
+	w->service[0].health.through_dataplane = true;
+	s->answer = "HTTP/1.1 200 OK\r\n\r\n";
+	listen_on(w, s, "127.0.0.1", 0);
+	listen_on(w, through, "127.0.0.2", s->port); /* connects, and says nothing */
+	through_now = addr_of("127.0.0.2");
+	add_node(w, "a", "127.0.0.1", s->port);
+	begin(w);
+	run_until(w, first_is_down_for_a_reason);
+	assert_string_equal(status_of(w, 0).why, "replies bypass this gateway");
+}
+
+static void http_at_another_port_is_not_asked_of_the_service(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0], *through = &w->server[1];
+
+	w->service[0].health.kind = HEALTH_HTTP;
+	w->service[0].health.through_dataplane = true;
+	s->answer = "HTTP/1.1 200 OK\r\n\r\n";
+	listen_on(w, s, "127.0.0.1", 0);
+	listen_on(w, through, "127.0.0.2", 0);
+	w->service[0].health.port = s->port;
+	through_now = addr_of("127.0.0.2");
+	add_node(w, "a", "127.0.0.1", through->port);
+	begin(w);
+	run_until(w, first_is_up);
+	assert_string_equal(through->request, "");
+}
+
+static void both_attempts_of_a_round_share_one_timeout(void **state)
+{
+	struct world *w = *state;
+	struct server *s = &w->server[0], *through = &w->server[1];
+
+	w->service[0].health.kind = HEALTH_HTTP;
+	w->service[0].health.through_dataplane = true;
+	w->service[0].health.interval_ms = w->service[0].health.timeout_ms = 400;
+	s->answer = "HTTP/1.1 200 OK\r\n\r\n";
+	s->delay_ms = 300;
+	listen_on(w, s, "127.0.0.1", 0);
+	listen_on(w, through, "127.0.0.2", s->port);
+	through_now = addr_of("127.0.0.2");
+	add_node(w, "a", "127.0.0.1", s->port);
+	begin(w);
+	run_until(w, first_is_down_for_a_reason);
+	assert_string_equal(status_of(w, 0).why, "slow: both checks together take more than 400 ms");
+	assert_in_range(uv_now(&w->loop) - s->accepted_ms, 350, 600); /* and not 700 */
+}
+
+/* From a good check on: a period of silence, rounds that fail, and the last one's timeout. */
+static uint64_t silent_for_ms(const struct health_conf *c)
+{
+	uint64_t period = health__round_period_ms(c);
+	uint64_t step = period > c->timeout_ms ? period : c->timeout_ms;
+
+	return period + (c->fall - 1) * step + c->timeout_ms;
+}
+
+static void a_silent_node_is_down_in_time_whatever_the_timeout(void **state)
+{
+	static const uint32_t intervals[] = { 100, 500, 1000, 2000, 5000, 30000, 3600000 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(intervals); i++)
+		for (uint32_t fall = 1; fall <= HEALTH_COUNT_MAX; fall++)
+			for (uint32_t tenths = 1; tenths <= 10; tenths++) {
+				struct health_conf c = { .interval_ms = intervals[i], .fall = fall,
+							 .timeout_ms = intervals[i] / 10 * tenths };
+
+				assert_true(silent_for_ms(&c) + 200 <= fall * (uint64_t)c.interval_ms + 1000);
+				assert_true(health__round_period_ms(&c) <= c.interval_ms);
+				assert_true(health__round_period_ms(&c) >= 100);
+			}
+}
+
+static void an_ordinary_timeout_leaves_the_interval_alone(void **state)
+{
+	struct health_conf c = { .interval_ms = 2000, .timeout_ms = 700, .fall = 3 };
+
+	(void)state;
+	assert_int_equal(health__round_period_ms(&c), 2000);
+	c.timeout_ms = 1000;
+	assert_in_range(health__round_period_ms(&c), 1900, 2000);
+	c.timeout_ms = 2000;
+	assert_int_equal(health__round_period_ms(&c), 750);
+}
+
 static void a_refusal_through_the_data_plane_is_told_apart(void **state)
 {
 	struct world *w = *state;
@@ -755,6 +889,12 @@ int main(void)
 		T(the_health_port_may_be_another),
 		T(checks_go_on_through_the_data_plane),
 		T(a_node_that_answers_past_us_is_down_for_that_reason),
+		T(http_is_asked_through_the_data_plane_too),
+		T(a_node_whose_http_answers_bypass_us_is_down_for_that_reason),
+		T(http_at_another_port_is_not_asked_of_the_service),
+		T(both_attempts_of_a_round_share_one_timeout),
+		T(a_silent_node_is_down_in_time_whatever_the_timeout),
+		T(an_ordinary_timeout_leaves_the_interval_alone),
 		T(a_refusal_through_the_data_plane_is_told_apart),
 		T(without_our_own_end_the_direct_check_has_to_do),
 		T(one_check_at_a_time),
