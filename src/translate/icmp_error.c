@@ -89,6 +89,16 @@ static uint32_t quote_min(const struct packet *p)
 	return head > QUOTE_MIN ? head : QUOTE_MIN;
 }
 
+/* How much of the field is the embedded packet: what pads it stays behind, for the least that the
+ * other family asks for is the place where readers that know no length look (RFC 4884 5.5). */
+static uint32_t unpadded(const struct packet *p, uint32_t len)
+{
+	uint32_t declared = translate__inner_len(p);
+	uint32_t least = (uint32_t)p->inner_l4_at - p->inner_at + 8;
+
+	return declared >= least && declared < len ? declared : len;
+}
+
 /* The embedded packet and its extensions at @to. Return: bytes written, at most @room. */
 static uint32_t put_quote(const struct job *j, struct icmp_head *h, uint8_t *to, uint32_t room)
 {
@@ -97,7 +107,8 @@ static uint32_t put_quote(const struct job *j, struct icmp_head *h, uint8_t *to,
 
 	if (!at || !q.ext_len || q.ext_len + quote_min(j->p) > room)
 		return translate__inner(j, q.len, to, room);
-	len = translate__inner(j, q.len, to, (room - q.ext_len) & ~(unit - 1));
+	len = unpadded(j->p, q.len);
+	len = translate__inner(j, len, to, (room - q.ext_len) & ~(unit - 1));
 	field = round_up(len < QUOTE_MIN ? QUOTE_MIN : len, unit);
 	memset(to + len, 0, field - len);
 	memcpy(to + field, q.ext, q.ext_len);

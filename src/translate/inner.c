@@ -147,6 +147,13 @@ static void rewrite_query(const struct job *j, uint8_t *l4, uint32_t declared)
 	checksum_apply(l4 + 2, checksum_fold(delta));
 }
 
+uint32_t translate__inner_len(const struct packet *p)
+{
+	uint32_t head = (uint32_t)p->inner_l4_at - p->inner_at;
+
+	return head + (p->family == 6 ? read_ip6(p) : read_ip4(p)).l4_len;
+}
+
 uint32_t translate__inner(const struct job *j, uint32_t quoted, uint8_t *to, uint32_t room)
 {
 	const struct packet *p = j->p;

@@ -91,6 +91,10 @@ struct icmp_head {
 bool translate__icmp_4to6(const struct job *j, struct icmp_head *h);
 bool translate__icmp_6to4(const struct job *j, struct icmp_head *h);
 
+/** translate__inner_len() - bytes that the embedded packet had where it was sent, as it declares
+ *  them; nonsense of those that declare nonsense. */
+uint32_t translate__inner_len(const struct packet *p);
+
 /** translate__inner() - the embedded packet, translated, at @to
  *  @quoted: bytes of it that are there; @room: at most so many are written, the header and
  *  8 bytes of l4 must fit.

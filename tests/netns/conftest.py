@@ -24,3 +24,22 @@ def pytest_exception_interact(node, call, report):
         for p in value.programs:
             if "sixgated" in p.log_path:
                 report.sections.append((p.log_path, tail(p, 40)))
+
+
+@pytest.fixture(scope="session", params=[1, 2], ids=["1-worker", "2-workers"])
+def chain(request):
+    """One gateway in a chain of routers, for all tests of paths."""
+    from path_lab import Line
+    with Line(f"sg-ln{os.getpid()}") as n:
+        n.start_gateway(request.param)
+        yield n
+        n.gateway.check_alive()
+        assert n.gateway.stop() == 0
+
+
+@pytest.fixture
+def line(chain):
+    """The same, with what the test has changed taken back."""
+    yield chain
+    chain.gateway.check_alive()
+    chain.restore()

@@ -226,6 +226,33 @@ static void rfc4884_5_1_length_counts_in_4_bytes_in_ipv4(void **state)
 	assert_int_equal(icmp[8 + 116], 0);
 }
 
+/* What pads a short packet is no part of it: its translation is padded anew, to the least, where
+ * traceroute looks for labels. */
+static void rfc4884_3_padding_is_not_translated(void **state)
+{
+	static const struct {
+		uint32_t data, grown; /* of the embedded datagram; the field of the translation */
+	} row[] = { { 0, 128 }, { 40, 128 }, { 80, 128 }, { 81, 136 }, { 99, 152 }, { 100, 152 } };
+	struct rig *r = *state;
+	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		uint8_t quote[140] = { 0 };
+
+		print_message("%u bytes of data\n", row[i].data);
+		build_udp(quote, &inner, row[i].data);
+		memset(quote + 128, 0x20, 12);
+		r->len = build_error(r->bytes, &router, &host, 11, 0, 128 / 4 << 16, quote, 140);
+		assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+		rig_facts(&r->p);
+		assert_int_equal(r->p.data[44], row[i].grown / 8);
+		assert_int_equal(r->p.len, 48 + row[i].grown + 12);
+		assert_int_equal(r->p.data[48 + row[i].grown], 0x20);
+	}
+}
+
 static void rfc4884_5_within_ipv4_the_length_is_kept(void **state)
 {
 	struct rig *r = *state;
@@ -272,6 +299,7 @@ int main(void)
 		RIG_TEST(rfc4884_5_4_types_without_length_lose_their_extensions),
 		RIG_TEST(rfc7915_4_3_the_quote_is_cut_before_the_extensions_are),
 		RIG_TEST(rfc4884_5_1_length_counts_in_4_bytes_in_ipv4),
+		RIG_TEST(rfc4884_3_padding_is_not_translated),
 		RIG_TEST(rfc4884_5_within_ipv4_the_length_is_kept),
 		RIG_TEST(a_length_that_makes_no_sense_is_zeroed),
 	};
