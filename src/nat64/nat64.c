@@ -26,6 +26,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	uint32_t *permit_next = arena_take(a, n_permits * sizeof(*permit_next));
 	uint32_t *permit_head = arena_take(a, n_records * sizeof(*permit_head));
 	struct pool_ports *ports = arena_take(a, NAT64_POOL_MAX * sizeof(*ports));
+	struct nat64_event_ring *events = arena_take(a, sizeof(*events));
 
 	must(n_mappings < OBJECT_PERMIT / 4);
 	if (!n)
@@ -42,6 +43,8 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	n->permit = permit;
 	n->permit_head = permit_head;
 	n->ports = ports;
+	n->events = events;
+	spsc_init(&events->ring, NAT64_EVENT_SLOTS);
 	pool_init(&n->pool, next, n_records);
 	pool_init(&n->permit_pool, permit_next, n_permits);
 	return n;

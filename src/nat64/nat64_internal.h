@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/pool.h"
+#include "sixgate/nat64/event.h"
 #include "sixgate/nat64/nat64.h"
 
 enum protocol_index { PROTO_TCP, PROTO_UDP, PROTO_ICMP, N_PROTOS };
@@ -185,6 +186,7 @@ struct nat64 {
 	uint32_t *inside_head, *outside_head, *permit_head;
 	struct permit *permit;
 	struct pool_ports *ports; /* [NAT64_POOL_MAX] */
+	struct nat64_event_ring *events;
 	uint64_t full[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	uint32_t static_at[NAT64_STATIC_MAX];
 };

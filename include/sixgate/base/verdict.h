@@ -51,6 +51,11 @@
 	_(UNSOLICITED, "unsolicited", "egress6: opened from outside")                              \
 	_(POOL4_EXHAUSTED, "pool4-exhausted", "no free port or identifier in pool4")               \
 	_(BIB_FULL, "bib-full", "no room for another mapping")                                     \
+	_(QUOTA_FLOWS, "quota-flows", "the subscriber has as many flows as limits.flows")          \
+	_(QUOTA_PORTS, "quota-ports", "the subscriber has as many ports as limits.ports")          \
+	_(QUOTA_NEW_FLOWS, "quota-new-flows", "the subscriber opens more than limits.new-flows")   \
+	_(FAIR_SHARE, "fair-share", "little is left, and the subscriber has its share of it")      \
+	_(EXEMPT, "exempt", "a destination that nat64.exempt names; RFC 6888 REQ-6")               \
 	_(FLOW_TABLE_FULL, "flow-table-full", "no room for another flow")                          \
 	_(FLOW_CONFLICT, "flow-conflict", "another flow already has one of its keys")              \
 	_(INBOUND_LIMIT, "inbound-limit", "too many sessions opened from outside on one mapping")  \

@@ -74,6 +74,7 @@ struct nat64_conf {
 	struct static_conf *static_entry;
 	size_t n_static;
 	struct nat64_timeouts timeouts;
+	uint8_t log_what; /* set of enum nat64_log_what (event.h); default 0: no events are made */
 };
 
 void nat64_conf_default(struct nat64_conf *c);
