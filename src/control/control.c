@@ -113,6 +113,7 @@ static void take_facts(struct control *c, int fd, enum request_which which)
 	c->want_snapshot |= snapshot_changes(&c->facts, &fresh);
 	netlink_facts_free(&c->facts);
 	c->facts = fresh;
+	c->facts_told = true;
 	dns__set_inside(c);
 }
 

@@ -32,8 +32,9 @@ struct dns_sockets {
 
 /**
  * struct control
- * @facts:   of @config, as the parent last saw the kernel; @fresh_facts: of the file that is being
- *           loaded, set by the notice that comes before the answer to RELOAD
+ * @facts:   of @config, as the parent last saw the kernel; during COMMIT already of the file that is
+ *           being loaded, and @facts_told once it has sent them; @fresh_facts: of that file as it was
+ *           checked, set by the notice that comes before the answer to RELOAD
  * @retired: snapshots that a worker may still be reading
  * @settle:  runs what notices have asked for, once the stack is empty
  * @dumps:   answers that wait for a worker
@@ -62,6 +63,7 @@ struct control {
 
 	uint64_t started_ms;
 	uint64_t n_reloads, n_reloads_failed;
+	bool facts_told;
 	bool want_reload, want_snapshot, want_stop, broken;
 };
 

@@ -19,6 +19,7 @@
  * struct parent
  * @pending:  what the last RELOAD read and no COMMIT or ABORT has ended; or NULL
  * @child:    0 once it has been waited for
+ * @facts_unsent: the child must be told of @facts whether or not they differ from the last
  * @routed:   the kernel sends us packets: the child has said that it is ready
  * @exit_code: decided when @ending is set
  */

@@ -145,6 +145,7 @@ static int follow(struct parent *p, struct config *conf, struct err *e)
 	int rc;
 
 	p->config = conf;
+	p->facts_unsent = true; /* whatever the child was told before may be of another file, or older */
 	rc = guard_install(conf, e);
 	if (rc == 0)
 		rc = parent__kernel_sync(p, e);

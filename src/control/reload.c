@@ -139,11 +139,25 @@ static void switch_metrics(struct control *c, struct fresh *f)
 		log_error("%s; going on without metrics", e.text);
 }
 
+/* The parent has looked at the kernel again since the snapshot was built: what it told last is newer
+ * than what the snapshot was built from. */
+static void switch_facts(struct control *c)
+{
+	if (c->facts_told) {
+		c->want_snapshot |= snapshot_changes(&c->fresh_facts, &c->facts);
+		netlink_facts_free(&c->fresh_facts);
+	} else {
+		netlink_facts_free(&c->facts);
+		c->facts = c->fresh_facts;
+	}
+	memset(&c->fresh_facts, 0, sizeof(c->fresh_facts));
+	if (c->want_snapshot)
+		control__settle_soon(c);
+}
+
 static void switch_over(struct control *c, struct fresh *f)
 {
-	netlink_facts_free(&c->facts);
-	c->facts = c->fresh_facts;
-	memset(&c->fresh_facts, 0, sizeof(c->fresh_facts));
+	switch_facts(c);
 	control__publish(c, f->snapshot);
 	nodes__follow(c, f->config);
 	dns__switch(c, f->config, &f->dns);
@@ -159,6 +173,7 @@ int control__reload(struct control *c, char **lines, struct err *e)
 	int fd = -1;
 	int rc = prepare(c, &f, lines, e);
 
+	c->facts_told = false;
 	if (rc == 0)
 		rc = ask(c, REQUEST_COMMIT, &fd, e);
 	if (rc) {

@@ -143,11 +143,11 @@ def test_the_child_holds_no_descriptor_it_does_not_need(lab):
     assert sum(x == "/dev/net/tun" for x in links) == 4  # two devices, two workers
 
 
-def childs_line(g):
-    """The child's own end of the line to its parent, taken from it."""
+def line_of(pid):
+    """A process's own end of the line between parent and child, taken from it."""
     libc = ctypes.CDLL(None, use_errno=True)
-    pidfd = os.pidfd_open(g.child())
-    for n in os.listdir(f"/proc/{g.child()}/fd"):
+    pidfd = os.pidfd_open(pid)
+    for n in os.listdir(f"/proc/{pid}/fd"):
         fd = libc.syscall(438, pidfd, int(n), 0)  # pidfd_getfd(2)
         if fd < 0:
             continue
@@ -163,11 +163,19 @@ def childs_line(g):
     raise AssertionError("no such descriptor")
 
 
+def next_kind(line):
+    """What the other end has sent and this one has not yet read; 0: nothing."""
+    try:
+        return struct.unpack_from("<IIH", line.recv(4096, socket.MSG_PEEK | socket.MSG_DONTWAIT))[2]
+    except BlockingIOError:
+        return 0
+
+
 @pytest.mark.parametrize("what", ["garbage", "too long", "a descriptor", "unknown kind"])
 def test_a_child_that_asks_for_what_does_not_exist_is_ended(lab, what):
     g = lab.gateway()
     lawful = struct.pack("<IIHHBB18x", 0x53364721, 1, 4, 0, 0, 0)  # abort: nothing to forget
-    with childs_line(g) as line:
+    with line_of(g.child()) as line:
         line.send(lawful)
         assert g.ask("status")[-1]["ok"]
         if what == "a descriptor":
@@ -449,6 +457,28 @@ def test_reloads_lose_no_packet_of_a_running_flow(lab):
     assert n >= 3
     for p in pings:
         assert "300 received" in p.stdout.read()
+
+
+def test_what_changes_in_the_middle_of_a_reload_is_not_forgotten(lab):
+    """Both processes are held so that wan0 changes after the parent has read the file and looked at
+    the kernel, and before the child has taken that over."""
+    reload_, facts = 2, 6  # REQUEST_RELOAD, NOTICE_FACTS
+    g = lab.gateway()
+    parent, child = g.pid(), g.child()
+    g.write(BASIC.replace("pool4: 198.51.100.10", "pool4: 198.51.100.11"))
+    with line_of(parent) as parents, line_of(child) as childs:
+        os.kill(parent, signal.SIGSTOP)
+        tool = subprocess.Popen([g.tool, "-s", g.socket, "reload"], stdout=subprocess.DEVNULL)
+        wait_for(lambda: next_kind(parents) == reload_, what="the child asks")
+        os.kill(child, signal.SIGSTOP)
+        os.kill(parent, signal.SIGCONT)
+        wait_for(lambda: next_kind(childs) == facts, what="the parent has looked")
+        lab.router("ip link set wan0 mtu 1400")
+        os.kill(child, signal.SIGCONT)
+    assert tool.wait(15) == 0
+    wait_for(lambda: [i["mtu"] for i in g.ask("status")[-1]["interfaces"]] == [1500, 1400],
+             what="the new MTU")
+    assert lab.gets_out()
 
 
 # ---- the network around it ----
