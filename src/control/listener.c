@@ -64,10 +64,10 @@ int listener__open_metrics(const struct endpoint_conf *at, struct err *e)
 		       strerror(-rc));
 }
 
-/* A socket that nobody listens on any more is left by a crash and may go. */
-static int remove_stale(const struct sockaddr_un *sa, struct err *e)
+/* Return: 0 when somebody takes connections there, or the negative errno of the attempt. */
+static int try_connect(const struct sockaddr_un *sa)
 {
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	union {
 		const struct sockaddr_un *un;
 		const struct sockaddr *sa;
@@ -75,10 +75,36 @@ static int remove_stale(const struct sockaddr_un *sa, struct err *e)
 	int rc;
 
 	if (fd < 0)
-		return err_set(e, -errno, "socket: %s", strerror(errno));
+		return -errno;
 	rc = connect(fd, to.sa, sizeof(*sa)) < 0 ? -errno : 0;
 	close(fd);
-	if (rc == 0 || rc == -EAGAIN)
+	return rc == -EAGAIN ? 0 : rc; /* its queue is full: somebody is there */
+}
+
+static int address_of(const char *path, struct sockaddr_un *out, struct err *e)
+{
+	*out = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	if (strlen(path) >= sizeof(out->sun_path))
+		return err_set(e, -ENAMETOOLONG, "control socket %s: the path is too long", path);
+	memcpy(out->sun_path, path, strlen(path) + 1);
+	return 0;
+}
+
+int listener__check_control(const char *path, struct err *e)
+{
+	struct sockaddr_un sa;
+
+	if (address_of(path, &sa, e) != 0 || try_connect(&sa) != 0)
+		return 0;
+	return err_set(e, -EADDRINUSE, "control socket %s: another sixgated is listening on it", path);
+}
+
+/* A socket that nobody listens on any more is left by a crash and may go. */
+static int remove_stale(const struct sockaddr_un *sa, struct err *e)
+{
+	int rc = try_connect(sa);
+
+	if (rc == 0)
 		return err_set(e, -EADDRINUSE, "another sixgated is listening on it");
 	if (rc == -ECONNREFUSED && unlink(sa->sun_path) < 0)
 		return err_set(e, -errno, "a stale socket cannot be removed: %s", strerror(errno));
@@ -116,12 +142,11 @@ static int bind_control(int fd, const struct sockaddr_un *sa, struct err *e)
 
 int listener__open_control(const char *path, struct err *e)
 {
-	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	int fd, rc;
+	struct sockaddr_un sa;
+	int fd, rc = address_of(path, &sa, e);
 
-	if (strlen(path) >= sizeof(sa.sun_path))
-		return err_set(e, -ENAMETOOLONG, "control socket %s: the path is too long", path);
-	memcpy(sa.sun_path, path, strlen(path) + 1);
+	if (rc)
+		return rc;
 	rc = remove_stale(&sa, e);
 	if (rc)
 		return err_wrap(e, rc, "control socket %s", path);

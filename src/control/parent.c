@@ -119,6 +119,7 @@ static int fork_child(struct parent *p, struct err *e)
 	if (p->child == 0) {
 		close(fd[0]);
 		close(p->signals);
+		close(p->lock);
 		child__run(fd[1], &p->who);
 	}
 	close(fd[1]);
@@ -313,6 +314,7 @@ static void end_everything(struct parent *p)
 		close(p->channel);
 	if (p->signals >= 0)
 		close(p->signals);
+	close(p->lock);
 }
 
 static int begin(struct parent *p, struct err *e)
@@ -349,12 +351,32 @@ static int prepare(struct parent *p, const struct daemon_options *o)
 	return rc ? DAEMON_BAD_CONFIG : DAEMON_OK;
 }
 
+/* Another gateway here, or another daemon at our socket: before anything is touched, for what there
+ * is is theirs. */
+static int be_the_only_one(struct parent *p, struct err *e)
+{
+	int rc;
+
+	p->lock = lock__take(e);
+	if (p->lock < 0)
+		return p->lock;
+	rc = listener__check_control(p->config->gateway.control, e);
+	if (rc)
+		close(p->lock);
+	return rc;
+}
+
 /* From the guard on: whatever happens, routes are undone and the guard stays. */
 static int run(struct parent *p)
 {
 	struct err e = { "" };
 	int rc;
 
+	rc = be_the_only_one(p, &e);
+	if (rc) {
+		log_error("%s", e.text);
+		return DAEMON_FAILED;
+	}
 	p->n_workers = count_workers(p->config);
 	rc = guard_install(p->config, &e);
 	if (rc == 0)

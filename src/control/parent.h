@@ -18,6 +18,7 @@
 /**
  * struct parent
  * @pending:  what the last RELOAD read and no COMMIT or ABORT has ended; or NULL
+ * @lock:     see lock__take(); never the child's
  * @child:    0 once it has been waited for
  * @facts_unsent: the child must be told of @facts whether or not they differ from the last
  * @routed:   the kernel sends us packets: the child has said that it is ready
@@ -29,7 +30,7 @@ struct parent {
 	struct config *config, *pending;
 	struct identity who;
 	pid_t child;
-	int channel, signals;
+	int channel, signals, lock;
 	struct tun_queues tun[2];
 	unsigned n_workers;
 	struct netlink *nl;
@@ -84,7 +85,14 @@ void parent__runtime_dir(const struct config *c, char out[PATH_TEXT_MAX]);
 
 /* Sockets (those of DNS are opened by dns64's own functions); each returns a descriptor of the caller's, or negative errno. */
 int listener__open_control(const char *path, struct err *e);
+/** listener__check_control() - does another daemon listen on @path? Changes nothing. Return: 0 or
+ *  -EADDRINUSE. */
+int listener__check_control(const char *path, struct err *e);
 int listener__open_metrics(const struct endpoint_conf *at, struct err *e);
+
+/** lock__take() - be the only gateway of this network namespace as long as the descriptor is open.
+ *  Return: it, the caller's; -EADDRINUSE with who is it already; another negative errno. */
+int lock__take(struct err *e);
 
 /** notify__send() - @state to the service manager (sd_notify(3)), if there is one. */
 void notify__send(const char *state);

@@ -104,12 +104,35 @@ def test_when_the_parent_is_killed_the_child_ends_and_a_restart_works(lab):
     assert ours(lab.router) == []
 
 
-def test_a_second_daemon_does_not_disturb_the_first(lab):
+def start_another(ns, g, text, directory):
+    """A second daemon, which has to give up by itself. Its exit code and what it says."""
+    f = pathlib.Path(directory) / "second.yaml"
+    f.write_text(text.replace("@DIR@", str(directory)))
+    p = subprocess.run(["ip", "netns", "exec", ns.name, g.daemon, "-c", str(f)], text=True,
+                       capture_output=True, timeout=20)
+    return p.returncode, p.stderr.strip().splitlines()
+
+
+def test_a_second_gateway_in_a_network_namespace_touches_nothing(lab, tmp_path):
     g = lab.gateway()
-    p = subprocess.run(["ip", "netns", "exec", lab.router.name, g.daemon, "-c", g.file], text=True,
-                       capture_output=True)
-    assert p.returncode == 1 and "sixgate0" in p.stderr
+    before = picture(lab.router), lab.router("nft list ruleset")
+    other = BASIC.replace("inside: lan0", "inside: lan1, tun: second").replace(".100.10", ".100.77")
+    for text in (other, g.text):
+        code, said = start_another(lab.router, g, text, tmp_path)
+        assert code == 1
+        assert len(said) == 1 and "another gateway runs in this network namespace" in said[0]
+        assert f"process {g.pid()}" in said[0]
+    assert (picture(lab.router), lab.router("nft list ruleset")) == before
     assert lab.gets_out()
+    assert g.ask("status")[-1]["ok"]
+
+
+def test_a_second_daemon_on_the_same_control_socket_touches_nothing(lab, tmp_path):
+    g = lab.gateway()
+    code, said = start_another(lab.net, g, g.text, tmp_path)  # its network is another, not its files
+    assert code == 1
+    assert len(said) == 1 and "another sixgated is listening" in said[0]
+    assert "sixgate" not in lab.net("nft list tables")
     assert g.ask("status")[-1]["ok"]
 
 
