@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 
+from lab import servers
 from lab.chain import C1, C2, POOL4, Chain
 from lab.gateway import Gateway
 from lab.netns import Failed, wait_until
@@ -50,6 +51,7 @@ class Line(Chain):
         self.workers, self.changed = workers, False
         self.gateway = Gateway(self.gw)
         self.gateway.start(config(self.gateway, workers))
+        servers.iperf(self.s4)
 
     def configure(self, **what):
         self.gateway.write(config(self.gateway, self.workers, **what))
@@ -60,6 +62,16 @@ class Line(Chain):
         self.widen()
         if self.changed:
             self.configure()
+
+    def set_mtu(self, cable, mtu):
+        super().set_mtu(cable, mtu)
+        if "gw" in cable.split("-"):
+            device = {"rin-gw": "lan0", "gw-r1": "wan0"}[cable]
+            wait_until(lambda: self.gateway_mtu(device) == mtu, f"the gateway knows the MTU of {device}")
+
+    def gateway_mtu(self, device):
+        listed = self.gateway.ctl_json("status")["interfaces"]
+        return next(i["mtu"] for i in listed if i["name"] == device)
 
     def counter(self, name):
         for line in self.gateway.ctl("counters", "--all").splitlines():

@@ -1,10 +1,17 @@
 """Paths through the gateway, between real kernels: who is seen on the way, how long a packet may be,
 what becomes of fragments. The topology is drawn in netns-scripts/lab/chain.py."""
+import itertools
+import json
+import os
+import random
 import re
+import socket
+import time
 
 import pytest
 from lab.chain import C1, GW4, GW6, MID, POOL4, R1, RIN1, S4
-from path_lab import SSH_PORT, TRACE_PORTS, LabelRouter, nat64
+from path_lab import (SSH_PORT, TRACE_PORTS, LabelRouter, datagram, ipv4_fragment, ipv6_fragment, nat64,
+                      pieces, send_fragments, udp)
 
 INWARD = [RIN1, GW6, nat64(R1), nat64(MID), nat64(S4)]
 OUTWARD = ["192.0.2.1", "203.0.113.1", GW4, POOL4, POOL4]  # who has no IPv4 address shows ours
@@ -77,3 +84,188 @@ def test_labels_of_an_ipv6_router_are_seen_outside(line):
         out = traceroute(line.s4, "-e", "-T", "-p", SSH_PORT, POOL4)
     assert hops(out) == OUTWARD, out
     assert ("16002", "5", "1", "1") in LABEL.findall(out.splitlines()[4]), out
+
+
+# ---- long transfers over narrow links ----
+
+RETRANSMITS_MAX = 150  # what is on its way when a link turns out to be narrow
+
+
+def transfer(client, server, *words):
+    """TCP both ways at once for a second. Returns the bytes of the slowest interval."""
+    out = client.run("iperf3", "--bidir", "-t", "1", "-i", "0.25", "-b", "100M", "--json", "-c", server,
+                     *words, check=False, timeout=20).stdout
+    result = json.loads(out)
+    assert "error" not in result, result["error"]
+    end = result["end"]
+    assert end["sum_sent"]["retransmits"] + end["sum_sent_bidir_reverse"]["retransmits"] <= \
+        RETRANSMITS_MAX, out
+    for name in ("sum", "sum_bidir_reverse"):
+        seconds = [i[name]["bytes"] for i in result["intervals"] if i[name]["seconds"] > 0.1]
+        assert len(seconds) >= 3 and min(seconds) > 0, (name, seconds)
+    for name in ("sum_received", "sum_received_bidir_reverse"):
+        assert end[name]["bytes"] > 1 << 20, (name, end)
+
+
+def known_mtu(host, address):
+    """What the host has learned about the path, or None."""
+    found = re.search(r"\bmtu (\d+)", host.ip("route", "get", address))
+    return int(found[1]) if found else None
+
+
+def below(mtu, most):
+    return mtu if mtu < most else None
+
+
+NARROW = [(1500, 1500), (1280, 1500), (1400, 1500), (1480, 1500), (1500, 1280), (1500, 1400),
+          (1500, 1480), (1280, 1280), (1480, 1280), (1400, 1480), (1280, 1400)]
+SENT = 1480  # c1 claims 1500 bytes of IPv6: so long is what s4 sends for it
+
+
+@pytest.mark.parametrize("inside, outside", NARROW)
+def test_transfers_do_not_stall_where_a_link_is_narrow(line, inside, outside):
+    """The narrow links are not the gateway's own, so that only their routers' errors tell."""
+    line.narrow(c1_rin=inside, r1_mid=outside)
+    transfer(line.c1, nat64(S4))
+    assert known_mtu(line.c1, nat64(S4)) == below(outside + 20, min(inside, 1500))
+    assert known_mtu(line.s4, POOL4) == below(min(outside, inside - 20), SENT)
+
+
+OWN = [(1280, 1500), (1400, 1500), (1500, 1400), (1480, 1280)]
+
+
+@pytest.mark.parametrize("inside, outside", OWN)
+def test_where_our_own_link_is_narrow_the_clamp_spares_everybody_an_error(line, inside, outside):
+    line.narrow(rin_gw=inside, gw_r1=outside)
+    transfer(line.c1, nat64(S4))
+    assert known_mtu(line.c1, nat64(S4)) is None
+    assert known_mtu(line.s4, POOL4) is None
+
+
+@pytest.mark.parametrize("inside, outside", OWN)
+def test_without_the_clamp_they_learn_it_from_errors(line, inside, outside):
+    line.configure(translation="{mss-clamp: off}")
+    line.narrow(rin_gw=inside, gw_r1=outside)
+    transfer(line.c1, nat64(S4))
+    assert known_mtu(line.c1, nat64(S4)) == min(inside, outside + 20)
+    # super-packets, as links of this machine carry them, are sent on in smaller segments instead
+    assert known_mtu(line.s4, POOL4) in (min(outside, inside - 20), below(outside, SENT))
+
+
+def test_a_server_behind_a_very_narrow_link_is_reached(line):
+    """RFC 7915 7: an IPv4 path below 1260 bytes; what cannot be told in IPv6 is cut on the way."""
+    line.narrow(r1_mid=1006)
+    transfer(line.c1, nat64(S4))
+    assert known_mtu(line.c1, nat64(S4)) == 1280
+    assert known_mtu(line.s4, POOL4) == 1006
+
+
+# ---- datagrams in fragments ----
+
+SIZES = [1024, 1233, 1500, 2048, 4096, 8192]
+
+
+def meet(line, port):
+    """A socket of c1 that has spoken with one of s4. Returns both and how s4 sees c1."""
+    inner, outer = udp(line.c1, C1), udp(line.s4, S4, port)
+    inner.connect((nat64(S4), port))
+    inner.send(b"hello")
+    data, seen = outer.recvfrom(100)
+    assert data == b"hello"
+    return inner, outer, seen
+
+
+def test_datagrams_of_1_to_8_kib_cross_both_ways(line):
+    inner, outer, seen = meet(line, 4001)
+    with inner, outer:
+        for size in SIZES:
+            data = os.urandom(size)
+            inner.send(data)
+            assert outer.recvfrom(65535) == (data, seen), size
+            outer.sendto(data, seen)
+            assert inner.recv(65535) == data, size
+
+
+ORDERS = {"in-order": lambda a, b: a + b,
+          "last-first": lambda a, b: a[::-1] + b[::-1],
+          "first-last": lambda a, b: a[1:] + a[:1] + b[1:] + b[:1],
+          "mingled": lambda a, b: [f for pair in itertools.zip_longest(a[::-1], b) for f in pair if f]}
+
+
+@pytest.mark.parametrize("size", [2048, 8192])
+@pytest.mark.parametrize("order", ORDERS)
+def test_fragments_of_ipv6_in_any_order(line, order, size):
+    inner, outer, seen = meet(line, 4002)
+    with inner, outer:
+        port, to, sent = inner.getsockname()[1], nat64(S4), [os.urandom(size), os.urandom(size)]
+        cut = [[ipv6_fragment(C1, to, os.getpid() + n, piece)
+                for piece in pieces(datagram(C1, to, port, 4002, data), 1232)]
+               for n, data in enumerate(sent)]
+        send_fragments(line.c1, C1, to, ORDERS[order](*cut))
+        assert sorted([outer.recvfrom(65535), outer.recvfrom(65535)]) == \
+            sorted((data, seen) for data in sent)
+
+
+@pytest.mark.parametrize("size", [2048, 8192])
+@pytest.mark.parametrize("order", ORDERS)
+def test_fragments_of_ipv4_in_any_order(line, order, size):
+    inner, outer, seen = meet(line, 4003)
+    with inner, outer:
+        sent = [os.urandom(size), os.urandom(size)]
+        cut = [[ipv4_fragment(S4, POOL4, 7 + n, piece)
+                for piece in pieces(datagram(S4, POOL4, 4003, seen[1], data), 1480)]
+               for n, data in enumerate(sent)]
+        send_fragments(line.s4, S4, POOL4, ORDERS[order](*cut))
+        assert sorted([inner.recv(65535), inner.recv(65535)]) == sorted(sent)
+
+
+@pytest.mark.parametrize("outward", [True, False], ids=["outward", "inward"])
+def test_fragments_of_many_datagrams_shuffled(line, outward):
+    """As a bundle of links of different lengths delivers them."""
+    seed = int(os.environ.get("SIXGATE_TEST_SEED", time.time_ns() & 0xffffffff))
+    print("SIXGATE_TEST_SEED", seed)
+    inner, outer, seen = meet(line, 4004)
+    with inner, outer:
+        port, sent, cut = inner.getsockname()[1], [os.urandom(size) for size in SIZES * 3], []
+        for n, data in enumerate(sent):
+            ident = (seed + n) & 0xffff
+            if outward:
+                cut += [ipv6_fragment(C1, nat64(S4), ident, piece)
+                        for piece in pieces(datagram(C1, nat64(S4), port, 4004, data), 1232)]
+            else:
+                cut += [ipv4_fragment(S4, POOL4, ident, piece)
+                        for piece in pieces(datagram(S4, POOL4, 4004, seen[1], data), 1480)]
+        random.Random(seed).shuffle(cut)
+        send_fragments(line.c1 if outward else line.s4, C1 if outward else S4,
+                       nat64(S4) if outward else POOL4, cut)
+        assert sorted((outer if outward else inner).recv(65535) for _ in sent) == sorted(sent)
+
+
+SO_NO_CHECK, UDP_NO_CHECK6_RX = 11, 102
+
+
+def test_datagrams_without_checksum_get_one(line):
+    """RFC 7915 4.5; c1's kernel takes none without. In fragments there is nobody who could compute it."""
+    inner, outer, seen = meet(line, 4005)
+    with inner, outer:
+        outer.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        for size in (1, 512, 1024, 1452):
+            data = os.urandom(size)
+            outer.sendto(data, seen)
+            assert inner.recv(65535) == data, size
+        before = line.counter("fragment-zero-checksum")
+        outer.sendto(os.urandom(4000), seen)
+        line.wait_counter("fragment-zero-checksum", before)
+        outer.sendto(b"last", seen)
+        assert inner.recv(65535) == b"last"
+
+
+def test_fragments_without_checksum_pass_if_allowed(line):
+    line.configure(translation="{allow-zero-udp-fragments: true}")
+    inner, outer, seen = meet(line, 4006)
+    with inner, outer:
+        inner.setsockopt(socket.IPPROTO_UDP, UDP_NO_CHECK6_RX, 1)
+        outer.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        data = os.urandom(4000)
+        outer.sendto(data, seen)
+        assert inner.recv(65535) == data
