@@ -33,7 +33,7 @@ static bool in_preferred_zone(const struct service_conf *c, const struct node_co
 static void weigh_zones(const struct service_conf *c, uint64_t *share)
 {
 	struct group zone = { 0 }, rest = { 0 };
-	uint32_t percent_up;
+	uint64_t wanted, up; /* in hundredths of the zone's nodes */
 
 	for (size_t i = 0; i < c->n_node; i++) {
 		struct group *g = in_preferred_zone(c, &c->node[i]) ? &zone : &rest;
@@ -44,14 +44,14 @@ static void weigh_zones(const struct service_conf *c, uint64_t *share)
 	}
 	if (zone.share == 0 || rest.share == 0)
 		return;
-	percent_up = zone.n_up * 100 / zone.n;
+	wanted = (uint64_t)c->spill_percent * zone.n;
+	up = (uint64_t)zone.n_up * 100;
 	for (size_t i = 0; i < c->n_node; i++) {
 		if (share[i] == 0 || in_preferred_zone(c, &c->node[i]))
 			continue;
-		if (percent_up >= c->spill_percent)
+		if (up >= wanted)
 			share[i] = 0;
-		else if ((share[i] = share[i] * zone.share / rest.share *
-				     (c->spill_percent - percent_up) / percent_up) == 0)
+		else if ((share[i] = share[i] * zone.share / rest.share * (wanted - up) / up) == 0)
 			share[i] = 1;
 	}
 }

@@ -324,6 +324,45 @@ static void try_the_largest(enum scheduler_kind kind, bool zones)
 	fixture_free(x);
 }
 
+/* 1 of @n nodes of the preferred zone is up: less than 1 % where @n is more than 100. */
+static void the_last_node_of_a_large_zone_keeps_its_part(void **state)
+{
+	enum { N = SERVICE_NODES_MAX, IN_ZONE = 200, FLOWS_TRIED = 4000 };
+	struct node_status *status = calloc(N, sizeof(*status));
+	struct node_conf *node = calloc(N, sizeof(*node));
+	struct fixture *x = fixture_new(0, 1);
+	struct services_input in = { .conf = &x->services, .status = status };
+	uint64_t n_last;
+	struct err e;
+
+	(void)state;
+	for (uint32_t i = 0; i < N; i++) {
+		char address[32];
+
+		snprintf(address, sizeof(address), "2001:db8:5::%x", i + 1);
+		snprintf(node[i].name, SERVICE_NAME_MAX, "n%u", i);
+		node[i].address = addr_of(address);
+		node[i].weight = 1;
+		strcpy(node[i].zone, i < IN_ZONE ? "a" : "b");
+		status[i] = (struct node_status){ .state = i > 0 && i < IN_ZONE ? NODE_DOWN : NODE_UP,
+						  .why = "test" };
+	}
+	strcpy(x->conf[0].prefer_zone, "a");
+	x->conf[0].spill_percent = 80;
+	x->conf[0].scheduler = SCHEDULER_ROUND_ROBIN;
+	x->conf[0].node = node;
+	x->conf[0].n_node = N;
+	assert_int_equal(services_table_new(&x->table, &in, x->steer, &e), 0);
+	for (uint32_t i = 0; i < FLOWS_TRIED; i++)
+		assert_int_not_equal(open_nth(x, i), FLOW_NONE);
+	n_last = services_node_flows(x->v, fixture_slot(x, "s3", "n0"));
+	/* 0.5 % of the zone is up of 80 % that are wanted: 1/160 stays */
+	assert_in_range(n_last, FLOWS_TRIED / 160 - 10, FLOWS_TRIED / 160 + 10);
+	free(node);
+	free(status);
+	fixture_free(x);
+}
+
 static void the_largest_service_works_with_every_scheduler(void **state)
 {
 	(void)state;
@@ -349,6 +388,7 @@ int main(void)
 		T(nodes_of_weight_0_are_not_missed_in_their_zone),
 		T(the_preferred_zone_keeps_what_it_can_carry),
 		T(slow_start_grows_a_nodes_share),
+		T(the_last_node_of_a_large_zone_keeps_its_part),
 		T(the_largest_service_works_with_every_scheduler),
 	};
 
