@@ -245,11 +245,11 @@ static void check_embed_in_nat64(const struct nat64_conf *n, const struct servic
  * The key "" is the file as a whole: not said where anything else in it is wrong. */
 static bool has_job(const struct config *c, struct complaints *to)
 {
-	if (c->has_nat64 || c->has_dns64 || c->has_egress6 || c->has_services)
+	if (c->has_nat64 || c->has_siit || c->has_dns64 || c->has_egress6 || c->has_services)
 		return true;
 	complain(to, NULL, "",
 		 "nothing to do: expected `interfaces` with inside and outside, and at least one "
-		 "of nat64, dns64, egress6 and services");
+		 "of nat64, siit, dns64, egress6 and services");
 	return false;
 }
 
@@ -275,6 +275,8 @@ void reader__check(struct reader *r, struct config *c)
 	translation_conf_complain(&c->translation, &checker.to);
 	if (c->has_nat64)
 		nat64_conf_complain(&c->nat64, &checker.to);
+	if (c->has_siit)
+		siit_conf_complain(&c->siit, &checker.to);
 	if (c->has_dns64)
 		dns64_conf_complain(&c->dns64, &checker.to);
 	if (c->has_egress6)

@@ -233,6 +233,74 @@ static const struct record nat64_record = {
 	.what = "NAT64's settings", FIELDS(nat64_fields), .size = sizeof(struct nat64_conf),
 };
 
+/* ---- siit ---- */
+
+static const struct list siit_prefix_list = {
+	.item = &prefix6_item, COUNT(struct siit_conf, n_prefix), .max = SIIT_PREFIXES_MAX,
+};
+
+static const struct field eam_fields[] = {
+	{ "v4", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV4_ONLY, AT(struct eam_conf, v4),
+	  .example = "192.0.2.0/24", .help = "an IPv4 prefix or address" },
+	{ "v6", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct eam_conf, v6),
+	  .example = "2001:db8:3::/120", .help = "its IPv6 prefix, with at least as long a suffix" },
+};
+static const struct record eam_record = {
+	.what = "a mapping", FIELDS(eam_fields), .size = sizeof(struct eam_conf), .flow = true,
+};
+static const struct field eam_item = { .kind = FIELD_RECORD, .record = &eam_record,
+				       .size = sizeof(struct eam_conf) };
+static const struct list eam_list = {
+	.item = &eam_item, COUNT(struct siit_conf, n_eam), .max = SIIT_EAM_MAX,
+};
+
+static const struct field prefix4_item = { .kind = FIELD_PREFIX, .flags = FIELD_IPV4_ONLY,
+					   .size = sizeof(struct prefix) };
+static const struct list icmp4_list = {
+	.item = &prefix4_item, COUNT(struct siit_conf, n_icmp4_source), .max = SIIT_ICMP4_MAX,
+};
+static const struct list clat_hosts_list = {
+	.item = &prefix4_item, COUNT(struct clat_conf, n_hosts), .max = SIIT_CLAT_HOSTS_MAX,
+};
+
+static const struct field clat_fields[] = {
+	{ "plat-prefix", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, plat),
+	  .example = "64:ff9b::/96", .help = "the provider's NAT64 prefix" },
+	{ "source", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, source),
+	  .example = "2001:db8:464::/96",
+	  .help = "what our IPv4 hosts are seen under: an RFC 6052 prefix, or one address for one host" },
+	{ "hosts", FIELD_LIST, FIELD_REQUIRED, AT(struct clat_conf, hosts), .list = &clat_hosts_list,
+	  .example = "[192.168.0.0/24]", .help = "IPv4 networks or hosts inside" },
+};
+static const struct record clat_record = {
+	.what = "the CLAT's settings", FIELDS(clat_fields), .size = sizeof(struct clat_conf),
+};
+
+static const struct field siit_fields[] = {
+	{ "prefix", FIELD_LIST, FIELD_OPTIONAL, AT(struct siit_conf, prefix), .list = &siit_prefix_list,
+	  .example = "[2001:db8:100::/40]",
+	  .help = "one or more; any RFC 6052 length; for addresses without a mapping" },
+	{ "eam", FIELD_LIST, FIELD_OPTIONAL, AT(struct siit_conf, eam), .list = &eam_list,
+	  .help = "explicit address mappings; the longest match wins (RFC 7757)" },
+	{ "hairpin", FIELD_CHOICE, 0, AT(struct siit_conf, hairpin),
+	  .words = WORDS({ "intrinsic", SIIT_INTRINSIC }, { "simple", SIIT_SIMPLE }),
+	  .help = "between mapped hosts: in here, or by a router outside (RFC 7757 4.2)" },
+	{ "allow-private", FIELD_BOOL, 0, AT(struct siit_conf, allow_private),
+	  .help = "RFC 6052 3.1: non-global IPv4 under the well-known prefix" },
+	{ "icmp4-source", FIELD_LIST, FIELD_OPTIONAL, AT(struct siit_conf, icmp4_source),
+	  .list = &icmp4_list, .example = "[203.0.113.8]",
+	  .help = "sources of ICMP errors of routers without an IPv4 address (RFC 6791)" },
+	{ "icmp6-source", FIELD_ADDRESS, FIELD_OPTIONAL | FIELD_IPV6_ONLY,
+	  AT(struct siit_conf, icmp6_source), .example = "2001:db8::2",
+	  .help = "the same the other way round" },
+	{ "clat", FIELD_RECORD, 0, AT(struct siit_conf, clat), .record = &clat_record,
+	  .present_at = offsetof(struct siit_conf, has_clat),
+	  .help = "IPv4 hosts inside reach IPv4 through an IPv6-only provider (RFC 6877)" },
+};
+static const struct record siit_record = {
+	.what = "SIIT's settings", FIELDS(siit_fields), .size = sizeof(struct siit_conf),
+};
+
 /* ---- translation ---- */
 
 static const struct field translation_fields[] = {
@@ -633,9 +701,11 @@ static const struct field config_fields[] = {
 	{ "nat64", FIELD_RECORD, 0, AT(struct config, nat64), .record = &nat64_record,
 	  .present_at = offsetof(struct config, has_nat64),
 	  .help = "IPv6-only hosts reach IPv4 servers (RFC 6146)" },
-	{ "siit", FIELD_UNBUILT },
+	{ "siit", FIELD_RECORD, 0, AT(struct config, siit), .record = &siit_record,
+	  .present_at = offsetof(struct config, has_siit),
+	  .help = "stateless translation (RFC 7915, 7757) and 464XLAT's customer side (RFC 6877)" },
 	{ "translation", FIELD_RECORD, 0, AT(struct config, translation),
-	  .record = &translation_record, .help = "shared by nat64 and services (RFC 7915)" },
+	  .record = &translation_record, .help = "shared by nat64, siit and services (RFC 7915)" },
 	{ "dns64", FIELD_RECORD, 0, AT(struct config, dns64), .record = &dns64_record,
 	  .present_at = offsetof(struct config, has_dns64),
 	  .help = "names with only A records get AAAA (RFC 6147)" },
@@ -693,6 +763,7 @@ void config__default(struct config *c)
 	host_name(c->gateway.name, sizeof(c->gateway.name));
 	translation_conf_default(&c->translation);
 	nat64_conf_default(&c->nat64);
+	siit_conf_default(&c->siit);
 	dns64_conf_default(&c->dns64);
 	egress6_conf_default(&c->egress6);
 }

@@ -210,6 +210,11 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 	return rc;
 }
 
+static int build_siit(struct snapshot *s, const struct snapshot_input *in, struct err *e)
+{
+	return in->conf->has_siit ? siit_table_new(&s->siit, &in->conf->siit, e) : 0;
+}
+
 static int build_services(struct snapshot *s, const struct snapshot_input *in, struct err *e)
 {
 	struct prefix onlink[PREFIXES_MAX];
@@ -240,6 +245,8 @@ int snapshot_build(struct snapshot **out, const struct snapshot_input *in, struc
 	rc = build_inside(s, in, e);
 	if (rc == 0)
 		rc = build_nat64(s, in, e);
+	if (rc == 0)
+		rc = build_siit(s, in, e);
 	if (rc == 0)
 		rc = build_services(s, in, e);
 	if (rc == 0)

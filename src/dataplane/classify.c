@@ -1,12 +1,13 @@
 /*
  * classify.c - a packet that belongs to no flow: may it start one, and whose is it?
  *
- * The order of decision is the architecture's: VIPs and nodes, pool4, the NAT64 prefix, egress6,
- * nobody. Static entries are mappings of nat64 and found there.
+ * The order of decision is the architecture's: VIPs and nodes, pool4 and explicit mappings, the
+ * NAT64 prefix, siit's prefix, egress6, nobody. Static entries are mappings of nat64 and found
+ * there. Only siit answers without a flow; what it takes it takes by addresses alone.
  */
 #include "dataplane_internal.h"
 
-static bool is_inside(const struct snapshot *s, const struct addr *a)
+bool classify__is_inside(const struct snapshot *s, const struct addr *a)
 {
 	for (uint32_t i = 0; i < s->n_inside; i++)
 		if (prefix_contains(&s->inside[i], a))
@@ -22,14 +23,16 @@ struct verdict classify__check_side(const struct snapshot *s, const struct packe
 	if (s->nat64 && !addr_is_v4(src) && nat64_claims_pool6(s->nat64, src, NULL))
 		return verdict_drop(DROP_SPOOFED_POOL6);
 	if (p->side == SIDE_INSIDE) {
-		if (s->n_inside && !is_inside(s, src))
+		if (s->n_inside && !classify__is_inside(s, src) && !stateless__is_host(s, src))
 			return verdict_reject(DROP_SOURCE_NOT_INSIDE, REPLY_SOURCE_POLICY);
 		return verdict_continue();
 	}
-	if (!hairpin && is_inside(s, src))
+	if (!hairpin && classify__is_inside(s, src))
 		return verdict_drop(DROP_SPOOFED_INSIDE);
 	if (!hairpin && s->nat64 && addr_is_v4(src) && nat64_claims_pool4(s->nat64, src))
 		return verdict_drop(DROP_LOOP);
+	if (!hairpin && s->siit && siit_has_pool6(s->siit, src))
+		return verdict_drop(DROP_SPOOFED_POOL6);
 	if (s->nat64 && !addr_is_v4(dst) && nat64_claims_pool6(s->nat64, dst, NULL))
 		return verdict_drop(DROP_SPOOFED_POOL6);
 	return verdict_continue();
@@ -73,7 +76,8 @@ static struct verdict ask_egress6(const struct snapshot *s, const struct packet 
 	return verdict_continue();
 }
 
-/* Which policy takes it: a plan with its policy set, or a drop. */
+/* Which policy takes it: a plan with its policy set, or a drop. siit has been asked: it takes
+ * nothing that a policy before it would. */
 static struct verdict ask_policies(struct worker *w, const struct snapshot *s,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
 {
@@ -99,6 +103,7 @@ static void mark_hairpins(const struct snapshot *s, struct flow_plan *plan)
 		const struct addr *to = &plan->key[!dir].src;
 
 		if ((s->nat64 && addr_is_v4(to) && nat64_claims_pool4(s->nat64, to)) ||
+		    (s->siit && siit_has_eam4(s->siit, to)) ||
 		    (s->services && services_claims_vip(s->services, to)))
 			plan->flags |= (uint8_t)(FLOW_HAIRPIN_0 << dir);
 	}
@@ -143,7 +148,7 @@ static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_
 }
 
 struct verdict classify__open(struct worker *w, const struct snapshot *s, const struct packet *p,
-			      uint64_t now_ms, uint32_t *index, unsigned *dir)
+			      uint64_t now_ms, struct decision *out)
 {
 	static const uint8_t created[N_POLICIES] = {
 		[POLICY_NAT64] = COUNT_FLOWS_CREATED_NAT64,
@@ -156,6 +161,9 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 
 	if (v.next != VERDICT_CONTINUE)
 		return v;
+	out->index = FLOW_NONE;
+	if (unlikely(stateless__takes(s, p)))
+		return stateless__admit(s, p, &out->once);
 	if (p->flags & PACKET_ICMP_ERROR)
 		return verdict_drop(DROP_NO_FLOW_ICMP);
 	v = ask_policies(w, s, p, &plan, now_ms);
@@ -166,14 +174,14 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 		plan.flags |= FLOW_REFRESH_BOTH;
 	if (p->side == SIDE_OUTSIDE && plan.policy != POLICY_NAT64)
 		plan.flags |= FLOW_FROM_OUTSIDE; /* nat64 has said so itself */
-	*index = add_flow(w, &plan, now_ms, &why);
-	if (*index == FLOW_NONE) {
+	out->index = add_flow(w, &plan, now_ms, &why);
+	if (out->index == FLOW_NONE) {
 		give_back(w, &plan, now_ms);
 		return p->side == SIDE_INSIDE ? verdict_reject(why, REPLY_ADMIN_PROHIBITED) :
 						verdict_drop(why);
 	}
-	*dir = plan.dir;
+	out->dir = plan.dir;
 	count(w, created[plan.policy], 1);
-	session__start(w, s, *index, p, now_ms);
+	session__start(w, s, out->index, p, now_ms);
 	return verdict_continue();
 }

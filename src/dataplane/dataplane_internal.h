@@ -17,13 +17,35 @@ static inline void count(struct worker *w, enum worker_counter c, uint64_t n)
 	counter_add(&w->count[c], n);
 }
 
-/* classify.c: a packet without a flow. Return: verdict_continue() with the flow's index in @index
- * and its direction in @dir, or a drop. */
+/**
+ * struct decision - about a packet without a flow
+ * @index, @dir: the flow made for it, FLOW_NONE when it is rewritten once, by @once
+ */
+struct decision {
+	uint32_t index;
+	unsigned dir;
+	struct siit_answer once;
+};
+
+/* classify.c: a packet without a flow. Return: verdict_continue() with @out, or a drop. */
 struct verdict classify__open(struct worker *w, const struct snapshot *s, const struct packet *p,
-			      uint64_t now_ms, uint32_t *index, unsigned *dir);
+			      uint64_t now_ms, struct decision *out);
+/* @a is in one of the inside networks. */
+bool classify__is_inside(const struct snapshot *s, const struct addr *a);
 /* Addresses that may not come from this side: anti-spoofing, BCP 38. */
 struct verdict classify__check_side(const struct snapshot *s, const struct packet *p,
 				    const struct addr *src, const struct addr *dst);
+
+/* stateless.c: is @p siit's, by the order of decision? Fragments are asked for, too, before anybody
+ * knows their ports. */
+bool stateless__takes(const struct snapshot *s, const struct packet *p);
+/* What becomes of a packet that it takes: verdict_continue() with @out, or a drop. */
+struct verdict stateless__admit(const struct snapshot *s, const struct packet *p,
+				struct siit_answer *out);
+/* What comes out addressed to @a (IPv4) is for one of our own pools, VIPs or mapped hosts. */
+bool stateless__turns_round(const struct snapshot *s, const struct siit_answer *a);
+/* @a may come from inside though no inside prefix has it: a mapped host, or one of the CLAT's. */
+bool stateless__is_host(const struct snapshot *s, const struct addr *a);
 
 /* session.c: what a packet does to its flow. */
 struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,

@@ -27,11 +27,14 @@ static struct addr error_source(const struct snapshot *s, const struct flow *f, 
 }
 
 /* Both rounds of a hairpin are one hop: the first has counted it. */
-static struct verdict translate_again(struct worker *w, const struct snapshot *s, struct packet *p,
-				      const struct rewrite *rw)
+static struct verdict translate(struct worker *w, const struct snapshot *s, struct packet *p,
+				const struct rewrite *rw)
 {
-	struct translate_env env = s->env;
+	struct translate_env env;
 
+	if (likely(!(p->flags & PACKET_HAIRPIN)))
+		return translate_packet(&s->env, &w->translate, p, rw, &w->out);
+	env = s->env;
 	env.hops = 0;
 	return translate_packet(&env, &w->translate, p, rw, &w->out);
 }
@@ -51,9 +54,7 @@ static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, c
 			return v;
 		rw.outer_src = error_source(s, f, dir, &src);
 	}
-	if (unlikely(p->flags & PACKET_HAIRPIN))
-		return translate_again(w, s, p, &rw);
-	return translate_packet(&s->env, &w->translate, p, &rw, &w->out);
+	return translate(w, s, p, &rw);
 }
 
 /* Out of one flow, into another: as from outside, by the owner of the second flow. */
@@ -161,6 +162,22 @@ static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32
 	return v;
 }
 
+/* siit: this packet and no flow. */
+static struct verdict rewrite_once(struct worker *w, const struct snapshot *s, struct packet *p,
+				   const struct siit_answer *a, uint64_t now_ms)
+{
+	uint16_t made_from = w->out.n;
+	struct verdict v = translate(w, s, p, &a->rewrite);
+
+	if (v.next != VERDICT_DROP)
+		count(w, addr_is_v4(&a->rewrite.to.dst) ? COUNT_SIIT_TO_IPV4 : COUNT_SIIT_TO_IPV6, 1);
+	if (likely(!stateless__turns_round(s, a)))
+		return v;
+	if (p->flags & PACKET_HAIRPIN)
+		return verdict_drop(DROP_HAIRPIN_LOOP);
+	return hairpin(w, s, p, v, made_from, now_ms);
+}
+
 /* A parsed packet of ours, with its ports known: to the flow it belongs to. */
 static struct verdict run_owned(struct worker *w, const struct snapshot *s, struct packet *p,
 				uint64_t now_ms)
@@ -168,6 +185,7 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 	uint32_t ref = flow_table_find(&w->flows, &p->key, p->hash);
 	uint32_t index = ref >> 1;
 	unsigned dir = ref & 1;
+	struct decision d;
 	struct verdict v;
 
 	if (likely(ref != FLOW_NONE) &&
@@ -175,10 +193,24 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 		return in_flow(w, s, index, dir, p, now_ms);
 	if (ref != FLOW_NONE) /* a SYN on an old tuple is a new connection, decided anew */
 		session__end(w, index, now_ms);
-	v = classify__open(w, s, p, now_ms, &index, &dir);
+	v = classify__open(w, s, p, now_ms, &d);
 	if (v.next != VERDICT_CONTINUE)
 		return v;
-	return in_flow(w, s, index, dir, p, now_ms);
+	if (unlikely(d.index == FLOW_NONE))
+		return rewrite_once(w, s, p, &d.once, now_ms);
+	return in_flow(w, s, d.index, d.dir, p, now_ms);
+}
+
+/* siit neither gathers fragments nor waits for the first: each is translated by itself. */
+static struct verdict run_stateless_fragment(struct worker *w, const struct snapshot *s,
+					     struct packet *p, uint64_t now_ms)
+{
+	struct verdict v = classify__check_side(s, p, &p->key.src, &p->key.dst);
+	struct siit_answer answer;
+
+	if (v.next == VERDICT_CONTINUE)
+		v = stateless__admit(s, p, &answer);
+	return v.next == VERDICT_CONTINUE ? rewrite_once(w, s, p, &answer, now_ms) : v;
 }
 
 static struct verdict run_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
@@ -188,6 +220,8 @@ static struct verdict run_fragment(struct worker *w, const struct snapshot *s, s
 	unsigned owner;
 	struct verdict v;
 
+	if (unlikely(stateless__takes(s, p)))
+		return run_stateless_fragment(w, s, p, now_ms);
 	if (w->n_workers > 1) {
 		owner = owner_of_fragment(&s->steer, &p->key, p->frag_id);
 		if (owner != w->id)

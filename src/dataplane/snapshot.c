@@ -35,6 +35,7 @@ void snapshot_free(struct snapshot *s)
 	if (!s)
 		return;
 	nat64_table_free(s->nat64);
+	siit_table_free(s->siit);
 	services_table_free(s->services);
 	free(s);
 }

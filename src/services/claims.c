@@ -18,6 +18,11 @@ bool services_claims_node(const struct services_table *t, const struct addr *a, 
 	return services__map_find(&t->map, PLACE_NODE, a, port, proto) != NULL;
 }
 
+bool services_has_node(const struct services_table *t, const struct addr *a)
+{
+	return services__map_find(&t->map, PLACE_NODE_ADDRESS, a, no_port, 0) != NULL;
+}
+
 bool services_claims_client(const struct services_table *t, const struct addr *a)
 {
 	if (services__map_find(&t->map, PLACE_CLIENT, a, no_port, 0))

@@ -67,7 +67,7 @@ struct service {
 };
 
 /** enum place_kind - what an address, perhaps with a port, is to us. */
-enum place_kind { PLACE_FREE, PLACE_VIP_ADDRESS, PLACE_VIP, PLACE_NODE, PLACE_CLIENT };
+enum place_kind { PLACE_FREE, PLACE_VIP_ADDRESS, PLACE_VIP, PLACE_NODE, PLACE_NODE_ADDRESS, PLACE_CLIENT };
 
 /** struct place - one entry of the map; @port and @proto are 0 for whole addresses. */
 struct place {

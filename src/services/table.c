@@ -138,7 +138,7 @@ static void add_place(struct services_table *t, enum place_kind kind, const stru
 static int fill_map(struct services_table *t, const struct services_conf *conf)
 {
 	struct addr probe4 = services__probe_source4();
-	uint32_t n = t->n_node + 2;
+	uint32_t n = 2 * t->n_node + 2;
 
 	for (uint32_t i = 0; i < t->n_service; i++)
 		n += 2 * (uint32_t)conf->service[i].n_address + 2;
@@ -152,9 +152,12 @@ static int fill_map(struct services_table *t, const struct services_conf *conf)
 			add_place(t, PLACE_VIP_ADDRESS, &c->address[k], (be16){ 0 }, s);
 			add_place(t, PLACE_VIP, &c->address[k], s->port, s);
 		}
-		for (uint32_t k = 0; k < s->n_node; k++)
-			add_place(t, PLACE_NODE, &t->node[s->node_at + k].address,
-				  t->node[s->node_at + k].port, s);
+		for (uint32_t k = 0; k < s->n_node; k++) {
+			const struct node *node = &t->node[s->node_at + k];
+
+			add_place(t, PLACE_NODE, &node->address, node->port, s);
+			add_place(t, PLACE_NODE_ADDRESS, &node->address, (be16){ 0 }, s);
+		}
 	}
 	services__map_add(&t->map, &(struct place){ .addr = probe4, .kind = PLACE_CLIENT });
 	return 0;

@@ -62,6 +62,8 @@ static struct snapshot *build(const struct gateway_args *args, const struct snap
 	if (args->nat64)
 		must(nat64_table_new(&s->nat64, args->nat64, prev ? prev->nat64 : NULL, &s->steer,
 				     &e) == 0);
+	if (args->siit)
+		must(siit_table_new(&s->siit, args->siit, &e) == 0);
 	if (args->services)
 		build_services(s, args, prev);
 	if (args->egress6) {

@@ -19,6 +19,7 @@ struct gateway_args {
 	unsigned n_workers; /* default 1 */
 	uint32_t flows;     /* of each worker; default 1024 */
 	const struct nat64_conf *nat64;
+	const struct siit_conf *siit;
 	const struct egress6_conf *egress6;
 	const struct services_conf *services;
 	const char *inside[4]; /* prefixes whose sources may come from inside */

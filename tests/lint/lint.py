@@ -31,6 +31,7 @@ MAY_ALSO = {  # (room, object) -> more
     (None, "conf"): TEXT,
     ("dataplane", "snapshot"): HEAP,
     **{("nat64", o): TEXT | HEAP for o in ("pin", "table")},
+    ("siit", "table"): TEXT | HEAP,
     **{("services", o): TEXT | HEAP for o in ("place", "shares", "slots", "steering", "table")},
 }
 

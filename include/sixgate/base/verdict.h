@@ -43,6 +43,7 @@
 	_(LINK_LOCAL, "link-local", "link-local addresses are not forwarded")                      \
 	_(NO_POLICY, "no-policy", "no policy takes packets with these addresses")                  \
 	_(PRIVATE_IPV4, "private-ipv4", "non-global IPv4 under 64:ff9b::/96; RFC 6052 3.1")        \
+	_(UNMAPPED, "unmapped", "siit: no mapping for its source or destination; RFC 7915 4.4, 5.4") \
 	_(HAIRPIN_LOOP, "hairpin-loop", "would pass through us a third time")                      \
 	_(NO_BIB_ENTRY, "no-bib-entry", "from outside without a mapping; RFC 6146 3.5")            \
 	_(FILTERED, "filtered", "address-dependent filtering; RFC 6146 3.5")                       \

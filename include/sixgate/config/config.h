@@ -13,6 +13,7 @@
 #include "sixgate/egress6/conf.h"
 #include "sixgate/nat64/conf.h"
 #include "sixgate/services/conf.h"
+#include "sixgate/siit/conf.h"
 #include "sixgate/translate/conf.h"
 
 enum { INTERFACES_MAX = 32, INTERFACE_NAME_MAX = 16, PATH_TEXT_MAX = 256 };
@@ -49,8 +50,9 @@ struct config {
 	struct gateway_conf gateway;
 	struct interfaces_conf interfaces;
 	struct translation_conf translation;
-	bool has_nat64, has_egress6, has_services, has_dns64;
+	bool has_nat64, has_siit, has_egress6, has_services, has_dns64;
 	struct nat64_conf nat64;
+	struct siit_conf siit;
 	struct egress6_conf egress6;
 	struct services_conf services;
 	struct dns64_conf dns64;

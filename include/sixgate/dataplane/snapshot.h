@@ -10,11 +10,12 @@
 #include "sixgate/flow/steer.h"
 #include "sixgate/nat64/nat64.h"
 #include "sixgate/services/services.h"
+#include "sixgate/siit/siit.h"
 #include "sixgate/translate/translate.h"
 
 /**
  * struct snapshot - one configuration as the data plane sees it
- * @nat64, @services: owned; NULL when the job is off
+ * @nat64, @siit, @services: owned; NULL when the job is off
  * @has_egress6:      @egress6 is valid
  * @inside:           prefixes of the inside networks: sources from inside must be in one of them
  *                    (with egress6, its prefixes; n_inside 0 switches the check off)
@@ -26,6 +27,7 @@ struct snapshot {
 	struct translate_env env;
 	struct nat64_timeouts nat64_timeouts;
 	struct nat64_table *nat64;
+	struct siit_table *siit;
 	struct services_table *services;
 	bool has_egress6;
 	struct egress6_table egress6;

@@ -27,6 +27,8 @@
 	_(FLOWS_CREATED_NAT64, "flows_created_nat64", "NAT64 sessions opened")                     \
 	_(FLOWS_CREATED_EGRESS6, "flows_created_egress6", "egress6 flows opened")                  \
 	_(FLOWS_CREATED_SERVICES, "flows_created_services", "service flows opened")                \
+	_(SIIT_TO_IPV4, "siit_to_ipv4", "packets translated to IPv4 without state")                \
+	_(SIIT_TO_IPV6, "siit_to_ipv6", "packets translated to IPv6 without state")                \
 	_(FLOWS_ENDED, "flows_ended", "flows that ended, for whatever reason")                     \
 	_(FLOWS_EVICTED, "flows_evicted", "incomplete flows from outside that made room")          \
 	_(HAIRPINS, "hairpins", "packets that came round for a second flow")                       \

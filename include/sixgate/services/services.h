@@ -85,6 +85,8 @@ bool services_claims_vip(const struct services_table *t, const struct addr *a);
  *  without a flow are dropped, never taken by another policy. */
 bool services_claims_node(const struct services_table *t, const struct addr *a, be16 port,
 			  uint8_t proto);
+/** services_has_node() - @a is the address of some node: for what has no port to tell by. */
+bool services_has_node(const struct services_table *t, const struct addr *a);
 /** services_claims_client() - @a is an address we give to clients (source, embed-prefix, probes). */
 bool services_claims_client(const struct services_table *t, const struct addr *a);
 

@@ -37,7 +37,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
 	static const struct row rows[] = {
-		{ "siit", "siit: {prefix: 2001:db8:100::/40}\n", "siit:", "not built yet", NULL },
 		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
 		{ "limits", NAT64("limits: {flows: 100}"), "nat64.limits.flows", "not built yet",
 		  NAT64("limits: {flows: off}") },
