@@ -159,11 +159,12 @@ def sshd(host, address, port=22):
     with open(user_key + ".pub") as f:
         lab.write("authorized_keys", f.read(), 0o600)
     os.makedirs("/run/sshd", exist_ok=True)
-    conf = lab.write("sshd_config", f"""
-ListenAddress {address}:{port}
+    at = f"[{address}]" if ":" in address else address
+    conf = lab.write(f"{host.name}-sshd_config", f"""
+ListenAddress {at}:{port}
 HostKey {host_key}
 AuthorizedKeysFile {lab.path('authorized_keys')}
-PidFile {lab.path('sshd.pid')}
+PidFile {lab.path(host.name + '-sshd.pid')}
 StrictModes no
 UsePAM no
 PermitRootLogin prohibit-password
@@ -172,6 +173,13 @@ PermitRootLogin prohibit-password
     host.wait_listening(port, program=p)
     return p, ["-i", user_key, "-p", str(port), "-o", "StrictHostKeyChecking=no",
                "-o", "UserKnownHostsFile=/dev/null", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]
+
+
+def ftp(host, address, port, root):
+    """An FTP server for anonymous readers, passive and extended passive; its log says which."""
+    p = host.start("/usr/bin/python3", "-m", "pyftpdlib", "-i", address, "-p", port, "-d", root, "-D")
+    host.wait_listening(port, program=p)
+    return p
 
 
 def embedded(v4=CLIENT4, prefix=EMBED_PREFIX):

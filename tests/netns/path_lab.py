@@ -14,7 +14,8 @@ from lab.netns import Failed, wait_until
 
 CLONE_NEWNET = 0x40000000
 PREFIX = "64:ff9b::"
-SSH_PORT, FTP_PORT, TRACE_PORTS = 2222, 2121, range(44441, 44461)
+SSH_PORT, TRACE_PORTS = 2222, range(44441, 44461)
+PING4, PING_ID = "198.51.100.11", 77  # where c1 answers echo requests of this identifier
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -26,16 +27,17 @@ def nat64(v4):
 
 def config(gateway, workers, filtering="endpoint-independent", translation="{}"):
     entries = [("tcp", C1, 8080, 8080), ("udp", C1, 7000, 7000), ("tcp", C1, 22, SSH_PORT),
-               ("tcp", C2, 5201, 5201)]
+               ("tcp", C2, 5201, 5201), ("icmp", C2, PING_ID, PING_ID)]
     entries += [("udp", C1, port, port) for port in TRACE_PORTS]
+    entries = [(*entry, POOL4) for entry in entries] + [("icmp", C1, PING_ID, PING_ID, PING4)]
     static = "\n".join(f"    - {{protocol: {protocol}, inside: {{address: \"{inside}\", port: {port}}}, "
-                       f"outside: {{address: {POOL4}, port: {outside}}}}}"
-                       for protocol, inside, port, outside in entries)
+                       f"outside: {{address: {address}, port: {outside}}}}}"
+                       for protocol, inside, port, outside, address in entries)
     return f"""
 gateway: {{name: chain, workers: {workers}, flows: 64k, user: nobody, control: {gateway.control}}}
 interfaces: {{inside: lan0, outside: wan0}}
 nat64:
-  pool4: {POOL4}
+  pool4: [{POOL4}, {{address: {PING4}, ports: {PING_ID}, protocols: icmp}}]
   allow-private: true
   filtering: {filtering}
   static:
@@ -129,9 +131,8 @@ def tcp_listen(host, address, port):
 def tcp_connect(host, address, port, source_port=0):
     s = open_socket(host, family_of(address), socket.SOCK_STREAM)
     s.settimeout(5)
-    if source_port:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(("", source_port))
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.bind(("", source_port))  # several may come from one port
     s.connect((address, port))
     return s
 
