@@ -143,7 +143,9 @@ class Run:
         self.count("lint", passed, max(failed, int(code != 0)), 0, time.monotonic() - start)
 
     def golden(self):
-        self.pytest("golden: captures through the replay", "golden", 300)
+        os.environ["SIXGATE_TEST_ALL"] = "1"
+        self.pytest("golden: captures through the replay, 1 to 4 workers", "golden", 600)
+        del os.environ["SIXGATE_TEST_ALL"]
 
     def netns(self):
         self.pytest("netns: real kernels, real peers", "netns", 1500)

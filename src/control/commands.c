@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include "handover.h"
 #include "sixgate/control/daemon.h"
@@ -12,6 +11,7 @@
 #include "sixgate/io/replay.h"
 #include "sixgate/log/log.h"
 #include "sixgate/netlink/guard.h"
+#include "workers.h"
 
 enum { REPLAY_FLOWS_MAX = 1 << 20 };
 
@@ -66,20 +66,18 @@ int daemon_install_guard(const char *path)
 	return rc;
 }
 
-/** struct replay - one worker without threads or kernel. */
-struct replay {
+/** struct stage - workers without threads or kernel. */
+struct stage {
 	struct config *conf;
 	struct snapshot *snapshot;
-	struct worker *worker;
+	struct workers workers;
 	struct port *port;
 	struct hash_key key;
 	struct node_status *nodes;
-	void *memory;
-	size_t memory_bytes;
 };
 
 /* Nodes are not checked in a replay: all are up. */
-static int assume_nodes_up(struct replay *r, struct err *e)
+static int assume_nodes_up(struct stage *r, struct err *e)
 {
 	size_t n = 0;
 
@@ -93,32 +91,32 @@ static int assume_nodes_up(struct replay *r, struct err *e)
 	return 0;
 }
 
-static int make_worker(struct replay *r, struct err *e)
+static int make_workers(struct stage *r, unsigned n, struct err *e)
 {
 	const uint64_t wanted = r->conf->gateway.flows;
-	const uint32_t flows = wanted < REPLAY_FLOWS_MAX ? (uint32_t)wanted : REPLAY_FLOWS_MAX;
-	const struct worker_sizes sizes = { .flows = flows, .mappings = flows };
-	struct arena a = { .base = NULL };
 
-	worker_layout(&a, 0, 1, &sizes, &r->key);
-	r->memory_bytes = a.used;
-	r->memory = mmap(NULL, a.used, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (r->memory == MAP_FAILED) {
-		r->memory = NULL;
-		return err_set(e, -ENOMEM, "memory for the flow table: %s", strerror(errno));
-	}
-	a = (struct arena){ .base = r->memory, .size = r->memory_bytes };
-	r->worker = worker_layout(&a, 0, 1, &sizes, &r->key);
-	return 0;
+	return workers__init(&r->workers, n, wanted < REPLAY_FLOWS_MAX ? wanted : REPLAY_FLOWS_MAX,
+			     &r->key, e);
 }
 
-static int prepare(struct replay *r, const struct pcap_paths *paths, struct err *e)
+/* What is random in the data plane comes from this; with a seed, a replay can be repeated. */
+static int choose_key(struct hash_key *key, uint64_t seed, struct err *e)
 {
-	struct snapshot_input in = { .conf = r->conf, .key = &r->key, .n_workers = 1,
+	for (size_t i = 0; seed && i < ARRAY_LEN(key->word); i++) {
+		uint64_t in[2] = { seed, i };
+
+		key->word[i] = siphash(&(struct hash_key){ .word = { seed } }, in, sizeof(in));
+	}
+	if (seed || getrandom(key, sizeof(*key), 0) == sizeof(*key))
+		return 0;
+	return err_set(e, -EIO, "no random numbers");
+}
+
+static int prepare(struct stage *r, const struct replay_options *o, struct err *e)
+{
+	struct snapshot_input in = { .conf = r->conf, .key = &r->key, .n_workers = o->n_workers,
 				     .hops = -1 /* there is no kernel that does it */ };
-	int rc = getrandom(&r->key, sizeof(r->key), 0) == sizeof(r->key) ?
-			 0 : err_set(e, -EIO, "no random numbers");
+	int rc = choose_key(&r->key, o->misdeliver, e);
 
 	if (rc == 0)
 		rc = assume_nodes_up(r, e);
@@ -126,52 +124,82 @@ static int prepare(struct replay *r, const struct pcap_paths *paths, struct err 
 	if (rc == 0)
 		rc = snapshot_build(&r->snapshot, &in, e);
 	if (rc == 0) {
-		r->snapshot->generation = 1; /* as if published: the worker has seen 0 */
-		rc = make_worker(r, e);
+		r->snapshot->generation = 1; /* as if published: the workers have seen 0 */
+		rc = make_workers(r, o->n_workers, e);
 	}
 	if (rc == 0)
-		rc = pcap_port_new(&r->port, paths, e);
+		rc = pcap_port_new(&r->port, &o->paths, e);
 	return rc;
 }
 
-static void print_counters(const struct worker *w)
+static uint64_t counted(const struct stage *r, int counter)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->workers.n; i++)
+		n += counter_read(&r->workers.t[i].worker->count[counter]);
+	return n;
+}
+
+static uint64_t dropped(const struct stage *r, int why)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < r->workers.n; i++)
+		n += counter_read(&r->workers.t[i].worker->drop[why]);
+	return n;
+}
+
+static void print_counters(const struct stage *r)
 {
 	for (int i = 0; i < N_WORKER_COUNTERS; i++)
-		if (counter_read(&w->count[i]))
+		if (counted(r, i))
 			printf("%-24s %12llu  %s\n", worker_counter_name((enum worker_counter)i),
-			       (unsigned long long)counter_read(&w->count[i]),
+			       (unsigned long long)counted(r, i),
 			       worker_counter_help((enum worker_counter)i));
 	for (int why = DROP_NONE + 1; why < DROP_N_REASONS; why++)
-		if (counter_read(&w->drop[why]))
+		if (dropped(r, why))
 			printf("dropped %-16s %12llu  %s\n", drop_reason_name((enum drop_reason)why),
-			       (unsigned long long)counter_read(&w->drop[why]),
+			       (unsigned long long)dropped(r, why),
 			       drop_reason_help((enum drop_reason)why));
 }
 
-static void release(struct replay *r)
+static void play(struct stage *r, const struct replay_options *o)
+{
+	struct worker *worker[STEER_WORKERS_MAX];
+
+	for (unsigned i = 0; i < r->workers.n; i++)
+		worker[i] = r->workers.t[i].worker;
+	replay_run(&(struct replay){ .worker = worker,
+				     .n_workers = r->workers.n,
+				     .snapshot = r->snapshot,
+				     .port = r->port,
+				     .seed = o->misdeliver });
+}
+
+static void release(struct stage *r)
 {
 	if (r->port)
 		r->port->ops->close(r->port);
 	snapshot_free(r->snapshot);
 	free(r->nodes);
-	if (r->memory)
-		munmap(r->memory, r->memory_bytes);
+	workers__stop(&r->workers);
 	config_free(r->conf);
 }
 
-int daemon_replay(const char *config_path, const struct pcap_paths *paths)
+int daemon_replay(const char *config_path, const struct replay_options *o)
 {
-	struct replay r = { .conf = NULL };
+	struct stage r = { .conf = NULL };
 	struct err e = { "" };
 	int code = load(config_path, &r.conf);
 	int rc;
 
 	if (code)
 		return code;
-	rc = prepare(&r, paths, &e);
+	rc = prepare(&r, o, &e);
 	if (rc == 0) {
-		replay_run(r.worker, r.snapshot, r.port);
-		print_counters(r.worker);
+		play(&r, o);
+		print_counters(&r);
 		rc = pcap_port_failed(r.port, &e);
 	}
 	if (rc)

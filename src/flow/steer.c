@@ -140,10 +140,11 @@ unsigned owner_of_tuple(const struct steering *s, const struct tuple *t, enum si
 		return owner_of_client(s, &t->dst, t->dport);
 	if (map_find(s, STEER_VIP, &t->dst, (be16){ 0 }, 0))
 		return owner_of_client(s, &t->src, t->sport);
+	/* also from inside: there it is an answer on the wrong side, which its flow must see */
+	if (addr_is_v4(&t->dst) && owner_of_pool(s, &t->dst, t->dport, &w))
+		return w;
 	if (side == SIDE_INSIDE)
 		return owner_of_subscriber(s, &t->src);
-	if (owner_of_pool(s, &t->dst, t->dport, &w))
-		return w;
 	return owner_of_subscriber(s, &t->dst);
 }
 

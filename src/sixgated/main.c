@@ -7,6 +7,7 @@
  */
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "sixgate/config/config.h"
 #include "sixgate/control/daemon.h"
@@ -15,25 +16,19 @@
 #define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
 
 enum action {
-	ACTION_RUN,
-	ACTION_CHECK,
-	ACTION_PRINT,
-	ACTION_EXAMPLE,
-	ACTION_GUARD,
-	ACTION_REPLAY,
-	ACTION_VERSION,
-	ACTION_HELP
+	ACTION_RUN, ACTION_CHECK, ACTION_PRINT, ACTION_EXAMPLE, ACTION_GUARD, ACTION_REPLAY,
+	ACTION_VERSION, ACTION_HELP
 };
 
 struct arguments {
 	enum action action;
 	struct daemon_options run;
-	struct pcap_paths replay;
+	struct replay_options replay;
 	enum log_level level;
 };
 
 enum { OPT_CHECK = 256, OPT_PRINT, OPT_EXAMPLE, OPT_GUARD, OPT_REPLAY, OPT_OUTSIDE, OPT_WRITE,
-       OPT_LOG, OPT_FOREGROUND };
+       OPT_WORKERS, OPT_MISDELIVER, OPT_LOG, OPT_FOREGROUND };
 
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
@@ -44,6 +39,8 @@ static const struct option long_options[] = {
 	{ "replay", required_argument, NULL, OPT_REPLAY },
 	{ "replay-outside", required_argument, NULL, OPT_OUTSIDE },
 	{ "write", required_argument, NULL, OPT_WRITE },
+	{ "workers", required_argument, NULL, OPT_WORKERS },
+	{ "misdeliver", required_argument, NULL, OPT_MISDELIVER },
 	{ "log", required_argument, NULL, OPT_LOG },
 	{ "foreground", no_argument, NULL, OPT_FOREGROUND },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -55,7 +52,7 @@ static const struct option long_options[] = {
 static const char help_text[] =
 	"usage: sixgated [-c FILE] [-v] [--log FILE]\n"
 	"       sixgated [-c FILE] --check-config | --print-config | --guard\n"
-	"       sixgated [-c FILE] --replay IN.pcap [--replay-outside IN2.pcap] [--write OUT.pcap]\n"
+	"       sixgated [-c FILE] --replay IN.pcap [--replay-outside IN2.pcap] [--write OUT.pcap] ...\n"
 	"       sixgated --example-config | --version | --help\n"
 	"\n"
 	"  -c, --config FILE      configuration (default " DEFAULT_CONFIG ")\n"
@@ -63,14 +60,27 @@ static const char help_text[] =
 	"      --print-config     the whole configuration, defaults included\n"
 	"      --example-config   a commented file with every key\n"
 	"      --guard            install the guard only: the network fails closed from then on\n"
-	"      --replay FILE      packets that came in on the inside, through one worker\n"
+	"      --replay FILE      packets that came in on the inside, through the workers\n"
 	"      --replay-outside FILE  the same for the outside\n"
 	"      --write FILE       where a replay writes what leaves\n"
+	"      --workers N        workers of a replay, 1 to 16; default 1\n"
+	"      --misdeliver SEED  each packet comes in at a random worker instead of its own\n"
 	"      --log FILE         log there instead of standard error; opened again on SIGHUP\n"
 	"      --foreground       accepted for clarity: sixgated never goes into the background\n"
 	"  -v, --verbose          log more\n"
 	"\n"
 	"Exit codes: 0 done, 1 failed, 64 wrong arguments, 77 not root, 78 configuration wrong.\n";
+
+static uint64_t number(const char *text, uint64_t max)
+{
+	char *end;
+	uint64_t n = strtoull(text, &end, 10);
+
+	if (!*end && n >= 1 && n <= max)
+		return n;
+	fprintf(stderr, "sixgated: \"%s\" is not a number that fits\n", text);
+	exit(DAEMON_USAGE);
+}
 
 static int take_option(struct arguments *a, int opt)
 {
@@ -83,9 +93,11 @@ static int take_option(struct arguments *a, int opt)
 	case OPT_PRINT: a->action = ACTION_PRINT; break;
 	case OPT_EXAMPLE: a->action = ACTION_EXAMPLE; break;
 	case OPT_GUARD: a->action = ACTION_GUARD; break;
-	case OPT_REPLAY: a->action = ACTION_REPLAY; a->replay.inside = optarg; break;
-	case OPT_OUTSIDE: a->action = ACTION_REPLAY; a->replay.outside = optarg; break;
-	case OPT_WRITE: a->replay.write = optarg; break;
+	case OPT_REPLAY: a->action = ACTION_REPLAY; a->replay.paths.inside = optarg; break;
+	case OPT_OUTSIDE: a->action = ACTION_REPLAY; a->replay.paths.outside = optarg; break;
+	case OPT_WRITE: a->replay.paths.write = optarg; break;
+	case OPT_WORKERS: a->replay.n_workers = (unsigned)number(optarg, STEER_WORKERS_MAX); break;
+	case OPT_MISDELIVER: a->replay.misdeliver = number(optarg, UINT64_MAX); break;
 	case OPT_LOG: a->run.log_path = optarg; break;
 	case OPT_FOREGROUND: break;
 	default: return DAEMON_USAGE; /* getopt_long() has said why */
@@ -104,7 +116,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 		fprintf(stderr, "sixgated: unexpected argument \"%s\"; see --help\n", argv[optind]);
 		return DAEMON_USAGE;
 	}
-	if (a->replay.write && a->action != ACTION_REPLAY) {
+	if (a->replay.paths.write && a->action != ACTION_REPLAY) {
 		fprintf(stderr, "sixgated: --write goes with --replay\n");
 		return DAEMON_USAGE;
 	}
@@ -113,7 +125,8 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct arguments a = { .run = { .config_path = DEFAULT_CONFIG }, .level = LOG_LEVEL_INFO };
+	struct arguments a = { .run = { .config_path = DEFAULT_CONFIG }, .level = LOG_LEVEL_INFO,
+			       .replay = { .n_workers = 1 } };
 	int rc = parse_arguments(&a, argc, argv);
 
 	if (rc)

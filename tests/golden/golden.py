@@ -12,11 +12,29 @@ reason counted is compared, packets byte for byte. Checksums of expected packets
 Var("x") stands for a number or address that the gateway chooses: taken from the packet where it is
 met first, the same from there on. ANY is not remembered. Var("x", rule) must obey the rule.
 
-Each case runs twice: "spaced", every step at its own time and its packets out compared step by
-step, and "batch", all packets within one millisecond, where only the set of packets out counts. A
-case with wait() in it, or marked batch=False, is about time or order and runs spaced only.
+Each case runs several times: "spaced", every step at its own time and its packets out compared step
+by step; "batch", all packets within one millisecond, where only the set of packets out counts (a
+case with wait() in it, or marked batch=False, is about time or order and runs spaced only); and
+through 2 to 4 workers, each packet coming in at a random one (design: the same set of output
+packets as with one worker, whoever gets them).
+
+With several workers a step's packets out are compared as a set, because rings keep the order of
+what one worker hands to another and no other; everything else is as strict as with one: the same
+bytes, the same step, the same drop reasons and counters, summed. What may differ from one worker is
+what may differ from one run to the next, and nothing else: the numbers that the case itself says the
+gateway chooses (ports and identifiers of mappings, identification of fragments), each by one Var and
+so the same wherever it is met. A case that is about what one worker holds says so: workers=ONE.
+
+A port belongs to one worker, and so a pool of one port serves only the hosts of that worker (which
+worker has which is drawn from a secret). A case with such a pool is tried with other seeds when a
+host found it empty, until its hosts and its port are at the same worker.
+
+SIXGATE_TEST_SEED sets the seed that the deliveries are drawn from, and how many workers a case has; it
+is printed with the results. With SIXGATE_TEST_ALL every case runs with each of 2, 3 and 4 workers.
 """
+import hashlib
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
@@ -34,6 +52,9 @@ SIXGATED = os.environ.get("SIXGATED", str(ROOT / "build/src/sixgated/sixgated"))
 START = 1_700_000_000
 STEP_NS = 10_000_000  # between the steps of a spaced run
 LINKTYPE_RAW = 101
+SEED = int(os.environ.get("SIXGATE_TEST_SEED") or random.SystemRandom().getrandbits(32))
+ONE, MANY = (1,), (2, 3, 4)
+EXHAUSTED, TRIES = "pool4-exhausted", 400
 HEAD = """\
 gateway: {flows: 1k, workers: 1}
 interfaces: {inside: lan0, outside: wan0}
@@ -156,7 +177,13 @@ def compare(expected, data, seen):
     seen.update(trial)
 
 
-def sixgated(config, arrivals, directory):
+def seed_of(name, n_workers):
+    """Of this case's deliveries: from the run's seed, the same whichever cases are chosen."""
+    text = f"{SEED} {n_workers} {name}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") | 1
+
+
+def sixgated(config, arrivals, directory, delivery=()):
     """Return: packets out as (ns since START, bytes), counters, drop reasons."""
     (directory / "sixgate.yaml").write_text(config)
     command = [SIXGATED, "-c", str(directory / "sixgate.yaml")]
@@ -169,7 +196,7 @@ def sixgated(config, arrivals, directory):
                     writer.write_packet(data, sec=START + at // 10**9, usec=at % 10**9)
         command += [option, str(path)]
     written = directory / "out.pcap"
-    run = subprocess.run([*command, "--write", str(written)], capture_output=True, text=True,
+    run = subprocess.run([*command, *delivery, "--write", str(written)], capture_output=True, text=True,
                          timeout=60)
     assert run.returncode == 0, f"sixgated: exit code {run.returncode}\n{run.stderr}"
     sent = [((meta.tshigh << 32 | meta.tslow) if hasattr(meta, "tshigh") else
@@ -183,10 +210,16 @@ def sixgated(config, arrivals, directory):
 
 
 class Case:
-    def __init__(self, name, config, steps, drops, counts, batch, missing):
+    def __init__(self, name, config, steps, drops, counts, batch, missing, workers):
         self.name, self.config, self.steps, self.missing = name, HEAD + config, steps, missing
-        self.drops, self.counts = drops or {}, counts or {}
+        self.drops, self.counts, self.workers = drops or {}, counts or {}, workers
         self.batch = batch and not any(isinstance(s, Pause) for s in steps)
+
+    def spacings(self):
+        many = [n for n in self.workers if n > 1]
+        if many and not os.environ.get("SIXGATE_TEST_ALL"):
+            many = [many[seed_of(self.name, 0) // 2 % len(many)]]
+        return ["spaced"] + ["batch"] * self.batch + [f"{n} workers" for n in many]
 
     def schedule(self, spacing):
         """Return: arrivals as (ns, side, bytes), and [(from ns, departures)]."""
@@ -198,26 +231,39 @@ class Case:
             if isinstance(step, Pause):
                 at += step.ns
                 continue
-            at += STEP_NS if spacing == "spaced" else 1000
-            if spacing == "spaced":
+            at += 1000 if spacing == "batch" else STEP_NS
+            if spacing != "batch":
                 expected.append((at, []))
             arrivals += [(at + i, step.side, p) for i, p in enumerate(step.packets)]
         return arrivals, expected
 
     def check(self, spacing, directory):
         arrivals, expected = self.schedule(spacing)
-        sent, counts, drops = sixgated(self.config, arrivals, directory)
+        delivery = ()
+        if spacing.endswith("workers"):
+            n_workers = int(spacing.split()[0])
+            delivery = ("--workers", str(n_workers), "--misdeliver",
+                        str(seed_of(self.name, n_workers)))
+        sent, counts, drops = sixgated(self.config, arrivals, directory, delivery)
+        for _ in range(TRIES if delivery else 0):
+            if drops.get(EXHAUSTED, 0) <= self.drops.get(EXHAUSTED, 0):
+                break
+            delivery = (*delivery[:3], str(int(delivery[3]) + 2))
+            sent, counts, drops = sixgated(self.config, arrivals, directory, delivery)
         failure = None
         try:
             if spacing == "spaced":
                 self.check_steps(sent, expected)
+            elif delivery:
+                self.check_sets(sent, expected)
             else:
                 self.check_set(sent, [p for _, packets in expected for p in packets])
             self.check_counters(expected, counts, drops)
         except Mismatch as why:
             failure = why
         if failure:
-            pytest.fail(f"{failure}\n  dropped: {drops}\n  counted: {counts}", pytrace=False)
+            pytest.fail(f"{failure}\n  dropped: {drops}\n  counted: {counts}\n"
+                        f"  {' '.join(delivery)} (SIXGATE_TEST_SEED={SEED})", pytrace=False)
 
     def check_counters(self, expected, counts, drops):
         if drops != self.drops:
@@ -246,9 +292,19 @@ class Case:
             if len(got) < len(packets):
                 raise Mismatch(f"step {index}: missing: {show(packets[len(got)][1])}")
 
+    @classmethod
+    def check_sets(cls, sent, expected):
+        seen = {}
+        for index, (begin, packets) in enumerate(expected):
+            end = expected[index + 1][0] if index + 1 < len(expected) else 2**63
+            try:
+                cls.check_set([s for s in sent if begin <= s[0] < end], packets, seen)
+            except Mismatch as why:
+                raise Mismatch(f"step {index}: {why}") from None
+
     @staticmethod
-    def check_set(sent, packets):
-        seen, left = {}, [data for _, data in sent]
+    def check_set(sent, packets, seen=None):
+        seen, left = {} if seen is None else seen, [data for _, data in sent]
         for _, packet in packets:
             for data in left:
                 try:
@@ -272,9 +328,11 @@ def carried(wrong, right_before, right_after):
     return (wrong + right_after - right_before) % 0xffff or 0xffff
 
 
-def case(name, config, *steps, drops=None, counts=None, batch=True, missing=None):
-    """@missing: why it is known to fail; once it holds that must be taken away."""
-    return Case(name, config, steps, drops, counts, batch, missing)
+def case(name, config, *steps, drops=None, counts=None, batch=True, missing=None,
+         workers=ONE + MANY):
+    """@missing: why it is known to fail; once it holds that must be taken away. @workers: how many
+    it holds with."""
+    return Case(name, config, steps, drops, counts, batch, missing, workers)
 
 
 def each(cases):
@@ -284,5 +342,5 @@ def each(cases):
     assert not twice, f"two cases have one name: {twice}"
     runs = [pytest.param(c, spacing, id=f"{c.name} [{spacing}]", marks=[
                 pytest.mark.xfail(strict=True, reason=c.missing)] if c.missing else [])
-            for c in cases for spacing in (["spaced", "batch"] if c.batch else ["spaced"])]
+            for c in cases for spacing in c.spacings()]
     return pytest.mark.parametrize("case, spacing", runs)

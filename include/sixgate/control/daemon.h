@@ -1,6 +1,7 @@
 /* daemon.h - what sixgated does, one function for each way of calling it. Each returns the exit
  * code of the program. */
 #pragma once
+#include "sixgate/flow/steer.h"
 #include "sixgate/io/pcap.h"
 
 /** Exit codes of sixgated, those of sysexits.h where there is one. */
@@ -39,6 +40,13 @@ int daemon_print_config(const char *path);
 /** daemon_install_guard() - the guard alone, and return: for the time before the network is up. */
 int daemon_install_guard(const char *path);
 
-/** daemon_replay() - captured packets through one worker; drops are printed at the end. Needs no
- *  privilege. */
-int daemon_replay(const char *config_path, const struct pcap_paths *paths);
+/** struct replay_options - @n_workers: 1 to STEER_WORKERS_MAX; @misdeliver: struct replay's seed. */
+struct replay_options {
+	struct pcap_paths paths;
+	unsigned n_workers;
+	uint64_t misdeliver;
+};
+
+/** daemon_replay() - captured packets through the workers, in one thread; counters and drops of all
+ *  of them are printed at the end. Needs no privilege. */
+int daemon_replay(const char *config_path, const struct replay_options *o);

@@ -56,7 +56,10 @@ static void replay(void)
 	close(mkstemp(written));
 	if (pcap_port_new(&port, &paths, &e) < 0)
 		fail_msg("%s", e.text);
-	replay_run(g.worker[0], g.snapshot, port);
+	replay_run(&(struct replay){ .worker = g.worker,
+				     .n_workers = g.n_workers,
+				     .snapshot = g.snapshot,
+				     .port = port });
 	assert_int_equal(pcap_port_failed(port, &e), 0);
 	port->ops->close(port);
 }
