@@ -95,11 +95,6 @@ void problems__at(struct problems *p, struct tree *t, const char *fmt, ...)
 void problems__fill(struct problems *p, struct config_errors *out);
 void problems__fini(struct problems *p);
 
-/** nearest__key() - the one of @n keys that is closest to @key, or NULL if none is close.
- *  @at(@of, i): the i-th key, or NULL to leave it out. */
-const char *nearest__key(const char *key, const char *(*at)(const void *of, size_t i),
-			 const void *of, size_t n);
-
 /** printable__text() - @in cut to fit, whatever could trouble a terminal replaced. */
 const char *printable__text(const char *in, char *out, size_t size);
 

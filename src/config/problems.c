@@ -165,8 +165,8 @@ static bool is_close(const char *key, const char *candidate, size_t d)
 	return strlen(key) >= 3 && (strstr(candidate, key) || strstr(key, candidate));
 }
 
-const char *nearest__key(const char *key, const char *(*at)(const void *of, size_t i),
-			 const void *of, size_t n)
+const char *config_nearest(const char *key, const char *(*at)(const void *of, size_t i),
+			   const void *of, size_t n)
 {
 	const char *best = NULL;
 	size_t least = SIZE_MAX;

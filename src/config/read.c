@@ -128,7 +128,7 @@ static const char *known_key(const void *of, size_t i)
 
 static void unknown_key(struct reader *r, const struct record *record, struct tree *t)
 {
-	const char *near = nearest__key(t->key, known_key, record, record->n);
+	const char *near = config_nearest(t->key, known_key, record, record->n);
 	char whole[ADDR_TEXT_MAX + 1];
 	struct addr a;
 

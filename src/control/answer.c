@@ -1,9 +1,11 @@
 /* answer.c - from a request of sixgatectl to its answer. */
 #include "sixgate/control/protocol.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "control.h"
+#include "nodes.h"
 #include "record.h"
 
 static void send_one(struct client *cl, json_t *v)
@@ -56,6 +58,19 @@ static void answer_reload(struct control *c, struct client *cl)
 	free(lines);
 }
 
+static void answer_drain(struct control *c, struct client *cl, const struct ctl_request *r)
+{
+	struct err e = { "" };
+
+	if (nodes__drain(c, r->service, r->node, r->command == CTL_DRAIN)) {
+		send_one(cl, drained__json(c, r->service, r->node));
+		return;
+	}
+	err_set(&e, -ENOENT, "there is no node \"%s\"%s%s; see sixgatectl nodes", r->node,
+		r->service[0] ? " in a service " : "", r->service);
+	client__fail(cl, e.text);
+}
+
 void answer__request(void *owner, struct client *cl, const struct ctl_request *r)
 {
 	struct control *c = owner;
@@ -79,6 +94,10 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 		break;
 	case CTL_RELOAD:
 		answer_reload(c, cl);
+		break;
+	case CTL_DRAIN:
+	case CTL_UNDRAIN:
+		answer_drain(c, cl, r);
 		break;
 	case N_CTL_COMMANDS:
 		break;

@@ -116,6 +116,8 @@ void dump__wake(struct control *c);
 json_t *status__json(struct control *c);
 json_t *counters__json(const struct control *c, bool all);
 json_t *nodes__json(const struct control *c);
+/** drained__json() - the nodes that drain or undrain was about, as they are now. */
+json_t *drained__json(const struct control *c, const char *service, const char *node);
 
 /** metrics__start() - @fd: listening, owned from here on. Return: NULL if it cannot. */
 struct metrics *metrics__start(struct control *c, int fd, struct err *e);

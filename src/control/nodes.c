@@ -3,6 +3,7 @@
 #include "nodes.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "sixgate/health/health.h"
 #include "sixgate/log/log.h"
 
@@ -60,6 +61,19 @@ void nodes__follow(struct control *c, const struct config *conf)
 
 	if (health_reload(c->health, services_of(conf), &e) != 0)
 		log_error("the checks of the nodes keep their old configuration: %s", e.text);
+}
+
+unsigned nodes__drain(struct control *c, const char *service, const char *node, bool drain)
+{
+	const struct services_conf *s = services_of(c->config);
+	unsigned n = 0;
+
+	for (size_t i = 0; i < s->n_service; i++)
+		if (!*service || strcmp(s->service[i].name, service) == 0)
+			n += health_drain(c->health, s->service[i].name, node, drain) == 0;
+	if (n)
+		on_changed(c);
+	return n;
 }
 
 void nodes__stop(struct control *c)

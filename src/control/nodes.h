@@ -16,5 +16,9 @@ int nodes__for(const struct control *c, const struct config *conf, struct node_s
 /** nodes__follow() - the snapshot of @conf has been published. */
 void nodes__follow(struct control *c, const struct config *conf);
 
+/** nodes__drain() - take a node out of service, or put it back; @service: "" for all that have it.
+ *  Return: in how many services; the snapshot follows by itself. */
+unsigned nodes__drain(struct control *c, const char *service, const char *node, bool drain);
+
 /** nodes__stop() - end the checks. */
 void nodes__stop(struct control *c);

@@ -9,7 +9,7 @@
 static const char *const command_names[N_CTL_COMMANDS] = {
 	[CTL_STATUS] = "status",     [CTL_FLOWS] = "flows",   [CTL_BIB] = "bib",
 	[CTL_NODES] = "nodes",       [CTL_COUNTERS] = "counters", [CTL_CONFIG] = "config",
-	[CTL_RELOAD] = "reload",
+	[CTL_RELOAD] = "reload",     [CTL_DRAIN] = "drain",   [CTL_UNDRAIN] = "undrain",
 };
 
 const char *ctl_command_name(enum ctl_command c)
@@ -29,6 +29,15 @@ static int decode_command(const json_t *v, struct ctl_request *out, struct err *
 	return err_set(e, -EINVAL, "no such command");
 }
 
+static int decode_name(const char *key, const json_t *v, char out[CTL_NAME_MAX], struct err *e)
+{
+	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) >= CTL_NAME_MAX)
+		return err_set(e, -EINVAL, "\"%s\" must be a name of 1 to %d bytes", key,
+			       CTL_NAME_MAX - 1);
+	memcpy(out, json_string_value(v), json_string_length(v) + 1);
+	return 0;
+}
+
 static int decode_member(const char *key, const json_t *v, struct ctl_request *out, struct err *e)
 {
 	if (strcmp(key, "command") == 0)
@@ -45,7 +54,22 @@ static int decode_member(const char *key, const json_t *v, struct ctl_request *o
 		out->max = (uint64_t)json_integer_value(v);
 		return 0;
 	}
+	if (strcmp(key, "node") == 0)
+		return decode_name(key, v, out->node, e);
+	if (strcmp(key, "service") == 0)
+		return decode_name(key, v, out->service, e);
 	return err_set(e, -EINVAL, "unknown member in the request");
+}
+
+static int check_names(const struct ctl_request *r, struct err *e)
+{
+	bool takes_node = r->command == CTL_DRAIN || r->command == CTL_UNDRAIN;
+
+	if (takes_node && !r->node[0])
+		return err_set(e, -EINVAL, "\"node\" is missing");
+	if (!takes_node && (r->node[0] || r->service[0]))
+		return err_set(e, -EINVAL, "\"node\" and \"service\" go with drain and undrain");
+	return 0;
 }
 
 static int decode_object(json_t *root, struct ctl_request *out, struct err *e)
@@ -64,6 +88,8 @@ static int decode_object(json_t *root, struct ctl_request *out, struct err *e)
 	}
 	if (r.command == N_CTL_COMMANDS)
 		return err_set(e, -EINVAL, "\"command\" is missing");
+	if (check_names(&r, e) != 0)
+		return -EINVAL;
 	*out = r;
 	return 0;
 }
@@ -86,9 +112,21 @@ int ctl_request_decode(const char *line, size_t len, struct ctl_request *out, st
 
 size_t ctl_request_encode(const struct ctl_request *r, char *line, size_t size)
 {
-	int n = snprintf(line, size, "{\"command\":\"%s\",\"all\":%s,\"max\":%llu}\n",
-			 command_names[r->command], r->all ? "true" : "false",
-			 (unsigned long long)r->max);
+	json_t *v = json_pack("{s:s,s:b,s:I}", "command", command_names[r->command], "all", (int)r->all,
+			      "max", (json_int_t)r->max);
+	size_t n = 0;
 
-	return n < 0 ? 0 : (size_t)n;
+	if (v && r->node[0])
+		json_object_set_new(v, "node", json_string(r->node));
+	if (v && r->service[0])
+		json_object_set_new(v, "service", json_string(r->service));
+	if (v && (!r->node[0] || json_object_get(v, "node")) &&
+	    (!r->service[0] || json_object_get(v, "service")))
+		n = json_dumpb(v, line, size, JSON_COMPACT);
+	json_decref(v);
+	if (n == 0 || n + 1 >= size)
+		return 0;
+	line[n++] = '\n';
+	line[n] = '\0';
+	return n;
 }

@@ -255,3 +255,24 @@ json_t *nodes__json(const struct control *c)
 	free(r);
 	return json_pack("{s:o}", "nodes", list);
 }
+
+json_t *drained__json(const struct control *c, const char *service, const char *node)
+{
+	static const char *const state[N_NODE_STATES] = { "up", "down", "draining" };
+	const struct node_status *status = nodes__now(c, NULL);
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->config->services.n_service; i++) {
+		const struct service_conf *s = &c->config->services.service[i];
+		bool named = !*service || strcmp(s->name, service) == 0;
+
+		for (size_t k = 0; k < s->n_node; k++, status++)
+			if (named && strcmp(s->node[k].name, node) == 0)
+				json_array_append_new(
+					list, json_pack("{s:s,s:s,s:s,s:s,s:i}", "service", s->name,
+							"node", node, "state", state[status->state],
+							"why", status->why, "drain_s",
+							(int)(s->drain_ms / 1000)));
+	}
+	return json_pack("{s:o}", "nodes", list);
+}

@@ -5,7 +5,14 @@
 #include "sixgate/base/err.h"
 #include "sixgate/control/protocol.h"
 
-enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 2 };
+enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 64 };
+
+/**
+ * ctl_parse_command() - the words after the options
+ * @r: its options are set; gets the command, N_CTL_COMMANDS for teardown, and what it is about
+ * Return: CTL_OK, or CTL_USAGE with what is wrong.
+ */
+int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e);
 
 /**
  * ctl_ask() - one request, and @each for every line of the answer

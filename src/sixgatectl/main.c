@@ -12,15 +12,16 @@
 struct arguments {
 	const char *socket_path;
 	char from_file[PATH_TEXT_MAX];
-	bool json, teardown;
+	bool json;
 	struct ctl_request request;
 };
 
 static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 	{ "json", no_argument, NULL, 'j' },	    { "all", no_argument, NULL, 'a' },
-	{ "max", required_argument, NULL, 'n' },    { "version", no_argument, NULL, 'V' },
-	{ "help", no_argument, NULL, 'h' },	    { NULL, 0, NULL, 0 },
+	{ "max", required_argument, NULL, 'n' },    { "service", required_argument, NULL, 'S' },
+	{ "version", no_argument, NULL, 'V' },	    { "help", no_argument, NULL, 'h' },
+	{ NULL, 0, NULL, 0 },
 };
 
 static const char help_text[] =
@@ -32,6 +33,10 @@ static const char help_text[] =
 	"  nodes             the services' nodes and their health\n"
 	"  counters [--all]  what was counted and dropped, with the reasons (--all: zeros, too)\n"
 	"  config show       the running configuration, with defaults\n"
+	"  drain NODE [--service NAME]\n"
+	"                    no new flows to a node; those it has go on for the service's drain: time\n"
+	"  undrain NODE [--service NAME]\n"
+	"                    back into service\n"
 	"  reload            read the configuration file again; a wrong file changes nothing\n"
 	"  teardown          stop the daemon and remove everything of it, the guard too\n"
 	"\n"
@@ -39,8 +44,13 @@ static const char help_text[] =
 	"                     else " DEFAULT_SOCKET ")\n"
 	"  -c, --config FILE  take the path of the socket from this configuration file\n"
 	"  -j, --json         lines of JSON, as the daemon sends them\n"
+	"  -n, --max N        flows and bib: not more than so many\n"
+	"  -a, --all          counters: those that are zero, too\n"
+	"  -S, --service NAME drain and undrain: in this service only; else in all that have the node\n"
+	"  -V, --version      the version, and nothing else\n"
+	"  -h, --help         this text\n"
 	"\n"
-	"Exit codes: 0 done, 1 failed or refused, 2 wrong arguments.\n";
+	"Exit codes: 0 done, 1 failed or refused, 64 wrong arguments.\n";
 
 static int take_config(struct arguments *a, const char *path, struct config_errors *errors)
 {
@@ -86,7 +96,20 @@ static int take_number(const char *text, uint64_t *out)
 	char *end;
 
 	*out = strtoull(text, &end, 10);
-	return *end || end == text || *text == '-' ? CTL_USAGE : CTL_OK;
+	if (!*end && end != text && *text != '-' && *out)
+		return CTL_OK;
+	fprintf(stderr, "sixgatectl: --max wants a number from 1 on, not \"%s\"\n", text);
+	return CTL_USAGE;
+}
+
+static int take_service(const char *text, char out[CTL_NAME_MAX])
+{
+	if (*text && strlen(text) < CTL_NAME_MAX) {
+		memcpy(out, text, strlen(text) + 1);
+		return CTL_OK;
+	}
+	fprintf(stderr, "sixgatectl: --service wants the name of a service\n");
+	return CTL_USAGE;
 }
 
 /* Return: CTL_OK to go on, or the exit code. */
@@ -98,42 +121,27 @@ static int take_option(struct arguments *a, int opt)
 	case 'j': a->json = true; return CTL_OK;
 	case 'a': a->request.all = true; return CTL_OK;
 	case 'n': return take_number(optarg, &a->request.max);
+	case 'S': return take_service(optarg, a->request.service);
 	case 'V': puts("sixgatectl " SIXGATE_VERSION); exit(CTL_OK);
 	case 'h': fputs(help_text, stdout); exit(CTL_OK);
-	default: return CTL_USAGE;
+	default: return CTL_USAGE; /* getopt_long() has said why */
 	}
-}
-
-static int take_command(struct arguments *a, int n, char **word)
-{
-	if (n == 1 && strcmp(word[0], "teardown") == 0) {
-		a->teardown = true;
-		return CTL_OK;
-	}
-	if (n == 2 && strcmp(word[0], "config") == 0 && strcmp(word[1], "show") == 0)
-		n = 1;
-	else if (n == 1 && strcmp(word[0], "config") == 0)
-		return CTL_USAGE;
-	for (int c = 0; n == 1 && c < N_CTL_COMMANDS; c++)
-		if (strcmp(word[0], ctl_command_name((enum ctl_command)c)) == 0) {
-			a->request.command = (enum ctl_command)c;
-			return CTL_OK;
-		}
-	return CTL_USAGE;
 }
 
 static int parse_arguments(struct arguments *a, int argc, char **argv)
 {
-	int opt, rc;
+	struct err e = { "" };
+	int opt, rc = CTL_OK;
 
-	while ((opt = getopt_long(argc, argv, "s:c:jan:Vh", long_options, NULL)) != -1) {
+	while (rc == CTL_OK && (opt = getopt_long(argc, argv, "s:c:jan:S:Vh", long_options, NULL)) != -1)
 		rc = take_option(a, opt);
+	if (rc == CTL_OK) {
+		rc = ctl_parse_command(argc - optind, argv + optind, &a->request, &e);
 		if (rc)
-			return rc;
+			fprintf(stderr, "sixgatectl: %s\n", e.text);
 	}
-	rc = take_command(a, argc - optind, argv + optind);
-	if (rc)
-		fputs(help_text, stderr);
+	if (rc == CTL_USAGE)
+		fputs("sixgatectl: see sixgatectl --help\n", stderr);
 	return rc;
 }
 
@@ -166,7 +174,7 @@ int main(int argc, char **argv)
 	if (rc)
 		return rc;
 	find_socket(&a);
-	if (a.teardown)
+	if (a.request.command == N_CTL_COMMANDS)
 		return ctl_teardown(a.socket_path);
 	if (ctl_ask(a.socket_path, &a.request, show_line, &s, &e) != 0) {
 		fprintf(stderr, "sixgatectl: %s\n", e.text);

@@ -162,6 +162,22 @@ static void show_nodes(const json_t *list)
 	}
 }
 
+static void show_drained(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v) {
+		printf("service %s: node %s is %s%s%s", text(v, "service"), text(v, "node"),
+		       text(v, "state"), *text(v, "why") ? ": " : "", text(v, "why"));
+		if (strcmp(text(v, "state"), "draining") == 0) {
+			printf("; no new flows, those that are left are reset after ");
+			print_duration(number(v, "drain_s"));
+		}
+		putchar('\n');
+	}
+}
+
 static void show_counter_list(const char *title, const json_t *list)
 {
 	const json_t *v;
@@ -220,6 +236,10 @@ void ctl_show(enum ctl_command command, const json_t *line, bool last)
 		break;
 	case CTL_RELOAD:
 		puts("reloaded");
+		break;
+	case CTL_DRAIN:
+	case CTL_UNDRAIN:
+		show_drained(json_object_get(line, "nodes"));
 		break;
 	case N_CTL_COMMANDS:
 		break;

@@ -68,6 +68,8 @@ static const char help_text[] =
 	"      --log FILE         log there instead of standard error; opened again on SIGHUP\n"
 	"      --foreground       accepted for clarity: sixgated never goes into the background\n"
 	"  -v, --verbose          log more\n"
+	"  -V, --version          the version, and nothing else\n"
+	"  -h, --help             this text\n"
 	"\n"
 	"Exit codes: 0 done, 1 failed, 64 wrong arguments, 77 not root, 78 configuration wrong.\n";
 
@@ -113,7 +115,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 		if (take_option(a, opt) != DAEMON_OK)
 			return DAEMON_USAGE;
 	if (optind < argc) {
-		fprintf(stderr, "sixgated: unexpected argument \"%s\"; see --help\n", argv[optind]);
+		fprintf(stderr, "sixgated: unexpected argument \"%s\"\n", argv[optind]);
 		return DAEMON_USAGE;
 	}
 	if (a->replay.paths.write && a->action != ACTION_REPLAY) {
@@ -129,8 +131,10 @@ int main(int argc, char **argv)
 			       .replay = { .n_workers = 1 } };
 	int rc = parse_arguments(&a, argc, argv);
 
-	if (rc)
+	if (rc) {
+		fputs("sixgated: see sixgated --help\n", stderr);
 		return rc;
+	}
 	log_open("sixgated", a.level);
 	switch (a.action) {
 	case ACTION_RUN: return daemon_run(&a.run);

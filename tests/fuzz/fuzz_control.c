@@ -40,6 +40,7 @@ static void check_round_trip(const struct ctl_request *r)
 	must(len > 1 && line[len - 1] == '\n');
 	must(ctl_request_decode(line, len - 1, &back, NULL) == 0);
 	must(back.command == r->command && back.all == r->all && back.max == r->max);
+	must(strcmp(back.node, r->node) == 0 && strcmp(back.service, r->service) == 0);
 }
 
 static void on_request(void *owner, struct client *cl, const struct ctl_request *r)

@@ -318,14 +318,42 @@ def test_a_good_file_checks_silently_and_prints_whole(lab, programs, tmp_path):
     assert subprocess.run([programs[0], "-c", str(f), "--check-config"]).returncode == 0
 
 
-def test_wrong_arguments_are_usage_errors(programs):
-    for args in (["--bogus"], ["extra"], ["--write", "x"]):
-        assert subprocess.run([programs[0], *args], capture_output=True).returncode == 64
-    for args in ([], ["bogus"], ["status", "more"], ["config"], ["--max", "x", "flows"]):
-        assert subprocess.run([programs[1], *args], capture_output=True).returncode == 2
-    for p in programs:
-        assert subprocess.run([p, "--help"], capture_output=True).returncode == 0
-        assert subprocess.run([p, "--version"], capture_output=True).returncode == 0
+WRONG_FOR_THE_DAEMON = [
+    (["--bogus"], "unrecognized option '--bogus'"), (["extra"], 'unexpected argument "extra"'),
+    (["--write", "x"], "--write goes with --replay"), (["-c"], "requires an argument"),
+]
+WRONG_FOR_THE_TOOL = [
+    ([], "a command is missing"), (["statsu"], 'unknown command "statsu"; did you mean "status"?'),
+    (["xyzzy"], 'unknown command "xyzzy"'), (["status", "more"], 'unexpected argument "more" after status'),
+    (["config"], 'config wants "show" after it'), (["config", "edit"], 'wants "show" after it, not edit'),
+    (["--max", "x", "flows"], '--max wants a number from 1 on, not "x"'),
+    (["--max", "-1", "flows"], '--max wants a number from 1 on, not "-1"'),
+    (["drain"], "drain wants the name of a node after it"), (["drain", "a", "b"], 'argument "b" after a'),
+    (["drain", "n" * 64], "is no name of a node"), (["--bogus", "status"], "unrecognized option '--bogus'"),
+    (["status", "--max", "3"], "--max goes with flows and bib, not with status"),
+    (["flows", "--all"], "--all goes with counters, not with flows"),
+    (["nodes", "--service", "s3"], "--service goes with drain and undrain, not with nodes"),
+]
+
+
+@pytest.mark.parametrize("which,args,said", [(0, *row) for row in WRONG_FOR_THE_DAEMON] +
+                         [(1, *row) for row in WRONG_FOR_THE_TOOL])
+def test_wrong_arguments_are_named(programs, which, args, said):
+    p = subprocess.run([programs[which], *args], text=True, capture_output=True)
+    assert (p.returncode, p.stdout) == (64, "")
+    assert said in p.stderr and "--help" in p.stderr
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_help_names_every_option(programs, which):
+    done = subprocess.run([programs[which], "--help"], text=True, capture_output=True)
+    assert done.returncode == 0 and done.stderr == ""
+    source = pathlib.Path(__file__).parents[2] / f"src/{os.path.basename(programs[which])}/main.c"
+    options = re.findall(r'\{ "([a-z-]+)", \w+_argument', source.read_text())
+    assert len(options) > 7
+    for name in options:
+        assert re.search(rf"--{name}\b", done.stdout), name
+    assert subprocess.run([programs[which], "--version"], capture_output=True).returncode == 0
 
 
 # ---- reload ----

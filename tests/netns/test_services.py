@@ -260,6 +260,90 @@ def test_a_node_that_comes_back_serves_again(net):
     assert "store2" in fetch(net.client4, topology.VIP4, 20)
 
 
+def test_a_drained_node_gets_no_new_flows_and_keeps_those_it_has_for_its_time(net):
+    net.gateway.write(config(net.gateway).replace("scheduler: p2c", "scheduler: p2c\n    drain: 4s"))
+    net.gateway.ctl("reload")
+    held = [connected(net, net.client4, topology.VIP4) for _ in range(12)]
+    on_store2 = [s for s, node in held if node == "store2"]
+    assert on_store2
+    said = net.gateway.ctl("drain", "store2")
+    began = time.monotonic()
+    assert "service s3: node store2 is draining: by the operator" in said and "after 4s" in said
+    wait_until(lambda: states(net)["store2"]["state"] == "draining", "the snapshot follows", timeout=1)
+    assert set(fetch(net.client4, topology.VIP4, 20)) == {"store1", "store3"}
+    for s in on_store2:  # still served
+        s.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+        s.settimeout(2)
+        assert s.recv(65536).startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - began < 3.5
+    for s in on_store2:
+        s.settimeout(max(0.1, 6 - (time.monotonic() - began)))
+        with pytest.raises(ConnectionResetError):
+            s.recv(1)
+    assert time.monotonic() - began >= 3.5
+    now = states(net)["store2"]
+    assert (now["state"], now["why"]) == ("down", "drained by the operator")
+    net.gateway.ctl("reload")
+    assert states(net)["store2"]["why"] == "drained by the operator"  # no reload forgets it
+    assert "node store2 is up" in net.gateway.ctl("undrain", "store2", "--service", "s3")
+    wait_nodes(net, up=("store2",))
+    assert "store2" in fetch(net.client4, topology.VIP4, 20)
+    for s, _ in held:
+        s.close()
+
+
+def test_a_node_or_service_that_does_not_exist_is_not_drained(net):
+    for words in (("store9",), ("store1", "--service", "s9")):
+        done = net.gw.run(net.gateway.binary("sixgatectl"), "-s", net.gateway.control, "drain", *words,
+                          check=False)
+        assert done.returncode == 1 and f'there is no node "{words[0]}"' in done.stdout
+    assert {n["state"] for n in states(net).values()} == {"up"}
+
+
+def zoned(net):
+    """store1 and store2 in zone a, store3 in zone b."""
+    text = config(net.gateway, scheduler="round-robin")
+    for store, zone in (("store1", "a"), ("store2", "a"), ("store3", "b")):
+        text = text.replace(f"{{name: {store},", f"{{name: {store}, zone: {zone},")
+    return text.replace("scheduler: round-robin",
+                        "scheduler: round-robin\n    zones: {prefer: a, spill: 80%}")
+
+
+def test_the_preferred_zone_serves_and_spills_what_it_cannot_carry(net):
+    net.gateway.write(zoned(net))
+    net.gateway.ctl("reload")
+    assert set(fetch(net.client4, topology.VIP4, 12)) == {"store1", "store2"}
+    net.gateway.ctl("drain", "store1")
+    wait_until(lambda: states(net)["store1"]["state"] == "draining", "store1 drains")
+    nodes = fetch(net.client4, topology.VIP4, 40)
+    # half of the zone is up of 80 % that are wanted: 5 of 8 stay, the rest goes to zone b
+    assert set(nodes) == {"store2", "store3"}
+    assert 0.4 <= nodes.count("store2") / 40 <= 0.85
+    net.gateway.ctl("drain", "store2")
+    wait_until(lambda: states(net)["store2"]["state"] == "draining", "store2 drains")
+    assert set(fetch(net.client4, topology.VIP4, 6)) == {"store3"}
+    for store in ("store1", "store2"):
+        net.gateway.ctl("undrain", store)
+    wait_nodes(net, up=("store1", "store2"))
+    assert set(fetch(net.client4, topology.VIP4, 12)) == {"store1", "store2"}
+
+
+def test_a_node_that_comes_back_is_given_flows_slowly(net):
+    net.gateway.write(config(net.gateway, scheduler="round-robin").replace(
+        "scheduler: round-robin", "scheduler: round-robin\n    slow-start: 8s"))
+    net.gateway.ctl("reload")
+    vanish(net.store["store2"])
+    wait_nodes(net, down=("store2",))
+    revive(net.store["store2"])
+    wait_nodes(net, up=("store2",))
+    began = time.monotonic()
+    early = fetch(net.client4, topology.VIP4, 30)
+    assert time.monotonic() - began < 4, "too slow to see the first half of the slow start"
+    assert early.count("store2") <= 6  # 10 and 25 % of its weight: not the 10 of an equal share
+    assert early.count("store1") >= 10 and early.count("store3") >= 10
+    wait_until(lambda: fetch(net.client4, topology.VIP4, 12).count("store2") >= 3, "its whole weight")
+
+
 def test_with_no_node_left_clients_are_refused_at_once(net):
     for p in net.nginx.values():
         stop(p)

@@ -103,3 +103,8 @@ bool config_equal(const struct config *a, const struct config *b);
 /** config_needs_restart() - the first key in which @fresh differs from @running that only a
  *  restart can change (workers, flows, io, device names, user), or NULL. Static text. */
 const char *config_needs_restart(const struct config *running, const struct config *fresh);
+
+/** config_nearest() - the one of @n words that is closest to @key, or NULL if none is close: what
+ *  whoever has mistyped it may have meant. @at(@of, i): the i-th word, or NULL to leave it out. */
+const char *config_nearest(const char *key, const char *(*at)(const void *of, size_t i),
+			   const void *of, size_t n);

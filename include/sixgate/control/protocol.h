@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include "sixgate/base/err.h"
 
-enum { CTL_LINE_MAX = 4096, CTL_CLIENTS_MAX = 16 };
+enum { CTL_LINE_MAX = 4096, CTL_CLIENTS_MAX = 16, CTL_NAME_MAX = 64 };
 
 enum ctl_command {
 	CTL_STATUS,
@@ -21,6 +21,8 @@ enum ctl_command {
 	CTL_COUNTERS,
 	CTL_CONFIG,
 	CTL_RELOAD,
+	CTL_DRAIN,
+	CTL_UNDRAIN,
 	N_CTL_COMMANDS
 };
 
@@ -28,11 +30,13 @@ enum ctl_command {
  * struct ctl_request - a checked request
  * @all: counters: also those that are zero
  * @max: flows and bib: at most so many records; 0 for all
+ * @node, @service: drain and undrain: a node's name, never empty, and in which service; empty: in all
  */
 struct ctl_request {
 	enum ctl_command command;
 	bool all;
 	uint64_t max;
+	char node[CTL_NAME_MAX], service[CTL_NAME_MAX];
 };
 
 /** ctl_command_name() - as it is written in a request; static text. */
@@ -45,5 +49,6 @@ const char *ctl_command_name(enum ctl_command c);
  */
 int ctl_request_decode(const char *line, size_t len, struct ctl_request *out, struct err *e);
 
-/** ctl_request_encode() - the line for @r with its newline. Return: its length, at most @size - 1. */
+/** ctl_request_encode() - the line for @r with its newline. Return: its length, at most @size - 1; 0
+ *  when it cannot be written: a name that is not UTF-8. */
 size_t ctl_request_encode(const struct ctl_request *r, char *line, size_t size);

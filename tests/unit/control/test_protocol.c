@@ -5,16 +5,29 @@
 #include <errno.h>
 #include <string.h>
 
+#define NAME_63 "node-with-the-longest-name-that-there-may-be-0123456789-0123456"
+
 static const struct {
 	const char *line;
 	int rc;
 	struct ctl_request want;
 } rows[] = {
-	{ "{\"command\":\"status\"}", 0, { CTL_STATUS, false, 0 } },
-	{ " { \"command\" : \"flows\", \"max\": 10 } ", 0, { CTL_FLOWS, false, 10 } },
-	{ "{\"all\":true,\"command\":\"counters\"}", 0, { CTL_COUNTERS, true, 0 } },
-	{ "{\"command\":\"bib\",\"max\":0}", 0, { CTL_BIB, false, 0 } },
-	{ "{\"command\":\"reload\"}\r", 0, { CTL_RELOAD, false, 0 } },
+	{ "{\"command\":\"status\"}", 0, { CTL_STATUS, false, 0, "", "" } },
+	{ " { \"command\" : \"flows\", \"max\": 10 } ", 0, { CTL_FLOWS, false, 10, "", "" } },
+	{ "{\"all\":true,\"command\":\"counters\"}", 0, { CTL_COUNTERS, true, 0, "", "" } },
+	{ "{\"command\":\"bib\",\"max\":0}", 0, { CTL_BIB, false, 0, "", "" } },
+	{ "{\"command\":\"reload\"}\r", 0, { CTL_RELOAD, false, 0, "", "" } },
+	{ "{\"command\":\"drain\",\"node\":\"store1\"}", 0, { CTL_DRAIN, false, 0, "store1", "" } },
+	{ "{\"command\":\"undrain\",\"service\":\"s3\",\"node\":\"a b\"}", 0,
+	  { CTL_UNDRAIN, false, 0, "a b", "s3" } },
+	{ "{\"command\":\"drain\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"drain\",\"service\":\"s3\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"drain\",\"node\":\"\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"drain\",\"node\":7}", -EINVAL, { 0 } },
+	{ "{\"command\":\"drain\",\"node\":\"" NAME_63 "\"}", 0, { CTL_DRAIN, false, 0, NAME_63, "" } },
+	{ "{\"command\":\"drain\",\"node\":\"" NAME_63 "x\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\",\"node\":\"a\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"reload\",\"service\":\"a\"}", -EINVAL, { 0 } },
 	{ "", -EINVAL, { 0 } },
 	{ "status", -EINVAL, { 0 } },
 	{ "[\"status\"]", -EINVAL, { 0 } },
@@ -51,6 +64,8 @@ static void lines_are_decoded_or_refused_with_a_reason(void **state)
 		assert_int_equal(r.command, rows[i].want.command);
 		assert_int_equal(r.all, rows[i].want.all);
 		assert_int_equal(r.max, rows[i].want.max);
+		assert_string_equal(r.node, rows[i].want.node);
+		assert_string_equal(r.service, rows[i].want.service);
 	}
 }
 
@@ -58,17 +73,33 @@ static void a_request_survives_the_way_there(void **state)
 {
 	(void)state;
 	for (int c = 0; c < N_CTL_COMMANDS; c++) {
-		const struct ctl_request r = { .command = (enum ctl_command)c, .all = c % 2, .max = 42 };
+		struct ctl_request r = { .command = (enum ctl_command)c, .all = c % 2, .max = 42 };
 		struct ctl_request back;
 		char line[CTL_LINE_MAX];
-		size_t len = ctl_request_encode(&r, line, sizeof(line));
+		size_t len;
 
+		if (c == CTL_DRAIN || c == CTL_UNDRAIN) {
+			strcpy(r.node, "a\"b\\c");
+			strcpy(r.service, "s3");
+		}
+		len = ctl_request_encode(&r, line, sizeof(line));
 		assert_int_equal(line[len - 1], '\n');
 		assert_int_equal(ctl_request_decode(line, len - 1, &back, NULL), 0);
 		assert_int_equal(back.command, r.command);
 		assert_int_equal(back.all, r.all);
 		assert_int_equal(back.max, r.max);
+		assert_string_equal(back.node, r.node);
+		assert_string_equal(back.service, r.service);
 	}
+}
+
+static void a_name_that_is_no_text_is_not_sent(void **state)
+{
+	const struct ctl_request r = { .command = CTL_DRAIN, .node = "\xff" };
+	char line[CTL_LINE_MAX];
+
+	(void)state;
+	assert_int_equal(ctl_request_encode(&r, line, sizeof(line)), 0);
 }
 
 static void a_line_is_bounded(void **state)
@@ -98,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lines_are_decoded_or_refused_with_a_reason),
 		cmocka_unit_test(a_request_survives_the_way_there),
+		cmocka_unit_test(a_name_that_is_no_text_is_not_sent),
 		cmocka_unit_test(a_line_is_bounded),
 		cmocka_unit_test(deep_nesting_is_refused_and_does_no_harm),
 	};
