@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include "privileges.h"
 #include "sixgate/io/tun.h"
+#include "sixgate/io/view.h"
 #include "sixgate/log/log.h"
 
 /* One layout function measures (arena without memory) and places. */
@@ -43,6 +44,7 @@ int workers__init(struct workers *w, unsigned n, uint64_t flows, const struct ha
 		return err_set(e, -ENOMEM, "%zu MiB for %llu flows: %s", w->memory_bytes >> 20,
 			       (unsigned long long)flows, strerror(errno));
 	}
+	view_prepare();
 	madvise(w->memory, w->memory_bytes, MADV_HUGEPAGE);
 	a = (struct arena){ .base = w->memory, .size = w->memory_bytes };
 	lay_out(w, &a, &sizes, key);
@@ -59,6 +61,8 @@ int workers__add_port(struct workers *w, unsigned id, int inside_fd, int outside
 	if (rc)
 		return rc;
 	w->peer[id] = &t->loop;
+	t->loop.memory = w->memory;
+	t->loop.memory_bytes = w->memory_bytes;
 	t->loop.peer = w->n > 1 ? w->peer : NULL;
 	return 0;
 }

@@ -76,6 +76,14 @@ static struct verdict ask_egress6(const struct snapshot *s, const struct packet 
 	return verdict_continue();
 }
 
+static struct verdict noted(struct worker *w, enum policy_id policy, const struct flow_plan *plan,
+			    struct verdict v)
+{
+	if (unlikely(w->traced))
+		trace__asked(w, policy, v, plan->policy == policy);
+	return v;
+}
+
 /* Which policy takes it: a plan with its policy set, or a drop. siit has been asked: it takes
  * nothing that a policy before it would. */
 static struct verdict ask_policies(struct worker *w, const struct snapshot *s,
@@ -85,11 +93,11 @@ static struct verdict ask_policies(struct worker *w, const struct snapshot *s,
 
 	*plan = (struct flow_plan){ 0 };
 	if (s->services)
-		v = ask_services(w, s, p, plan, now_ms);
+		v = noted(w, POLICY_SERVICES, plan, ask_services(w, s, p, plan, now_ms));
 	if (v.next == VERDICT_CONTINUE && !plan->policy && s->nat64)
-		v = ask_nat64(w, s, p, plan, now_ms);
+		v = noted(w, POLICY_NAT64, plan, ask_nat64(w, s, p, plan, now_ms));
 	if (v.next == VERDICT_CONTINUE && !plan->policy && s->has_egress6)
-		v = ask_egress6(s, p, plan);
+		v = noted(w, POLICY_EGRESS6, plan, ask_egress6(s, p, plan));
 	if (v.next == VERDICT_CONTINUE && !plan->policy)
 		v = p->side == SIDE_INSIDE ? verdict_reject(DROP_NO_POLICY, REPLY_NO_ROUTE) :
 					     verdict_drop(DROP_NO_POLICY);
@@ -163,7 +171,7 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 		return v;
 	out->index = FLOW_NONE;
 	if (unlikely(stateless__takes(s, p)))
-		return stateless__admit(s, p, &out->once);
+		return stateless__noted(w, stateless__admit(s, p, &out->once));
 	if (p->flags & PACKET_ICMP_ERROR)
 		return verdict_drop(DROP_NO_FLOW_ICMP);
 	v = ask_policies(w, s, p, &plan, now_ms);
@@ -183,5 +191,7 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 	out->dir = plan.dir;
 	count(w, created[plan.policy], 1);
 	session__start(w, s, out->index, p, now_ms);
+	if (unlikely(w->traced))
+		trace__opened(w, out->index, out->dir);
 	return verdict_continue();
 }

@@ -71,8 +71,28 @@ bool session__stale(struct worker *w, const struct snapshot *s, const struct flo
 /* timers.c */
 void timers__use_snapshot(struct worker *w, const struct snapshot *s);
 
+/* trace.c. The first is for any packet while a trace is on, the others for one that @traced says is
+ * to be shown. */
+void trace__begin(struct worker *w, const struct packet *p);
+void trace__round(struct worker *w, const struct packet *p);
+void trace__asked(struct worker *w, enum policy_id policy, struct verdict v, bool admitted);
+void trace__stateless(struct worker *w, struct verdict v);
+void trace__renewed(struct worker *w);
+void trace__opened(struct worker *w, uint32_t index, unsigned dir);
+void trace__handed(struct worker *w, unsigned owner);
+void trace__end(struct worker *w, const struct packet *p);
+
+static inline struct verdict stateless__noted(struct worker *w, struct verdict v)
+{
+	if (unlikely(w->traced))
+		trace__stateless(w, v);
+	return v;
+}
+
 /* handoff.c: copy @p to its owner. @resolved: a fragment whose ports are known in its key. */
 struct verdict handoff__send(struct worker *w, const struct packet *p, unsigned owner, bool resolved);
+/* Into a ring of one's own. Return: false when it is full. */
+bool handoff__put(struct handoff *h, const struct packet *p, bool resolved);
 /* Return: a copy of the oldest packet in @h made in @out with side, flags and (when *@resolved)
  * ports set, or NULL. */
 struct packet *handoff__receive(struct handoff *h, struct outbox *out, bool *resolved);

@@ -31,23 +31,31 @@ struct handoff *handoff_layout(struct arena *a)
 	return h;
 }
 
-struct verdict handoff__send(struct worker *w, const struct packet *p, unsigned owner, bool resolved)
+bool handoff__put(struct handoff *h, const struct packet *p, bool resolved)
 {
-	struct handoff *h = w->to[owner];
 	bool big = p->len > HANDOFF_BYTES;
 	struct spsc *ring = big ? &h->big : &h->small;
 	uint32_t i = spsc_begin_write(ring);
 	struct slot *slot;
 
 	if (i == UINT32_MAX)
-		return verdict_drop(DROP_HANDOFF_FULL);
+		return false;
 	slot = big ? &h->big_slot[i] : &h->small_slot[i];
 	slot->seq = h->seq++;
 	slot->packet = *p;
 	slot->resolved = resolved;
 	memcpy(big ? h->big_bytes[i] : h->small_bytes[i], p->data, p->len);
 	spsc_commit_write(ring);
+	return true;
+}
+
+struct verdict handoff__send(struct worker *w, const struct packet *p, unsigned owner, bool resolved)
+{
+	if (!handoff__put(w->to[owner], p, resolved))
+		return verdict_drop(DROP_HANDOFF_FULL);
 	count(w, COUNT_HANDOFFS, 1);
+	if (unlikely(w->traced))
+		trace__handed(w, owner);
 	return verdict_held();
 }
 

@@ -70,6 +70,8 @@ static struct verdict go_round(struct worker *w, const struct snapshot *s, struc
 	p->flags |= PACKET_HAIRPIN;
 	count(w, COUNT_HAIRPINS, 1);
 	p->hash = tuple_hash(&w->flows.key, &p->key);
+	if (unlikely(w->traced))
+		trace__round(w, p);
 	return run_one(w, s, p, now_ms);
 }
 
@@ -191,8 +193,11 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 	if (likely(ref != FLOW_NONE) &&
 	    !(p->proto == IPPROTO_TCP && starts_anew(&w->flows.flow[index], p, dir)))
 		return in_flow(w, s, index, dir, p, now_ms);
-	if (ref != FLOW_NONE) /* a SYN on an old tuple is a new connection, decided anew */
+	if (ref != FLOW_NONE) { /* a SYN on an old tuple is a new connection, decided anew */
 		session__end(w, index, now_ms);
+		if (unlikely(w->traced))
+			trace__renewed(w);
+	}
 	v = classify__open(w, s, p, now_ms, &d);
 	if (v.next != VERDICT_CONTINUE)
 		return v;
@@ -209,7 +214,7 @@ static struct verdict run_stateless_fragment(struct worker *w, const struct snap
 	struct siit_answer answer;
 
 	if (v.next == VERDICT_CONTINUE)
-		v = stateless__admit(s, p, &answer);
+		v = stateless__noted(w, stateless__admit(s, p, &answer));
 	return v.next == VERDICT_CONTINUE ? rewrite_once(w, s, p, &answer, now_ms) : v;
 }
 
@@ -341,6 +346,23 @@ static void parse_all(struct worker *w, struct batch *b)
 			flow_table_prefetch_flow(&w->flows, b->packet[i].hash);
 }
 
+static void run_parsed(struct worker *w, const struct snapshot *s, struct packet *p,
+		       uint64_t now_ms)
+{
+	if (likely(p->verdict.next == VERDICT_CONTINUE))
+		run_and_finish(w, s, p, now_ms);
+	else
+		finish(w, s, p, p->verdict);
+}
+
+static void run_shown(struct worker *w, const struct snapshot *s, struct packet *p, uint64_t now_ms)
+{
+	trace__begin(w, p);
+	run_parsed(w, s, p, now_ms);
+	if (w->traced)
+		trace__end(w, p);
+}
+
 void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms)
 {
 	outbox_reset(&w->out);
@@ -351,11 +373,22 @@ void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, u
 	for (uint16_t i = 0; i < b->n; i++) {
 		struct packet *p = &b->packet[i];
 
-		if (likely(p->verdict.next == VERDICT_CONTINUE))
-			run_and_finish(w, s, p, now_ms);
+		if (unlikely(w->trace_on))
+			run_shown(w, s, p, now_ms);
 		else
-			finish(w, s, p, p->verdict);
+			run_parsed(w, s, p, now_ms);
 	}
+}
+
+static void take_parsed(struct worker *w, const struct snapshot *s, struct packet *p,
+			bool resolved, uint64_t now_ms)
+{
+	if (p->verdict.next != VERDICT_CONTINUE)
+		finish(w, s, p, p->verdict);
+	else if (resolved)
+		finish(w, s, p, run_owned(w, s, p, now_ms));
+	else
+		run_and_finish(w, s, p, now_ms);
 }
 
 static void take_one(struct worker *w, const struct snapshot *s, struct packet *p, bool resolved,
@@ -363,21 +396,18 @@ static void take_one(struct worker *w, const struct snapshot *s, struct packet *
 {
 	struct tuple key = p->key;
 	bool round = p->flags & PACKET_HAIRPIN;
-	struct verdict v = packet_parse(p);
 
-	if (v.next != VERDICT_CONTINUE) {
-		finish(w, s, p, v);
-		return;
-	}
+	p->verdict = packet_parse(p);
 	if (round)
 		p->flags |= PACKET_HAIRPIN;
 	if (resolved)
 		p->key = key;
 	p->hash = tuple_hash(&w->flows.key, &p->key);
-	if (resolved)
-		finish(w, s, p, run_owned(w, s, p, now_ms));
-	else
-		run_and_finish(w, s, p, now_ms);
+	if (unlikely(w->trace_on))
+		trace__begin(w, p);
+	take_parsed(w, s, p, resolved, now_ms);
+	if (unlikely(w->traced))
+		trace__end(w, p);
 }
 
 uint32_t pipeline_take(struct worker *w, const struct snapshot *s, uint32_t max, uint64_t now_ms)

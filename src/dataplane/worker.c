@@ -38,6 +38,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 		to->nat64 = nat64_layout(a, sizes->mappings, id, key);
 	to->services = services_layout(a, id, key);
 	to->fragments = fragments_layout(a, &flow_key);
+	to->trace = trace_layout(a);
 	bytes = arena_take(a, OUTBOX_BYTES);
 	packets = arena_take(a, OUTBOX_PACKETS * sizeof(*packets));
 	if (!w)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "io_internal.h"
 #include "sixgate/base/must.h"
+#include "sixgate/io/view.h"
 
 enum { FDS_MAX = 8 };
 
@@ -23,10 +24,26 @@ static uint64_t clock_ms(void)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + 1;
 }
 
+/* Return: 1, or 0 without memory. */
+static uint32_t explain(const struct worker_loop *l, struct explain *x, const struct snapshot *s,
+			uint64_t now_ms)
+{
+	const size_t n_extra = worker_explain_bytes(l->worker);
+	struct view v;
+	struct arena extra;
+
+	if (!l->memory || view_open(&v, l->memory, l->memory_bytes, n_extra) != 0)
+		return 0;
+	extra = (struct arena){ .base = v.extra, .size = n_extra };
+	worker_explain(view_of(&v, l->worker), s, now_ms, x, &extra);
+	view_close(&v);
+	return 1;
+}
+
 static void answer(struct worker_loop *l, struct worker_request *r, const struct snapshot *s,
 		   uint64_t now_ms)
 {
-	const struct worker *w = l->worker;
+	struct worker *w = l->worker;
 
 	r->n = 0;
 	switch ((enum worker_request_kind)r->kind) {
@@ -38,6 +55,15 @@ static void answer(struct worker_loop *l, struct worker_request *r, const struct
 			r->n = nat64_dump(w->nat64, s->nat64, &r->cursor, r->bib, r->max);
 		else
 			r->cursor = UINT32_MAX;
+		break;
+	case WORKER_EXPLAIN:
+		r->n = explain(l, r->explain, s, now_ms);
+		break;
+	case WORKER_TRACE_START:
+		trace_start(w, r->filter);
+		break;
+	case WORKER_TRACE_STOP:
+		trace_stop(w);
 		break;
 	}
 }
@@ -57,6 +83,8 @@ static void answer_request(struct worker_loop *l, const struct snapshot *s, uint
 
 	if (likely(!r))
 		return;
+	if (r->kind == WORKER_EXPLAIN && s->generation != l->worker->seen_generation)
+		return; /* next time: first the worker itself takes up the new configuration */
 	answer(l, r, s, now_ms);
 	/* the slot first: whoever sees the answer may ask the next question */
 	atomic_store_explicit(&l->request, NULL, memory_order_release);

@@ -10,6 +10,7 @@
 #include "sixgate/base/counter.h"
 #include "sixgate/base/spsc.h"
 #include "sixgate/dataplane/snapshot.h"
+#include "sixgate/dataplane/trace.h"
 #include "sixgate/flow/fragments.h"
 #include "sixgate/flow/table.h"
 #include "sixgate/flow/wheel.h"
@@ -76,6 +77,7 @@ struct flow_queue {
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
  * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
  * @seen_generation: snapshot of the last call: to notice a change
+ * @trace_on: packets are looked at for the trace; @traced: the one in hand is to be shown
  * @tokens: ICMP errors that may be sent now; refilled with time
  */
 struct worker {
@@ -87,12 +89,14 @@ struct worker {
 	struct fragments *fragments;
 	struct outbox out;
 	uint64_t seen_generation;
+	bool trace_on, traced;
 	unsigned id, n_workers;
 	struct handoff *to[STEER_WORKERS_MAX], *from[STEER_WORKERS_MAX];
 	uint32_t tokens;
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
 	struct flow_queue incomplete[2]; /* [1] is the services' */
+	struct trace *trace;
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */

@@ -7,20 +7,28 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include "sixgate/base/err.h"
+#include "sixgate/dataplane/explain.h"
 #include "sixgate/dataplane/port.h"
 #include "sixgate/dataplane/worker.h"
 
 /** A worker never sleeps longer than this: a snapshot that is replaced must retire. */
 enum { LOOP_SLEEP_MAX_MS = 100 };
 
-enum worker_request_kind { WORKER_DUMP_FLOWS, WORKER_DUMP_BIB };
+enum worker_request_kind {
+	WORKER_DUMP_FLOWS,
+	WORKER_DUMP_BIB,
+	WORKER_EXPLAIN,     /* @explain: on a view of the worker, see view.h */
+	WORKER_TRACE_START, /* @filter */
+	WORKER_TRACE_STOP
+};
 
 /**
  * struct worker_request - a question from the control thread, answered between two batches
  * @kind:   enum worker_request_kind
  * @cursor: where to go on from, 0 at first; on return where to go on next, UINT32_MAX at the end
  * @flows, @bib: the one that @kind asks for: room for @max records
- * @n:      records filled in; may be 0 although the end is not reached
+ * @n:      records filled in; may be 0 although the end is not reached. EXPLAIN: 1, or 0 when there
+ *          was no memory for it
  * @on_done: called by the worker's thread, as its last touch of the request; may do no more than
  *          wake the asker (uv_async_send()). May be NULL: then @done is to be looked at.
  */
@@ -30,6 +38,8 @@ struct worker_request {
 	union {
 		struct flow_record *flows;
 		struct bib_record *bib;
+		struct explain *explain;
+		const struct trace_filter *filter;
 	};
 	_Atomic bool done;
 	void (*on_done)(struct worker_request *r);
@@ -40,6 +50,8 @@ struct worker_request {
  * @worker, @slot, @port: borrowed while the loop runs
  * @peer:    the loops of all workers by id, [worker->n_workers], to wake those that packets were
  *           handed to; NULL with one worker. Set before the threads start.
+ * @memory, @memory_bytes: that @worker lies in with all it points to; page-aligned. NULL: nothing can
+ *           be explained. Set before the threads start.
  * @failed:  the port broke (its device was removed); read after the thread has ended
  * @on_end:  called by the worker's thread when the loop has ended, whatever the reason; or NULL
  */
@@ -48,6 +60,8 @@ struct worker_loop {
 	struct snapshot_slot *slot;
 	struct port *port;
 	struct worker_loop *const *peer;
+	void *memory;
+	size_t memory_bytes;
 	bool failed;
 	void (*on_end)(struct worker_loop *l);
 
