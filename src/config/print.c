@@ -268,24 +268,41 @@ bool config_equal(const struct config *a, const struct config *b)
 	return records_equal(&config__record, a, b);
 }
 
-static const char *restart_key(const struct record *record, const void *a, const void *b)
+/** struct key_list - @text: as many as fit, with commas between them; @n: all. */
+struct key_list {
+	char *text;
+	size_t size, len, n;
+};
+
+static void add_key(struct key_list *l, const char *key)
+{
+	int n = snprintf(l->text + l->len, l->size - l->len, "%s%s", l->n ? ", " : "", key);
+
+	l->n++;
+	if (n > 0)
+		l->len = l->len + (size_t)n < l->size ? l->len + (size_t)n : l->size - 1;
+}
+
+static void add_restart_keys(struct key_list *l, const struct record *record, const void *a,
+			     const void *b)
 {
 	for (size_t i = 0; i < record->n; i++) {
 		const struct field *f = &record->field[i];
-		const char *below = NULL;
 
 		if (f->restart && !fields_equal(f, a, b))
-			return f->restart;
-		if (f->kind == FIELD_RECORD)
-			below = restart_key(f->record, field__member_const(f, a),
-					    field__member_const(f, b));
-		if (below)
-			return below;
+			add_key(l, f->restart);
+		else if (f->kind == FIELD_RECORD)
+			add_restart_keys(l, f->record, field__member_const(f, a),
+					 field__member_const(f, b));
 	}
-	return NULL;
 }
 
-const char *config_needs_restart(const struct config *running, const struct config *fresh)
+size_t config_needs_restart(const struct config *running, const struct config *fresh, char *keys,
+			    size_t size)
 {
-	return restart_key(&config__record, running, fresh);
+	struct key_list l = { .text = keys, .size = size };
+
+	keys[0] = '\0';
+	add_restart_keys(&l, &config__record, running, fresh);
+	return l.n;
 }

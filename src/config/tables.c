@@ -45,6 +45,7 @@ static const struct field gateway_fields[] = {
 	{ "user", FIELD_NAME, 0, AT(struct gateway_conf, user), .restart = "gateway.user",
 	  .help = "who the gateway runs as after start-up" },
 	{ "control", FIELD_PATH, 0, .at = offsetof(struct gateway_conf, control), .size = 108,
+	  .restart = "gateway.control",
 	  .help = "the socket that sixgatectl talks to" },
 	{ "metrics", FIELD_RECORD, 0, AT(struct gateway_conf, metrics_listen),
 	  .record = &metrics_record, .present_at = offsetof(struct gateway_conf, metrics),

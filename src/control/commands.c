@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include "handover.h"
+#include "privileges.h"
 #include "sixgate/control/daemon.h"
 #include "sixgate/control/snapshot_build.h"
 #include "sixgate/io/replay.h"
@@ -58,10 +59,12 @@ int daemon_install_guard(const char *path)
 
 	if (rc)
 		return rc;
-	if (guard_install(c, &e) != 0) {
-		log_error("%s", e.text);
+	if (privileges__check(&e) != 0)
+		rc = DAEMON_NOT_ROOT;
+	else if (guard_install(c, &e) != 0)
 		rc = DAEMON_FAILED;
-	}
+	if (rc)
+		log_error("%s", e.text);
 	config_free(c);
 	return rc;
 }

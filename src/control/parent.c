@@ -399,11 +399,11 @@ static int run(struct parent *p)
 int daemon_run(const struct daemon_options *o)
 {
 	struct parent p = { .options = o, .channel = -1, .signals = -1 };
+	struct err e = { "" };
 	int code = prepare(&p, o);
 
-	if (code == DAEMON_OK && geteuid() != 0) {
-		log_error("must be started as root: it makes devices, routes and low ports, and runs "
-			  "everything else as gateway.user");
+	if (code == DAEMON_OK && privileges__check(&e) != 0) {
+		log_error("%s", e.text);
 		code = DAEMON_NOT_ROOT;
 	}
 	if (code == DAEMON_OK)

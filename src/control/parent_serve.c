@@ -90,12 +90,12 @@ static void drop_pending(struct parent *p)
 
 static int check_restart(const struct config *running, const struct config *fresh, struct err *e)
 {
-	const char *key = config_needs_restart(running, fresh);
+	char keys[CONFIG_RESTART_KEYS_MAX];
+	size_t n = config_needs_restart(running, fresh, keys, sizeof(keys));
 
-	if (!key && strcmp(running->gateway.control, fresh->gateway.control) != 0)
-		key = "gateway.control";
-	if (key)
-		return err_set(e, -EPERM, "%s has changed, which needs a restart", key);
+	if (n)
+		return err_set(e, -EPERM, "%s %s changed, which needs a restart", keys,
+			       n == 1 ? "has" : "have");
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "sixgate/base/must.h"
 
 enum { CHILD_DESCRIPTORS = 16384 };
 
@@ -61,5 +62,26 @@ int privileges__drop(const struct identity *id, struct err *e)
 		return err_set(e, -ESRCH, "the parent has ended");
 	if (setuid(0) == 0 || capng_have_capabilities(CAPNG_SELECT_BOTH) != CAPNG_NONE)
 		return err_set(e, -EPERM, "privileges are still there after dropping them");
+	return 0;
+}
+
+int privileges__check(struct err *e)
+{
+	static const struct {
+		unsigned cap;
+		const char *text;
+	} needed[] = {
+		{ CAP_NET_ADMIN, "CAP_NET_ADMIN, for devices, routes and nftables" },
+		{ CAP_SETUID, "CAP_SETUID, to run everything else as gateway.user" },
+		{ CAP_SETGID, "CAP_SETGID, to run everything else as gateway.user" },
+	};
+
+	if (geteuid() != 0)
+		return err_set(e, -EPERM,
+			       "must be started as root: it makes devices, routes and low ports, and "
+			       "runs everything else as gateway.user");
+	for (size_t i = 0; i < ARRAY_LEN(needed); i++)
+		if (!capng_have_capability(CAPNG_EFFECTIVE, needed[i].cap))
+			return err_set(e, -EPERM, "this root lacks %s", needed[i].text);
 	return 0;
 }

@@ -38,3 +38,7 @@ void loop__warm(uv_loop_t *loop);
  * Return: 0 or negative errno.
  */
 int seccomp__enter(enum thread_role role, struct err *e);
+
+/** privileges__check() - has this process what the parent needs? Before libraries find out, who have
+ *  their own words for it. Return: 0, or -EPERM with what is missing. */
+int privileges__check(struct err *e);

@@ -38,6 +38,7 @@ static void check_errors(void)
 static void check_reads_back(const struct config *c)
 {
 	struct config *again = NULL;
+	char keys[CONFIG_RESTART_KEYS_MAX];
 	char *text = NULL;
 	size_t n = 0;
 	FILE *f = open_memstream(&text, &n);
@@ -47,7 +48,7 @@ static void check_reads_back(const struct config *c)
 	must(!fclose(f));
 	must(config_parse("fuzz", text, n, &again, &errors) == 0);
 	must(config_equal(c, again));
-	must(!config_needs_restart(c, again));
+	must(config_needs_restart(c, again, keys, sizeof(keys)) == 0);
 	config_free(again);
 	free(text);
 }

@@ -225,6 +225,24 @@ def test_root_is_refused_as_the_user(lab):
     assert "root" in "".join(g.lines)
 
 
+@pytest.mark.parametrize("args", [[], ["--guard"]])
+@pytest.mark.parametrize("who,said", [
+    (["--reuid=65534", "--clear-groups"], "must be started as root"),
+    (["--bounding-set=-net_admin", "--inh-caps=-net_admin"], "this root lacks CAP_NET_ADMIN"),
+    (["--bounding-set=-setuid", "--inh-caps=-setuid"], "this root lacks CAP_SETUID")])
+def test_without_privileges_one_line_says_so(lab, programs, tmp_path, who, said, args):
+    f = tmp_path / "sixgate.yaml"
+    f.write_text(BASIC.replace("@DIR@", str(tmp_path)))
+    for d in [tmp_path, *tmp_path.parents][:4]:  # pytest's own are for their owner only
+        if str(d).startswith("/tmp/"):
+            os.chmod(d, 0o755)
+    p = subprocess.run(["ip", "netns", "exec", lab.router.name, "setpriv", *who, programs[0], "-c", f, *args],
+                       text=True, capture_output=True)
+    assert p.returncode == 77
+    assert len(p.stderr.strip().splitlines()) == 1 and said in p.stderr
+    assert "sixgate" not in lab.router("nft list tables")
+
+
 def test_it_must_be_started_as_root(lab):
     g = lab.gateway(prefix=["setpriv", "--reuid=65534", "--clear-groups"], wait=False)
     assert g.wait_end() == 77
@@ -400,6 +418,18 @@ def test_a_bad_file_changes_nothing(lab):
     assert g.ask("status")[-1]["reloads_failed"] == 2
 
 
+@pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "---\n"])
+def test_a_reload_to_an_empty_file_is_refused(lab, text):
+    g = lab.gateway()
+    before = picture(lab.router), g.ctl("config", "show")
+    g.write(text)
+    assert "keeping the running configuration" not in g.ctl("reload", code=1)  # that is for the log
+    g.expect("keeping the running configuration: the file is wrong")
+    assert [x for x in g.lines if "sixgate.yaml" in x and "interfaces" in x], g.lines
+    assert (picture(lab.router), g.ctl("config", "show")) == before
+    assert lab.gets_out()
+
+
 @pytest.mark.parametrize("old,new,key", [
     ("workers: 2", "workers: 1", "workers"), ("flows: 64k", "flows: 128k", "flows"),
     ("user: nobody", "user: daemon", "user"), ("control.sock", "other.sock", "control"),
@@ -413,6 +443,12 @@ def test_what_needs_a_restart_is_said_and_changes_nothing(lab, old, new, key):
     assert "restart" in out and key in out
     assert g.ctl("config", "show") == show
     assert lab.gets_out()
+
+
+def test_all_keys_that_need_a_restart_are_said_at_once(lab):
+    g = lab.gateway()
+    g.write(g.text.replace("workers: 2, flows: 64k", "workers: 1, flows: 128k"))
+    assert "gateway.workers, gateway.flows have changed, which needs a restart" in g.ctl("reload", code=1)
 
 
 def test_a_listener_that_cannot_be_opened_refuses_the_whole_reload(lab):

@@ -100,9 +100,12 @@ void config_print_example(FILE *out);
 /** config_equal() - both say the same, in every section that is on. */
 bool config_equal(const struct config *a, const struct config *b);
 
-/** config_needs_restart() - the first key in which @fresh differs from @running that only a
- *  restart can change (workers, flows, io, device names, user), or NULL. Static text. */
-const char *config_needs_restart(const struct config *running, const struct config *fresh);
+/** config_needs_restart() - the keys in which @fresh differs from @running and that only a restart can
+ *  change (workers, flows, user, control, io, device names). @keys: @size bytes, at least 1, for
+ *  their names with commas between them. Return: how many. */
+enum { CONFIG_RESTART_KEYS_MAX = 160 };
+size_t config_needs_restart(const struct config *running, const struct config *fresh, char *keys,
+			    size_t size);
 
 /** config_nearest() - the one of @n words that is closest to @key, or NULL if none is close: what
  *  whoever has mistyped it may have meant. @at(@of, i): the i-th word, or NULL to leave it out. */

@@ -544,16 +544,17 @@ static void shipped_example_is_the_printed_one(void **state)
 
 /* ---- restart ---- */
 
-static void assert_restart(const char *a, const char *b, const char *key)
+static void assert_restart(const char *a, const char *b, const char *keys)
 {
 	struct config *old = parse_good(a), *fresh = parse_good(b);
-	const char *got = config_needs_restart(old, fresh);
+	char got[CONFIG_RESTART_KEYS_MAX], little[16];
+	size_t n = config_needs_restart(old, fresh, got, sizeof(got));
 
-	print_message("%s -> %s: %s\n", a, b, got ? got : "no restart");
-	if (key)
-		assert_string_equal(got, key);
-	else
-		assert_null(got);
+	print_message("%s -> %s: %s\n", a, b, n ? got : "no restart");
+	assert_string_equal(got, keys);
+	assert_int_equal(n == 0, *keys == 0);
+	assert_int_equal(config_needs_restart(old, fresh, little, sizeof(little)), n);
+	assert_int_equal(strncmp(little, got, sizeof(little) - 1), 0);
 	config_free(old);
 	config_free(fresh);
 }
@@ -566,13 +567,20 @@ static void keys_that_need_a_restart_are_named(void **state)
 	assert_restart(LEAST, "gateway: {workers: 2}\n" LEAST, "gateway.workers");
 	assert_restart(LEAST, "gateway: {flows: 2m}\n" LEAST, "gateway.flows");
 	assert_restart(LEAST, "gateway: {user: nobody}\n" LEAST, "gateway.user");
+	assert_restart(LEAST, "gateway: {control: /run/x.sock}\n" LEAST, "gateway.control");
+	assert_restart(LEAST,
+		       "gateway: {user: a, control: /run/x.sock, workers: 2, flows: 2m}\n"
+		       "interfaces: {inside: lan0, outside: wan0, io: tun, tun: gate}\n"
+		       "egress6: {prefixes: inside}\n",
+		       "gateway.workers, gateway.flows, gateway.user, gateway.control, interfaces.io, "
+		       "interfaces.tun");
 	assert_restart(LEAST, LINKS_AND("io: tun"), "interfaces.io");
 	assert_restart(LEAST, LINKS_AND("tun: gate"), "interfaces.tun");
-	assert_restart(LEAST, "gateway: {workers: auto, flows: 1024k}\n" LEAST, NULL);
+	assert_restart(LEAST, "gateway: {workers: auto, flows: 1024k}\n" LEAST, "");
 	assert_restart(LEAST,
 		       "gateway: {name: x, metrics: {}}\ninterfaces: {inside: a, outside: b}\n"
 		       "nat64: {pool4: outside}\n",
-		       NULL);
+		       "");
 #undef LINKS_AND
 }
 
