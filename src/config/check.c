@@ -32,6 +32,12 @@ static const struct {
 	{ "dns64.prefix", "prefix" },
 	{ "dns64.prefix", "nat64.prefix" },
 	{ "dns64.upstream", "listen" },
+	{ "siit.prefix", "prefix" },
+	{ "siit.prefix", "eam" },
+	{ "siit.prefix", "clat" },
+	{ "siit.eam.v6", "v4" },
+	{ "siit.clat.hosts", "source" },
+	{ "siit.clat.source", "plat-prefix" },
 	{ "services.addresses", "nat64.prefix" },
 	{ "services.embed-prefix", "nat64.prefix" },
 	{ "services.nodes.address", "addresses" },
@@ -241,6 +247,95 @@ static void check_embed_in_nat64(const struct nat64_conf *n, const struct servic
 				 prefix_format(&n->prefix[i], text));
 }
 
+/* ---- siit and the others ---- */
+
+static bool pool4_meets(const struct nat64_conf *n, const struct prefix *v4)
+{
+	for (size_t i = 0; i < n->n_pool4; i++) {
+		const struct pool4_conf *p = &n->pool4[i];
+
+		if (!p->outside && (prefix_contains(v4, &p->first) || prefix_contains(v4, &p->last) ||
+				    (addr_compare(&p->first, &v4->addr) <= 0 &&
+				     addr_compare(&v4->addr, &p->last) <= 0)))
+			return true;
+	}
+	return false;
+}
+
+static bool nat64_meets(const struct nat64_conf *n, const struct prefix *v6)
+{
+	for (size_t i = 0; i < n->n_prefix; i++)
+		if (prefix_overlaps(&n->prefix[i], v6))
+			return true;
+	return false;
+}
+
+static void check_siit_and_nat64(const struct siit_conf *s, const struct nat64_conf *n,
+				 struct complaints *to)
+{
+	for (size_t i = 0; i < s->n_prefix; i++)
+		if (nat64_meets(n, &s->prefix[i]))
+			complain(to, &s->prefix[i], "siit.prefix",
+				 "overlaps a NAT64 prefix: an address under both would be "
+				 "translated with and without state");
+	for (size_t i = 0; i < s->n_eam; i++) {
+		if (pool4_meets(n, &s->eam[i].v4))
+			complain(to, &s->eam[i].v4, "siit.eam.v4",
+				 "is in nat64.pool4: an address is either shared or a host's");
+		if (nat64_meets(n, &s->eam[i].v6))
+			complain(to, &s->eam[i].v6, "siit.eam.v6", "overlaps a NAT64 prefix");
+	}
+	if (s->has_clat && nat64_meets(n, &s->clat.plat))
+		complain(to, &s->clat.plat, "siit.clat.plat-prefix",
+			 "overlaps a NAT64 prefix of our own: the provider has another");
+	if (s->has_clat && nat64_meets(n, &s->clat.source))
+		complain(to, &s->clat.source, "siit.clat.source", "overlaps a NAT64 prefix");
+}
+
+/* @a is an address of a service, which the data plane would take for one that siit translates. */
+static void check_siit_address(const struct siit_conf *s, const struct addr *a, const char *key,
+			       struct complaints *to)
+{
+	static const struct addr none;
+
+	if (addr_equal(a, &none))
+		return;
+	for (size_t i = 0; i < s->n_prefix; i++)
+		if (prefix_contains(&s->prefix[i], a))
+			complain(to, a, key, "is under siit.prefix");
+	for (size_t i = 0; i < s->n_eam; i++)
+		if (prefix_contains(&s->eam[i].v4, a) || prefix_contains(&s->eam[i].v6, a))
+			complain(to, a, key, "is in siit.eam: an address is either a host's or a "
+					     "service's");
+	if (s->has_clat && prefix_contains(&s->clat.source, a))
+		complain(to, a, key, "is in siit.clat.source");
+}
+
+static void check_siit_and_service(const struct siit_conf *s, const struct service_conf *v,
+				   struct complaints *to)
+{
+	for (size_t i = 0; i < v->n_address; i++)
+		check_siit_address(s, &v->address[i], "services.addresses", to);
+	check_siit_address(s, &v->source_v4, "services.source.v4", to);
+	check_siit_address(s, &v->source_v6, "services.source.v6", to);
+	for (size_t i = 0; v->embed_prefix.len && i < s->n_prefix; i++)
+		if (prefix_overlaps(&v->embed_prefix, &s->prefix[i]))
+			complain(to, &v->embed_prefix, "services.embed-prefix",
+				 "overlaps siit.prefix: answers to clients would be translated "
+				 "without their flow");
+	for (size_t i = 0; v->embed_prefix.len && i < s->n_eam; i++)
+		if (prefix_overlaps(&v->embed_prefix, &s->eam[i].v6))
+			complain(to, &v->embed_prefix, "services.embed-prefix", "overlaps siit.eam");
+}
+
+static void check_siit(const struct config *c, struct complaints *to)
+{
+	if (c->has_nat64)
+		check_siit_and_nat64(&c->siit, &c->nat64, to);
+	for (size_t i = 0; c->has_services && i < c->services.n_service; i++)
+		check_siit_and_service(&c->siit, &c->services.service[i], to);
+}
+
 /* A file that came out empty, or was emptied before a reload, would take the guard's rules away.
  * The key "" is the file as a whole: not said where anything else in it is wrong. */
 static bool has_job(const struct config *c, struct complaints *to)
@@ -260,6 +355,8 @@ static void check_between(const struct config *c, struct complaints *to)
 		check_interfaces(c, to);
 	if (c->has_nat64)
 		check_ephemeral(&c->nat64, to);
+	if (c->has_siit)
+		check_siit(c, to);
 	if (c->has_nat64 && c->has_dns64)
 		check_dns64_prefixes(c, to);
 	for (size_t i = 0; c->has_nat64 && c->has_services && i < c->services.n_service; i++) {

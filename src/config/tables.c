@@ -266,7 +266,7 @@ static const struct list clat_hosts_list = {
 
 static const struct field clat_fields[] = {
 	{ "plat-prefix", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, plat),
-	  .example = "64:ff9b::/96", .help = "the provider's NAT64 prefix" },
+	  .example = "2001:db8:ff64::/96", .help = "the provider's NAT64 prefix" },
 	{ "source", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, source),
 	  .example = "2001:db8:464::/96",
 	  .help = "what our IPv4 hosts are seen under: an RFC 6052 prefix, or one address for one host" },
@@ -723,6 +723,10 @@ static void config_finish(struct reader *r, struct tree *t, void *base)
 	struct config *c = base;
 
 	(void)r, (void)t;
+	if (c->has_dns64 && !c->dns64.n_prefix && !c->has_nat64 && c->has_siit) {
+		c->dns64.prefix = c->siit.prefix;
+		c->dns64.n_prefix = c->siit.n_prefix ? 1 : 0; /* the one that we write ourselves */
+	}
 	if (c->has_dns64 && !c->dns64.n_prefix && c->has_nat64) {
 		c->dns64.prefix = c->nat64.prefix;
 		c->dns64.n_prefix = c->nat64.n_prefix;

@@ -55,6 +55,13 @@ static struct addr side_address(const struct netlink_facts *f, enum side side, b
 	return (struct addr){ 0 };
 }
 
+static bool is_set(const struct addr *a)
+{
+	static const struct addr none;
+
+	return !addr_equal(a, &none);
+}
+
 static struct addr shared_alias(const struct netlink_facts *f)
 {
 	return f ? f->shared_alias : addr_from_v4(replay_alias);
@@ -87,6 +94,8 @@ static void build_env(struct snapshot *s, const struct snapshot_input *in)
 		s->env.own6[side] = side_address(in->facts, (enum side)side, false);
 	}
 	s->env.own4[SIDE_OUTSIDE] = outside_error_source4(in);
+	if (!is_set(&s->env.own4[SIDE_OUTSIDE]) && in->conf->has_siit && in->conf->siit.n_icmp4_source)
+		s->env.own4[SIDE_OUTSIDE] = in->conf->siit.icmp4_source[0].addr;
 	s->error_rate = in->conf->translation.icmp_error_rate;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "sixgate/netlink/guard.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include "netlink_internal.h"
 #include "sixgate/base/must.h"
@@ -68,6 +69,18 @@ static void add_services(struct text *t, bool *first, const struct services_conf
 	}
 }
 
+/* IPv6 hosts with mapped addresses go on speaking IPv6 past us; the IPv4 side of a mapping, and the
+ * CLAT's prefix, are nobody's but ours. */
+static void add_siit(struct text *t, bool *first, const struct siit_conf *c, bool v4)
+{
+	for (size_t i = 0; i < c->n_eam; i++)
+		add_prefix(t, first, &c->eam[i].v4, v4);
+	for (size_t i = 0; i < c->n_icmp4_source; i++)
+		add_prefix(t, first, &c->icmp4_source[i], v4);
+	if (c->has_clat)
+		add_prefix(t, first, &c->clat.source, v4);
+}
+
 /* Intervals that touch or overlap are merged: two services may share a VIP. */
 static void add_set(struct text *t, const struct config *c, bool v4)
 {
@@ -81,6 +94,8 @@ static void add_set(struct text *t, const struct config *c, bool v4)
 		add_prefix(&e, &first, &c->nat64.prefix[i], v4);
 	if (c->has_services)
 		add_services(&e, &first, &c->services, v4);
+	if (c->has_siit)
+		add_siit(&e, &first, &c->siit, v4);
 	for (size_t i = 0; c->has_egress6 && !v4 && i < c->egress6.n_prefix; i++)
 		add_prefix(&e, &first, &c->egress6.prefix[i], v4);
 	elements = first ? NULL : text__take(&e);
@@ -101,6 +116,21 @@ static void add_direction(struct text *t, const struct interfaces_conf *c, bool 
 	text__add(t, " oifname ");
 	add_names(t, from_inside ? c->outside : c->inside, from_inside ? c->n_outside : c->n_inside);
 	text__add(t, " %s\n", verdict);
+}
+
+/* Under a siit prefix stand both hosts inside and IPv4: nothing goes out to it, nothing comes in
+ * from it. */
+static void add_siit_rules(struct text *t, const struct config *c)
+{
+	char p[PREFIX_TEXT_MAX], rule[PREFIX_TEXT_MAX + 24];
+
+	for (size_t i = 0; c->has_siit && i < c->siit.n_prefix; i++) {
+		prefix_format(&c->siit.prefix[i], p);
+		snprintf(rule, sizeof(rule), "ip6 daddr %s drop", p);
+		add_direction(t, &c->interfaces, true, rule);
+		snprintf(rule, sizeof(rule), "ip6 saddr %s drop", p);
+		add_direction(t, &c->interfaces, false, rule);
+	}
 }
 
 static bool shares_address(const struct config *c)
@@ -164,6 +194,7 @@ char *guard_text(const struct config *conf)
 			add_direction(&t, i, true, "meta nfproto ipv6 drop");
 		if (conf->has_egress6 && conf->egress6.follow_inside)
 			add_direction(&t, i, false, "meta nfproto ipv6 drop");
+		add_siit_rules(&t, conf);
 		add_direction(&t, i, true, "jump touched");
 		add_direction(&t, i, false, "jump touched");
 	}

@@ -13,8 +13,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sixgate/base/must.h"
+#include "sixgate/translate/rfc6052.h"
 
-enum role { ROLE_NAT64, ROLE_POOL, ROLE_VIP, ROLE_SOURCE, ROLE_EMBED, ROLE_ALIAS, ROLE_PROBE, N_ROLES };
+enum role {
+	ROLE_NAT64,
+	ROLE_POOL,
+	ROLE_VIP,
+	ROLE_SOURCE,
+	ROLE_EMBED,
+	ROLE_ALIAS,
+	ROLE_PROBE,
+	ROLE_SIIT,  /* its prefixes: what is not a network inside stands for IPv4 */
+	ROLE_EAM4,
+	ROLE_EAM6,  /* mappings of hosts that are not inside */
+	ROLE_HOST4, /* the IPv4 of inside networks under a prefix; sources of errors */
+	ROLE_CLAT,
+	N_ROLES
+};
 
 enum way { WAY_NONE, WAY_INSIDE, WAY_OUTSIDE }; /* the device at the end of a route */
 
@@ -33,6 +48,11 @@ static const struct {
 	[ROLE_EMBED] = { "services.embed-prefix", WAY_INSIDE, WAY_OUTSIDE, WAY_INSIDE, true, false },
 	[ROLE_ALIAS] = { "", WAY_NONE, WAY_OUTSIDE, WAY_OUTSIDE, false, true },
 	[ROLE_PROBE] = { "", WAY_NONE, WAY_NONE, WAY_INSIDE, false, false },
+	[ROLE_SIIT] = { "", WAY_INSIDE, WAY_OUTSIDE, WAY_INSIDE, false, false },
+	[ROLE_EAM4] = { "siit.eam", WAY_INSIDE, WAY_OUTSIDE, WAY_OUTSIDE, true, true },
+	[ROLE_EAM6] = { "", WAY_INSIDE, WAY_NONE, WAY_INSIDE, false, false },
+	[ROLE_HOST4] = { "", WAY_NONE, WAY_OUTSIDE, WAY_OUTSIDE, false, true },
+	[ROLE_CLAT] = { "siit.clat.source", WAY_INSIDE, WAY_OUTSIDE, WAY_OUTSIDE, true, true },
 };
 
 struct building {
@@ -357,6 +377,123 @@ static void add_device_addresses(struct building *b)
 		add_device_address(b, NETLINK_DEVICE_INSIDE, b->in->probe_client);
 }
 
+/* ---- siit ---- */
+
+static bool within(const struct prefix *in, const struct prefix *p)
+{
+	return in->len <= p->len && prefix_contains(in, &p->addr);
+}
+
+/* How many leading bits of the IPv4 addresses that are written under @pool are the same for all
+ * addresses of @p. */
+static unsigned common_bits4(const struct pool6 *pool, const struct prefix *p)
+{
+	unsigned bits = 0;
+
+	for (unsigned i = 0; i < 32; i++) {
+		if (pool->at[i / 8] * 8u + i % 8 >= p->len)
+			break;
+		bits = i + 1;
+	}
+	return bits;
+}
+
+/* The network @p inside has addresses that can be translated (RFC 6052 1.3): it is reached as IPv4,
+ * and what is for itself is no business of ours. */
+static void claim_translatable(struct building *b, const struct pool6 *pool, const struct prefix *p)
+{
+	struct prefix v4 = { .len = (uint8_t)(96 + common_bits4(pool, p)) };
+
+	add_throw(b, NETLINK_TABLE_INSIDE, p);
+	add_throw(b, NETLINK_TABLE_OUTSIDE, p);
+	add_throw(b, NETLINK_TABLE_HOST, p);
+	if (v4.len < 96 + 8 || !rfc6052_extract(pool, &p->addr, &v4.addr))
+		return;
+	v4.addr = addr_mask(&v4.addr, v4.len);
+	claim(b, ROLE_HOST4, &v4);
+}
+
+static void claim_siit_prefix(struct building *b, const struct prefix *prefix)
+{
+	const struct netlink_facts *f = b->in->facts;
+	struct pool6 pool;
+
+	claim(b, ROLE_SIIT, prefix);
+	for (size_t i = 0; pool6_init(&pool, prefix, NULL) == 0 && i < f->n_inside; i++)
+		if (within(prefix, &f->inside[i].prefix))
+			claim_translatable(b, &pool, &f->inside[i].prefix);
+}
+
+static void claim_mapping(struct building *b, const struct eam_conf *m)
+{
+	const struct netlink_facts *f = b->in->facts;
+	bool inside = false;
+
+	claim(b, ROLE_EAM4, &m->v4);
+	for (size_t i = 0; i < f->n_inside; i++) {
+		inside |= within(&f->inside[i].prefix, &m->v6);
+		if (within(&m->v6, &f->inside[i].prefix)) {
+			add_throw(b, NETLINK_TABLE_INSIDE, &f->inside[i].prefix);
+			add_throw(b, NETLINK_TABLE_HOST, &f->inside[i].prefix);
+		}
+	}
+	if (!inside)
+		claim(b, ROLE_EAM6, &m->v6);
+}
+
+/* The reverse path check, too, looks for the way back with a rule for lo. */
+static void add_clat_rules(struct building *b, const struct prefix *hosts)
+{
+	const struct netlink_facts *f = b->in->facts;
+	struct netlink_object o = { .kind = NETLINK_KIND_RULE,
+				    .family = AF_INET,
+				    .preference = NETLINK_RULE_CLAT,
+				    .type = FR_ACT_TO_TBL,
+				    .table = NETLINK_TABLE_CLAT,
+				    .iif = "lo",
+				    .prefix = *hosts };
+
+	object__add(&b->p->objects, &o);
+	for (size_t i = 0; i < f->n_interface; i++) {
+		if (!f->interface[i].inside)
+			continue;
+		memcpy(o.iif, f->interface[i].name, sizeof(o.iif));
+		object__add(&b->p->objects, &o);
+	}
+}
+
+static void claim_clat(struct building *b, const struct clat_conf *c)
+{
+	static const struct prefix multicast4 = { .addr.octet = { [10] = 0xff, 0xff, 0xe0 }, .len = 100 };
+	const struct netlink_facts *f = b->in->facts;
+
+	claim(b, ROLE_CLAT, &c->source);
+	for (size_t i = 0; i < c->n_hosts; i++)
+		add_clat_rules(b, &c->hosts[i]);
+	add_route(b, NETLINK_TABLE_CLAT, &any4, WAY_INSIDE);
+	add_throw(b, NETLINK_TABLE_CLAT, &multicast4);
+	for (size_t i = 0; i < f->n_inside; i++)
+		if (prefix_is_v4(&f->inside[i].prefix))
+			add_throw(b, NETLINK_TABLE_CLAT, &f->inside[i].prefix);
+	for (size_t i = 0; i < f->n_route; i++)
+		if (prefix_is_v4(&f->route[i].prefix) && !f->route[i].outside)
+			add_throw(b, NETLINK_TABLE_CLAT, &f->route[i].prefix);
+}
+
+static void claim_siit(struct building *b)
+{
+	const struct siit_conf *c = &b->in->conf->siit;
+
+	for (size_t i = 0; i < c->n_prefix; i++)
+		claim_siit_prefix(b, &c->prefix[i]);
+	for (size_t i = 0; i < c->n_eam; i++)
+		claim_mapping(b, &c->eam[i]);
+	for (size_t i = 0; i < c->n_icmp4_source; i++)
+		claim(b, ROLE_HOST4, &c->icmp4_source[i]);
+	if (c->has_clat)
+		claim_clat(b, &c->clat);
+}
+
 /* ---- egress6 ---- */
 
 static void lead_egress6_prefix(struct building *b, const struct prefix *p)
@@ -469,6 +606,8 @@ int netlink_plan_build(const struct netlink_input *in, struct netlink_plan *out,
 	add_rules(&b);
 	if (in->conf->has_nat64)
 		claim_nat64(&b);
+	if (in->conf->has_siit)
+		claim_siit(&b);
 	if (in->conf->has_services)
 		claim_services(&b);
 	if (in->conf->has_egress6)

@@ -105,6 +105,15 @@ static void want_device(struct netlink_sysctls *list, const char *name)
 	sysctl__want(list, "1", "net/ipv4/conf/%s/forwarding", name);
 }
 
+/* siit has no pool whose address its errors could come from: they come from the interface's own,
+ * as those of any router do, and the kernel has to believe it. */
+static void want_own_source(const struct netlink_input *in, struct netlink_sysctls *list,
+			    const char *name)
+{
+	if (in->conf->has_siit)
+		sysctl__want(list, "1", "net/ipv4/conf/%s/accept_local", name);
+}
+
 /*
  * An interface that forwards stops listening to router advertisements, and the kernel deletes the
  * default route it has learned from them, unless accept_ra is 2 before. One that forwards already
@@ -155,8 +164,10 @@ void plan__sysctls(const struct netlink_input *in, struct netlink_plan *p)
 	struct netlink_sysctls *list = &p->sysctls;
 
 	for (size_t i = 0; i < N_NETLINK_DEVICES; i++)
-		if (p->device[i].ifindex)
+		if (p->device[i].ifindex) {
 			want_device(list, p->device[i].name);
+			want_own_source(in, list, p->device[i].name);
+		}
 	want_reserved_ports(&p->shared, list);
 	if (!p->manage)
 		return;

@@ -130,6 +130,26 @@ static void complain_of_clat_source(const struct clat_conf *c, struct complaints
 			 "expected one IPv4 address: `source` is a single one, too");
 }
 
+/* What comes from the PLAT has sources under its prefix, which must not look like spoofed ones. */
+static void complain_of_clat_overlaps(const struct siit_conf *s, struct complaints *to)
+{
+	const struct clat_conf *c = &s->clat;
+
+	if (!c->plat.len || !c->source.len)
+		return;
+	for (size_t i = 0; i < s->n_prefix && i < SIIT_PREFIXES_MAX; i++) {
+		if (prefix_overlaps(&s->prefix[i], &c->plat))
+			complain(to, &c->plat, "siit.clat.plat-prefix", "overlaps siit.prefix");
+		if (prefix_overlaps(&s->prefix[i], &c->source))
+			complain(to, &c->source, "siit.clat.source", "overlaps siit.prefix");
+	}
+	for (size_t i = 0; i < s->n_eam && i < SIIT_EAM_MAX; i++)
+		if (prefix_overlaps(&s->eam[i].v6, &c->plat) ||
+		    prefix_overlaps(&s->eam[i].v6, &c->source))
+			complain(to, &s->eam[i].v6, "siit.eam.v6",
+				 "overlaps the prefixes of siit.clat");
+}
+
 static void complain_of_clat(const struct clat_conf *c, struct complaints *to)
 {
 	struct pool6 pool;
@@ -152,8 +172,10 @@ void siit_conf_complain(const struct siit_conf *c, struct complaints *to)
 	complain_of_prefixes(c, to);
 	complain_of_eam(c, to);
 	complain_of_error_sources(c, to);
-	if (c->has_clat)
+	if (c->has_clat) {
 		complain_of_clat(&c->clat, to);
+		complain_of_clat_overlaps(c, to);
+	}
 }
 
 int siit_conf_check(const struct siit_conf *c, struct err *e)

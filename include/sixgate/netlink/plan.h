@@ -6,6 +6,7 @@
  *
  *   rule 6400  iif sixgate0 or sixgate0o   goto 6499: what we wrote never comes back to us
  *   rule 6410  iif <data interface> from <node> sport <port>   table 6467 or 6468: replies of nodes
+ *   rule 6415  iif <inside> or lo from <host of the CLAT>      table 6469: IPv4, all of it
  *   rule 6420  iif <inside>                table 6464
  *   rule 6430  iif <outside>               table 6465
  *   rule 6440  iif lo                      table 6466: the host's own traffic, and kernel-made
@@ -24,8 +25,10 @@ enum {
 	NETLINK_TABLE_HOST = 6466,
 	NETLINK_TABLE_NODES_INSIDE = 6467,
 	NETLINK_TABLE_NODES_OUTSIDE = 6468,
+	NETLINK_TABLE_CLAT = 6469,
 	NETLINK_RULE_OURS = 6400,
 	NETLINK_RULE_NODES = 6410,
+	NETLINK_RULE_CLAT = 6415,
 	NETLINK_RULE_INSIDE = 6420,
 	NETLINK_RULE_OUTSIDE = 6430,
 	NETLINK_RULE_HOST = 6440,
