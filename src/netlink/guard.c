@@ -56,6 +56,18 @@ static void add_pool(struct text *t, bool *first, const struct pool4_conf *p)
 	add_element(t, first, addr_equal(&p->first, &p->last) ? a : range);
 }
 
+/* RFC 8215 5: the whole block is this network's own; what no prefix of ours takes must not leave. */
+static void add_nat64_prefix(struct text *t, bool *first, const struct prefix *p, bool v4)
+{
+	static const struct prefix local_use = {
+		.addr.octet = { 0, 0x64, 0xff, 0x9b, 0, 1 }, .len = 48
+	};
+
+	add_prefix(t, first, p, v4);
+	if (prefix_overlaps(p, &local_use))
+		add_prefix(t, first, &local_use, v4);
+}
+
 static void add_services(struct text *t, bool *first, const struct services_conf *c, bool v4)
 {
 	for (size_t i = 0; i < c->n_service; i++) {
@@ -91,7 +103,7 @@ static void add_set(struct text *t, const struct config *c, bool v4)
 	for (size_t i = 0; c->has_nat64 && v4 && i < c->nat64.n_pool4; i++)
 		add_pool(&e, &first, &c->nat64.pool4[i]);
 	for (size_t i = 0; c->has_nat64 && i < c->nat64.n_prefix; i++)
-		add_prefix(&e, &first, &c->nat64.prefix[i], v4);
+		add_nat64_prefix(&e, &first, &c->nat64.prefix[i], v4);
 	if (c->has_services)
 		add_services(&e, &first, &c->services, v4);
 	if (c->has_siit)

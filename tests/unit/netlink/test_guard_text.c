@@ -42,6 +42,20 @@ static void what_we_own_is_guarded_in_its_family(void **state)
 	free(text);
 }
 
+static void rfc8215_5_the_rest_of_the_local_use_block_does_not_leave(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	world_pool(&w, "203.0.113.1", "203.0.113.9");
+	w.prefix[w.conf.nat64.n_prefix++] = world_prefix("64:ff9b:1:abcd::/96");
+	text = text_of(&w);
+	assert_true(has(text, "elements = { 64:ff9b:1:abcd::/96, 64:ff9b:1::/48 }"));
+	free(text);
+}
+
 static void a_followed_prefix_guards_all_of_ipv6(void **state)
 {
 	static struct world w;
@@ -133,6 +147,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_we_own_is_guarded_in_its_family),
+		cmocka_unit_test(rfc8215_5_the_rest_of_the_local_use_block_does_not_leave),
 		cmocka_unit_test(a_followed_prefix_guards_all_of_ipv6),
 		cmocka_unit_test(a_fixed_prefix_guards_itself_inward_and_everything_outward),
 		cmocka_unit_test(the_shared_address_itself_is_the_hosts_too),
