@@ -6,6 +6,7 @@ import os
 import random
 import re
 import socket
+import struct
 import time
 
 import pytest
@@ -269,3 +270,14 @@ def test_fragments_without_checksum_pass_if_allowed(line):
         data = os.urandom(4000)
         outer.sendto(data, seen)
         assert inner.recv(65535) == data
+
+
+def test_datagrams_of_one_flow_stay_in_order(line):
+    """RFC 7915 4, 5 (after RFC 2474): a worker that gets a packet for another hands it on in turn."""
+    inner, outer, seen = meet(line, 4007)
+    with inner, outer:
+        for round in range(20):
+            for send, receive in ((inner.send, outer), (lambda d: outer.sendto(d, seen), inner)):
+                for n in range(100):
+                    send(struct.pack("!I", n))
+                assert [struct.unpack("!I", receive.recv(10))[0] for n in range(100)] == [*range(100)]
