@@ -9,8 +9,8 @@
 
 enum {
 	QUEUE_BYTES = 256 << 10, /* to one client; a stream waits above it */
-	SILENCE_MS = 30000,
-	SWEEP_MS = 5000
+	PATIENCE_MS = 30000,
+	SWEEPS = 6 /* while a client's time runs */
 };
 
 /* The listening socket is only polled: uv_listen() would call listen() again, and clients would no
@@ -22,6 +22,7 @@ struct server {
 	int open_handles;
 	struct client *clients;
 	unsigned n_clients;
+	uint64_t patience_ms;
 	server_answer *answer;
 	void *owner;
 };
@@ -217,8 +218,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 			uv_read_stop(stream); /* half-closed: it still wants the answer */
 		return;
 	}
-	cl->used += (size_t)n;
-	cl->active_ms = uv_now(stream->loop);
+	cl->used += (size_t)n; /* no more time for that: a line is not said letter by letter */
 	end = memchr(cl->line, '\n', cl->used);
 	if (end) {
 		size_t len = (size_t)(end - cl->line);
@@ -287,7 +287,7 @@ static void sweep(uv_timer_t *t)
 
 	for (struct client *cl = s->clients; cl; cl = next) {
 		next = cl->next;
-		if (now - cl->active_ms > SILENCE_MS)
+		if (now - cl->active_ms > s->patience_ms)
 			client_close(cl);
 	}
 }
@@ -309,7 +309,8 @@ int server__start(struct server **out, uv_loop_t *loop, int fd, server_answer *a
 
 	if (!s)
 		return -ENOMEM;
-	*s = (struct server){ .answer = answer, .owner = owner, .open_handles = 2, .fd = fd };
+	*s = (struct server){ .answer = answer, .owner = owner, .open_handles = 2, .fd = fd,
+			       .patience_ms = PATIENCE_MS };
 	rc = uv_poll_init(loop, &s->poll, fd);
 	if (rc) {
 		close(fd);
@@ -320,13 +321,19 @@ int server__start(struct server **out, uv_loop_t *loop, int fd, server_answer *a
 	s->poll.data = s->sweep.data = s;
 	rc = uv_poll_start(&s->poll, UV_READABLE, on_connection);
 	if (rc == 0)
-		rc = uv_timer_start(&s->sweep, sweep, SWEEP_MS, SWEEP_MS);
+		rc = uv_timer_start(&s->sweep, sweep, PATIENCE_MS / SWEEPS, PATIENCE_MS / SWEEPS);
 	if (rc) {
 		server__stop(s);
 		return rc;
 	}
 	*out = s;
 	return 0;
+}
+
+void server__set_patience(struct server *s, uint64_t ms)
+{
+	s->patience_ms = ms;
+	uv_timer_start(&s->sweep, sweep, ms / SWEEPS + 1, ms / SWEEPS + 1);
 }
 
 void server__stop(struct server *s)

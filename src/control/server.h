@@ -20,6 +20,10 @@ typedef void server_answer(void *owner, struct client *cl, const struct ctl_requ
 /** server__start() - @fd: listening, owned from here on. Return: 0 or negative errno. */
 int server__start(struct server **out, uv_loop_t *loop, int fd, server_answer *answer, void *owner);
 
+/** server__set_patience() - how long a client may take to ask, and then to take each piece of its
+ *  answer; at first 30 s. */
+void server__set_patience(struct server *s, uint64_t ms);
+
 /** server__stop() - closes the socket and all clients; the memory goes with the loop's last run. */
 void server__stop(struct server *s);
 
