@@ -382,8 +382,9 @@ static const struct list never_list = {
 static const struct field cache_fields[] = {
 	{ "size", FIELD_SIZE, 0, AT(struct dns64_conf, cache_bytes), DNS64_CACHE_MIN_BYTES,
 	  DNS64_CACHE_MAX_BYTES, .help = "bytes of answers" },
-	{ "serve-stale", FIELD_UNBUILT,
-	  .words = WORDS({ "off", 0 }, { "0", 0 }, { "0s", 0 }) },
+	{ "serve-stale", FIELD_SECONDS, 0, AT(struct dns64_conf, stale_s), 0, DNS64_STALE_MAX_S,
+	  .words = WORDS({ "off", 0 }),
+	  .help = "how long past its time an answer does while no upstream knows better (RFC 8767)" },
 };
 static const struct record cache_record = {
 	.what = "a size", FIELDS(cache_fields), .short_key = "size",
@@ -393,6 +394,9 @@ static const struct field dns64_fields[] = {
 	{ "lookup", FIELD_CHOICE, 0, AT(struct dns64_conf, parallel),
 	  .words = WORDS({ "parallel", true }, { "serial", false }),
 	  .help = "AAAA and A at once, or one after the other" },
+	{ "client-timeout", FIELD_MILLISECONDS, 0, AT(struct dns64_conf, client_timeout_ms),
+	  DNS64_CLIENT_TIMEOUT_MIN_MS, DNS64_CLIENT_TIMEOUT_MAX_MS,
+	  .help = "then a client is told what is known: of A alone, or past its time" },
 	{ "listen", FIELD_LIST, 0, AT(struct dns64_conf, listen), .list = &listen_list,
 	  .help = "on the inside interfaces only, unless allow-outside" },
 	{ "allow-outside", FIELD_BOOL, 0, AT(struct dns64_conf, allow_outside),

@@ -206,6 +206,14 @@ void dns64_answer_put(struct dns64_answer *a)
 		free(a);
 }
 
+bool dns64_answer_failed(const struct dns64_answer *a)
+{
+	unsigned rcode = a->wire[3] & DNS_RCODE;
+
+	return rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN &&
+	       !(a->ede >= DNS_EDE_DNSSEC_FIRST && a->ede <= DNS_EDE_DNSSEC_LAST);
+}
+
 uint32_t dns64_answer_age(const struct dns64_answer *a, uint64_t now_ms)
 {
 	uint64_t s = now_ms > a->at_ms ? (now_ms - a->at_ms) / 1000 : 0;

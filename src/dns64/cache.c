@@ -17,12 +17,14 @@ enum {
  * struct dns64_cache
  * @newest: most recently used; @oldest: goes next
  * @used:   bytes of the answers linked here and of the index
+ * @stale_s: how long answers are kept beyond their time
  */
 struct dns64_cache {
 	struct hash_key secret;
 	struct dns64_answer **bucket;
 	struct dns64_answer *newest, *oldest;
 	uint64_t mask, limit, used, n;
+	uint32_t stale_s;
 };
 
 void dns64_key_of(const struct dns_query *q, struct dns64_key *key)
@@ -146,20 +148,65 @@ static struct dns64_answer *lookup(struct dns64_cache *c, const struct dns64_key
 	return a;
 }
 
-struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
-				      uint64_t now_ms)
+/* Failures are never served beyond their time: they would hide that the upstream is back. */
+static uint64_t kept_s(const struct dns64_cache *c, const struct dns64_answer *a)
+{
+	bool known = (a->wire[3] & DNS_RCODE) == DNS_NOERROR ||
+		     (a->wire[3] & DNS_RCODE) == DNS_NXDOMAIN;
+
+	return a->ttl_s + (known ? (uint64_t)c->stale_s : 0);
+}
+
+static struct dns64_answer *find(struct dns64_cache *c, const struct dns64_key *key,
+				 uint64_t now_ms, bool stale)
 {
 	struct dns64_answer *a = lookup(c, key, dns64_key_hash(&c->secret, key));
+	uint32_t age = a ? dns64_answer_age(a, now_ms) : 0;
 
 	if (!a)
 		return NULL;
-	if (dns64_answer_age(a, now_ms) >= a->ttl_s) {
+	if (age >= kept_s(c, a)) {
 		forget(c, a);
 		return NULL;
 	}
+	if (age >= a->ttl_s && !stale)
+		return NULL;
 	unlink_use(c, a);
 	link_newest(c, a);
 	return a;
+}
+
+struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
+				      uint64_t now_ms)
+{
+	return find(c, key, now_ms, false);
+}
+
+struct dns64_answer *dns64_cache_find_stale(struct dns64_cache *c, const struct dns64_key *key,
+					    uint64_t now_ms)
+{
+	return find(c, key, now_ms, true);
+}
+
+void dns64_cache_keep_stale(struct dns64_cache *c, uint32_t seconds)
+{
+	c->stale_s = seconds;
+}
+
+void dns64_cache_put_off(struct dns64_cache *c, const struct dns64_key *key, uint64_t until_ms)
+{
+	struct dns64_answer *a = lookup(c, key, dns64_key_hash(&c->secret, key));
+
+	if (a)
+		a->recheck_ms = until_ms;
+}
+
+/* RFC 8767 5: that nobody can tell takes nothing away that is still known. */
+static bool outlives(const struct dns64_cache *c, const struct dns64_answer *old,
+		     const struct dns64_answer *a)
+{
+	return dns64_answer_failed(a) && !dns64_answer_failed(old) &&
+	       dns64_answer_age(old, a->at_ms) < kept_s(c, old);
 }
 
 void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a)
@@ -168,6 +215,8 @@ void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct 
 	struct dns64_answer *old = lookup(c, key, hash);
 
 	must(!a->linked);
+	if (old && outlives(c, old, a))
+		return;
 	if (old)
 		forget(c, old);
 	if (!a->ttl_s || cost(a) > c->limit)

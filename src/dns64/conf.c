@@ -20,6 +20,8 @@ void dns64_conf_default(struct dns64_conf *c)
 		.parallel = true,
 		.synthesize_on_error = true,
 		.cache_bytes = (uint64_t)64 << 20,
+		.stale_s = 86400,
+		.client_timeout_ms = 1500,
 	};
 }
 
@@ -126,6 +128,12 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 				 "expected a domain name of letters, digits, hyphens and dots");
 	if (c->cache_bytes < DNS64_CACHE_MIN_BYTES || c->cache_bytes > DNS64_CACHE_MAX_BYTES)
 		complain(to, &c->cache_bytes, "dns64.cache.size", "expected 1m to 64g bytes");
+	if (c->stale_s > DNS64_STALE_MAX_S)
+		complain(to, &c->stale_s, "dns64.cache.serve-stale", "expected at most 7d");
+	if (c->client_timeout_ms < DNS64_CLIENT_TIMEOUT_MIN_MS ||
+	    c->client_timeout_ms > DNS64_CLIENT_TIMEOUT_MAX_MS)
+		complain(to, &c->client_timeout_ms, "dns64.client-timeout",
+			 "expected 100ms to 4s");
 }
 
 int dns64_conf_check(const struct dns64_conf *c, struct err *e)

@@ -110,6 +110,8 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 
 			f.has_soa = true;
 			f.negative_ttl = ttl > view->age_s ? ttl - view->age_s : 0;
+			if (view->is_stale)
+				f.negative_ttl = DNS64_STALE_TTL_S;
 		}
 		/* Some servers answer AAAA with A: that is no data, and not to be shown. */
 		if (rr.section == DNS_ANSWER && q.type == DNS_TYPE_AAAA && rr.type == DNS_TYPE_A)

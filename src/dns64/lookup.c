@@ -2,6 +2,7 @@
  * tables that join equal questions and find the ask that an answer belongs to. */
 #include <string.h>
 #include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
 #include "sixgate/log/log.h"
 #include "resolver.h"
 
@@ -333,21 +334,20 @@ void lookup__leave(struct leg *leg)
 	leg->lookup = NULL;
 }
 
-bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *key)
+/* The lookup of @key, made if there is none yet; @found tells. Return: NULL: no room. */
+static struct lookup *lookup_of(struct resolver *r, const struct dns64_key *key, bool *found)
 {
 	uint64_t hash = dns64_key_hash(&r->secret, key);
 	struct lookup **at = find_link(r, key, hash), *l = *at;
 	uint32_t i;
 
-	if (l) {
-		counter_add(&r->stats->coalesced, 1);
-		join(l, leg);
-		return true;
-	}
+	*found = l;
+	if (l)
+		return l;
 	i = pool_get(&r->idle_lookups);
 	if (i == POOL_NONE) {
 		counter_add(&r->stats->lookups_full, 1);
-		return false;
+		return NULL;
 	}
 	l = &r->lookup[i];
 	/* The first ask goes out by timer, so that nothing is answered inside this call. */
@@ -356,8 +356,36 @@ bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *ke
 			      .hash = hash,
 			      .started_ms = r->now_ms };
 	*at = l;
-	join(l, leg);
 	timers__set(&r->timers, &l->timer, r->now_ms);
+	return l;
+}
+
+bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *key)
+{
+	bool found;
+	struct lookup *l = lookup_of(r, key, &found);
+
+	if (!l)
+		return false;
+	if (found)
+		counter_add(&r->stats->coalesced, 1);
+	join(l, leg);
+	return true;
+}
+
+void lookup__refresh(struct resolver *r, const struct dns64_key *key)
+{
+	bool found;
+
+	if (lookup_of(r, key, &found) && !found)
+		counter_add(&r->stats->prefetches, 1);
+}
+
+bool lookup__hopeless(const struct resolver *r)
+{
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		if (r->upstream[i].resting_until_ms <= r->now_ms)
+			return false;
 	return true;
 }
 
@@ -372,6 +400,25 @@ static void end_lookup(struct resolver *r, struct lookup *l)
 	pool_put(&r->idle_lookups, (uint32_t)(l - r->lookup));
 }
 
+/* RFC 9520 3.2: silence is remembered like SERVFAIL; longer where only this question meets with it,
+ * for some servers never answer AAAA (RFC 4074 4). */
+static void remember_silence(struct resolver *r, const struct lookup *l)
+{
+	uint8_t wire[DNS_HEADER_LEN + DNS_NAME_MAX + 4 + DNS_OPT_LEN];
+	size_t len = write_question(l, 0, wire);
+	struct dns64_answer *a;
+
+	store16(wire + 2, DNS_QR | DNS_RA | DNS_SERVFAIL);
+	a = dns64_answer_new(&l->key, wire, len, r->now_ms);
+	if (!a)
+		return;
+	a->ede = DNS_EDE_NO_REACHABLE_AUTHORITY;
+	if (l->key.question.type == DNS_TYPE_AAAA && !lookup__hopeless(r))
+		a->ttl_s = RECHECK_MS / 1000;
+	dns64_cache_add(r->cache, &l->key, a);
+	dns64_answer_put(a);
+}
+
 void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *answer)
 {
 	struct leg *leg, *done = NULL;
@@ -380,6 +427,10 @@ void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *a
 		dns64_answer_get(answer);
 		dns64_cache_add(r->cache, &l->key, answer);
 	}
+	if (!answer)
+		remember_silence(r, l);
+	if (!answer || dns64_answer_failed(answer))
+		dns64_cache_put_off(r->cache, &l->key, r->now_ms + RECHECK_MS);
 	while ((leg = l->waiting)) {
 		lookup__leave(leg);
 		leg->state = answer ? LEG_ANSWERED : LEG_FAILED;

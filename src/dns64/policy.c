@@ -42,6 +42,8 @@ int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, s
 	p->n_exclude = conf->n_exclude;
 	p->n_never = conf->n_never;
 	p->n_upstream = conf->n_upstream;
+	p->stale_s = conf->stale_s;
+	p->client_timeout_ms = conf->client_timeout_ms;
 	p->parallel = conf->parallel;
 	p->break_dnssec = conf->break_dnssec;
 	p->synthesize_on_error = conf->synthesize_on_error;

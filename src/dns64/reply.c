@@ -33,7 +33,9 @@ static size_t put_body(const struct dns_query *q, const struct dns_view *body, u
 	     dns_question_equal(&about, &q->question));
 	memcpy(out, body->wire, body->len);
 	memcpy(out + DNS_HEADER_LEN, name->octet, name->len);
-	if (body->age_s)
+	if (body->is_stale)
+		dns_set_ttls(out, body->len, DNS64_STALE_TTL_S);
+	else if (body->age_s)
 		dns_age(out, body->len, body->age_s);
 	return body->len;
 }

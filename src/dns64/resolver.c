@@ -115,6 +115,7 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	r->io = setup->io;
 	r->stats = setup->stats;
 	r->policy = setup->policy;
+	dns64_cache_keep_stale(r->cache, r->policy->stale_s);
 	pool_init(&r->idle_tasks, r->next_index, DNS64_TASKS_MAX);
 	pool_init(&r->idle_lookups, r->next_index + DNS64_TASKS_MAX, DNS64_LOOKUPS_MAX);
 	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
@@ -160,6 +161,7 @@ int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t c
 	r->upstream = fresh;
 	r->policy = policy;
 	r->generation++;
+	dns64_cache_keep_stale(r->cache, policy->stale_s);
 	dns64_cache_limit(r->cache, cache_bytes);
 	return 0;
 }

@@ -14,15 +14,17 @@
 #include "sixgate/log/log.h"
 
 enum {
-	ASKS_MAX = 6,		 /* of one lookup */
+	ASKS_MAX = 8,		 /* of one lookup */
 	ASK_BUCKETS = 8192,
 	LOOKUP_BUCKETS = 4096,
 	CLIENT_SLOTS = 4096,
 	LOOKUP_TIME_MS = 4500,	 /* stub resolvers give up after 5 s: answer before */
-	AAAA_PATIENCE_MS = 2000, /* then a good A answer is taken instead (RFC 6147 5.1.3) */
+	RECHECK_MS = 30000,	 /* RFC 8767 5: nobody knew, so nobody is asked for a while */
+	PREFETCH_PART = 10,	 /* in the last tenth of its time an answer in use is renewed ... */
+	PREFETCH_MIN_S = 10,	 /* ... if it had so long */
 	RTO_FIRST_MS = 400,
 	RTO_MIN_MS = 100,
-	RTO_MAX_MS = 1500,
+	RTO_MAX_MS = 800,	 /* so that a lossy path gets its chances within LOOKUP_TIME_MS */
 	TCP_ASK_TIME_MS = 2000,
 	UPSTREAM_FAILS_MAX = 3,	 /* unanswered in a row, then it is passed over for a while */
 	UPSTREAM_REST_MIN_MS = 1000,
@@ -91,7 +93,9 @@ struct leg {
 	struct task *task;
 	struct lookup *lookup;
 	struct dns64_answer *answer; /* one reference, when LEG_ANSWERED */
+	struct dns64_answer *stale;  /* the same: what does if nothing better comes, or NULL */
 	enum leg_state state;
+	bool is_stale; /* of @answer */
 };
 
 /**
@@ -100,7 +104,7 @@ struct leg {
  * @target: TASK_REVERSE: the in-addr.arpa name
  */
 struct task {
-	struct timer timer; /* first: the AAAA leg's patience */
+	struct timer timer; /* first: the client's patience */
 	struct task *newer, *older;
 	struct client client;
 	struct dns_query query;
@@ -220,6 +224,12 @@ void resolver__tcp_failed(struct resolver *r, uint32_t ask);
 /** lookup__ask() - have @leg answered for @key. Return: false if there is no room; the leg is
  *  unchanged then. Answers later, by task__wake(). */
 bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *key);
+
+/** lookup__refresh() - the same for the cache's sake alone. */
+void lookup__refresh(struct resolver *r, const struct dns64_key *key);
+
+/** lookup__hopeless() - every upstream is resting: it will hardly answer in time. */
+bool lookup__hopeless(const struct resolver *r);
 
 /** lookup__leave() - @leg waits no longer; the lookup goes on for the cache's sake. */
 void lookup__leave(struct leg *leg);

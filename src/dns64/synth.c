@@ -12,21 +12,22 @@ static ldns_pkt *parse(const struct dns_view *view)
 	return ldns_wire2pkt(&pkt, view->wire, view->len) == LDNS_STATUS_OK ? pkt : NULL;
 }
 
-static void age_section(ldns_rr_list *list, uint32_t age_s)
+static void age_section(ldns_rr_list *list, const struct dns_view *view)
 {
 	for (size_t i = 0; i < ldns_rr_list_rr_count(list); i++) {
 		ldns_rr *rr = ldns_rr_list_rr(list, i);
 		uint32_t ttl = ldns_rr_ttl(rr) > INT32_MAX ? 0 : ldns_rr_ttl(rr);
 
-		ldns_rr_set_ttl(rr, ttl > age_s ? ttl - age_s : 0);
+		ttl = ttl > view->age_s ? ttl - view->age_s : 0;
+		ldns_rr_set_ttl(rr, view->is_stale ? DNS64_STALE_TTL_S : ttl);
 	}
 }
 
-static void age(ldns_pkt *pkt, uint32_t age_s)
+static void age(ldns_pkt *pkt, const struct dns_view *view)
 {
-	age_section(ldns_pkt_answer(pkt), age_s);
-	age_section(ldns_pkt_authority(pkt), age_s);
-	age_section(ldns_pkt_additional(pkt), age_s);
+	age_section(ldns_pkt_answer(pkt), view);
+	age_section(ldns_pkt_authority(pkt), view);
+	age_section(ldns_pkt_additional(pkt), view);
 }
 
 static void clear_edns(ldns_pkt *pkt)
@@ -182,7 +183,7 @@ size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, 
 
 	if (!pkt)
 		return 0;
-	age(pkt, a->age_s);
+	age(pkt, a);
 	dns64__chain_end(a, &end);
 	answer = synthetic_answer(p, ldns_pkt_answer(pkt), &end, ttl_max);
 	if (answer) {
@@ -222,7 +223,7 @@ size_t dns64_filter(const struct dns64_policy *p, const struct dns_view *aaaa, u
 
 	if (!pkt)
 		return 0;
-	age(pkt, aaaa->age_s);
+	age(pkt, aaaa);
 	from = ldns_pkt_answer(pkt);
 	to = ldns_rr_list_new();
 	for (size_t i = 0; to && i < ldns_rr_list_rr_count(from); i++)
@@ -266,7 +267,7 @@ size_t dns64_reverse(const struct dns_question *q, const struct dns_view *ptr, u
 	if (!pkt)
 		return 0;
 	must(dns_question_read(ptr->wire, ptr->len, &target));
-	age(pkt, ptr->age_s);
+	age(pkt, ptr);
 	answer = ldns_rr_list_new();
 	if (answer && ldns_rr_list_push_rr(answer, alias(&q->name, &target.name,
 							 DNS64_LOCAL_TTL_S))) {
@@ -293,7 +294,7 @@ size_t dns64_rebuild(const struct dns_view *view, uint8_t *out)
 
 	if (!pkt)
 		return 0;
-	age(pkt, view->age_s);
+	age(pkt, view);
 	len = write_out(pkt, out);
 	ldns_pkt_free(pkt);
 	return len;

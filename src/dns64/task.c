@@ -53,13 +53,18 @@ static void no_reply(struct resolver *r, const struct client *c, counter64 *why)
 	r->io->reply(r->io->ctx, c, NULL, 0);
 }
 
+static void end_leg(struct leg *leg)
+{
+	lookup__leave(leg);
+	dns64_answer_put(leg->answer);
+	dns64_answer_put(leg->stale);
+}
+
 static void end_task(struct resolver *r, struct task *t)
 {
 	timers__stop(&r->timers, &t->timer);
-	lookup__leave(&t->main);
-	lookup__leave(&t->a);
-	dns64_answer_put(t->main.answer);
-	dns64_answer_put(t->a.answer);
+	end_leg(&t->main);
+	end_leg(&t->a);
 	r->client_tasks[t->client_slot]--;
 	*(t->newer ? &t->newer->older : &r->running) = t->older;
 	if (t->older)
@@ -94,11 +99,21 @@ static void finish_made(struct resolver *r, struct task *t, size_t len, int ede)
 	finish(r, t, len ? &view : NULL, len ? ede : DNS_EDE_NONE);
 }
 
-static struct dns_view view_of(const struct resolver *r, const struct dns64_answer *a)
+static struct dns_view view_of(const struct resolver *r, const struct leg *leg)
 {
-	return (struct dns_view){ .wire = a->wire,
-				  .len = a->len,
-				  .age_s = dns64_answer_age(a, r->now_ms) };
+	return (struct dns_view){ .wire = leg->answer->wire,
+				  .len = leg->answer->len,
+				  .age_s = dns64_answer_age(leg->answer, r->now_ms),
+				  .is_stale = leg->is_stale };
+}
+
+/* RFC 8914 4.4, 4.20 */
+static int ede_of(const struct leg *leg)
+{
+	if (!leg->is_stale)
+		return leg->answer->ede;
+	return (leg->answer->wire[3] & DNS_RCODE) == DNS_NXDOMAIN ? DNS_EDE_STALE_NXDOMAIN :
+								   DNS_EDE_STALE;
 }
 
 static void finish_as_is(struct resolver *r, struct task *t, const struct leg *leg)
@@ -109,8 +124,60 @@ static void finish_as_is(struct resolver *r, struct task *t, const struct leg *l
 		finish(r, t, NULL, DNS_EDE_NO_REACHABLE_AUTHORITY);
 		return;
 	}
-	view = view_of(r, leg->answer);
-	finish(r, t, &view, leg->answer->ede);
+	view = view_of(r, leg);
+	finish(r, t, &view, ede_of(leg));
+}
+
+static void take(struct leg *leg, struct dns64_answer *a)
+{
+	leg->answer = dns64_answer_get(a);
+	leg->state = LEG_ANSWERED;
+}
+
+/* RFC 8767 5: for want of a better one. */
+static void take_stale(struct resolver *r, struct leg *leg)
+{
+	counter_add(&r->stats->stale, 1);
+	lookup__leave(leg);
+	dns64_answer_put(leg->answer);
+	leg->answer = leg->stale;
+	leg->stale = NULL;
+	leg->state = LEG_ANSWERED;
+	leg->is_stale = true;
+}
+
+/* Whoever uses a name should never have to wait for it: it is renewed before its time is over. */
+static void renew(struct resolver *r, struct dns64_answer *a, const struct dns64_key *key)
+{
+	uint32_t left_s = a->ttl_s - dns64_answer_age(a, r->now_ms);
+
+	if (a->ttl_s < PREFETCH_MIN_S || left_s * PREFETCH_PART > a->ttl_s ||
+	    r->now_ms < a->recheck_ms)
+		return;
+	a->recheck_ms = r->now_ms + LOOKUP_TIME_MS;
+	lookup__refresh(r, key);
+}
+
+/* Nobody is asked while that is known to be in vain; then somebody is, but not waited for. */
+static bool answer_stale(struct resolver *r, struct leg *leg, const struct dns64_key *key)
+{
+	bool put_off = r->now_ms < leg->stale->recheck_ms;
+
+	if (!put_off && !leg->task->impatient && !lookup__hopeless(r))
+		return false;
+	if (!put_off)
+		lookup__refresh(r, key);
+	take_stale(r, leg);
+	return true;
+}
+
+/* The time of a question that somebody else asked before counts. */
+static void be_patient(struct resolver *r, struct task *t, const struct leg *leg)
+{
+	uint64_t until = leg->lookup->started_ms + r->policy->client_timeout_ms;
+
+	if (!t->impatient && !t->timer.place)
+		timers__set(&r->timers, &t->timer, until > r->now_ms ? until : r->now_ms);
 }
 
 /* Have @leg answered, from the cache if that can be. */
@@ -126,13 +193,22 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 	a = dns64_cache_find(r->cache, &key, r->now_ms);
 	if (a) {
 		counter_add(&r->stats->cache_hits, 1);
-		leg->answer = dns64_answer_get(a);
-		leg->state = LEG_ANSWERED;
+		take(leg, a);
+		renew(r, a, &key);
 		return;
 	}
 	counter_add(&r->stats->cache_misses, 1);
-	if (!lookup__ask(r, leg, &key))
-		leg->state = LEG_FAILED;
+	a = dns64_cache_find_stale(r->cache, &key, r->now_ms);
+	leg->stale = a ? dns64_answer_get(a) : NULL;
+	if (leg->stale && answer_stale(r, leg, &key))
+		return;
+	if (lookup__ask(r, leg, &key)) {
+		be_patient(r, t, leg);
+		return;
+	}
+	leg->state = LEG_FAILED;
+	if (leg->stale)
+		take_stale(r, leg);
 }
 
 static struct dns64_facts facts_of(const struct resolver *r, const struct leg *leg)
@@ -141,16 +217,17 @@ static struct dns64_facts facts_of(const struct resolver *r, const struct leg *l
 
 	if (leg->state != LEG_ANSWERED)
 		return (struct dns64_facts){ .negative_ttl = DNS64_NO_SOA_TTL_S };
-	view = view_of(r, leg->answer);
+	view = view_of(r, leg);
 	return dns64_examine(r->policy, &view, leg->answer->ede);
 }
 
 static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_max)
 {
-	struct dns_view a = view_of(r, t->a.answer);
+	struct dns_view a = view_of(r, &t->a);
 
 	counter_add(&r->stats->synthesized, 1);
-	finish_made(r, t, dns64_synthesize(r->policy, &a, ttl_max, r->made), DNS_EDE_SYNTHESIZED);
+	finish_made(r, t, dns64_synthesize(r->policy, &a, ttl_max, r->made),
+		    t->a.is_stale ? DNS_EDE_STALE : DNS_EDE_SYNTHESIZED);
 }
 
 static void finish_original(struct resolver *r, struct task *t, const struct dns64_facts *f)
@@ -162,8 +239,8 @@ static void finish_original(struct resolver *r, struct task *t, const struct dns
 		return;
 	}
 	counter_add(&r->stats->filtered, 1);
-	view = view_of(r, t->main.answer);
-	finish_made(r, t, dns64_filter(r->policy, &view, r->made), t->main.answer->ede);
+	view = view_of(r, &t->main);
+	finish_made(r, t, dns64_filter(r->policy, &view, r->made), ede_of(&t->main));
 }
 
 static struct dns64_legs legs_of(const struct resolver *r, const struct task *t)
@@ -220,9 +297,10 @@ static void step_reverse(struct resolver *r, struct task *t)
 		finish(r, t, NULL, a ? a->ede : DNS_EDE_NO_REACHABLE_AUTHORITY);
 		return;
 	}
-	view = view_of(r, a);
+	view = view_of(r, &t->main);
 	counter_add(&r->stats->reverse, 1);
-	finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made), DNS_EDE_NONE);
+	finish_made(r, t, dns64_reverse(&t->query.question, &view, r->made),
+		    t->main.is_stale ? DNS_EDE_STALE : DNS_EDE_NONE);
 }
 
 static void step(struct resolver *r, struct task *t)
@@ -242,14 +320,21 @@ static void step(struct resolver *r, struct task *t)
 
 void task__wake(struct resolver *r, struct leg *leg)
 {
+	if (leg->stale && (leg->state == LEG_FAILED || dns64_answer_failed(leg->answer)))
+		take_stale(r, leg);
 	step(r, leg->task);
 }
 
+/* RFC 8767 5, client response timer: what is known is better than to be late. */
 static void patience_over(struct resolver *r, struct timer *timer)
 {
 	struct task *t = (struct task *)timer;
 
 	t->impatient = true;
+	if (t->main.state == LEG_WAITING && t->main.stale)
+		take_stale(r, &t->main);
+	if (t->a.state == LEG_WAITING && t->a.stale)
+		take_stale(r, &t->a);
 	step(r, t);
 }
 
@@ -309,10 +394,8 @@ static void start(struct resolver *r, struct task *t)
 		start_reverse(r, t);
 		return;
 	}
-	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(r->policy, &q->name)) {
+	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(r->policy, &q->name))
 		t->kind = TASK_AAAA;
-		timers__set(&r->timers, &t->timer, r->now_ms + AAAA_PATIENCE_MS);
-	}
 	ask(r, t, &t->main, q);
 	step(r, t);
 }

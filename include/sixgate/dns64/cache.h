@@ -30,6 +30,8 @@ uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *k
 /**
  * struct dns64_answer - one answer of an upstream, counted by references
  * @ttl_s: seconds from @at_ms that it may be used; 0: only by those who already wait for it
+ * @recheck_ms: until then nobody is asked for a newer one on its account: asking was in vain, or
+ *         has just begun (RFC 8767 5, failure recheck timer)
  * @ede:   its extended error, or DNS_EDE_NONE
  * @wire:  @len bytes, whole, without OPT, id 0; its question's name is folded
  *
@@ -37,7 +39,7 @@ uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *k
  */
 struct dns64_answer {
 	struct dns64_answer *next, *newer, *older;
-	uint64_t hash, at_ms;
+	uint64_t hash, at_ms, recheck_ms;
 	uint32_t refs, ttl_s, len;
 	int16_t ede;
 	uint8_t flags;
@@ -60,6 +62,10 @@ void dns64_answer_put(struct dns64_answer *a); /* NULL is allowed */
 /** dns64_answer_age() - whole seconds since it came. */
 uint32_t dns64_answer_age(const struct dns64_answer *a, uint64_t now_ms);
 
+/** dns64_answer_failed() - it says that the upstream could not find out. That validation failed
+ *  is no such answer: that is known, and must be passed on. */
+bool dns64_answer_failed(const struct dns64_answer *a);
+
 struct dns64_cache;
 
 /** dns64_cache_new() - @bytes: for everything, index included; @secret keys the hash. Return: 0 or
@@ -72,8 +78,21 @@ void dns64_cache_free(struct dns64_cache *c); /* NULL is allowed */
 struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
 				      uint64_t now_ms);
 
+/** dns64_cache_find_stale() - as above, but one that may be used no longer except for want of a
+ *  better one (RFC 8767). */
+struct dns64_answer *dns64_cache_find_stale(struct dns64_cache *c, const struct dns64_key *key,
+					    uint64_t now_ms);
+
+/** dns64_cache_keep_stale() - answers are kept @seconds beyond their time; 0, as at first: not. */
+void dns64_cache_keep_stale(struct dns64_cache *c, uint32_t seconds);
+
+/** dns64_cache_put_off() - @key was asked in vain: what stale answer there is does until
+ *  @until_ms. */
+void dns64_cache_put_off(struct dns64_cache *c, const struct dns64_key *key, uint64_t until_ms);
+
 /** dns64_cache_add() - takes a reference of its own, replaces an answer to the same key, and
- *  forgets the least recently used while there is too much. Answers with @ttl_s 0 are not kept. */
+ *  forgets the least recently used while there is too much. Answers with @ttl_s 0 are not kept; a
+ *  failure takes the place of no answer that can still be served at @a->at_ms. */
 void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a);
 
 /** dns64_cache_limit() - a new bound; shrinking forgets at once. The index keeps its size. */

@@ -13,7 +13,10 @@ enum {
 	DNS64_PREFIXES_MAX = 8,
 	DNS64_EXCLUDE_MAX = 64,
 	DNS64_NEVER_MAX = 1024,
-	DNS64_CACHE_MIN_BYTES = 1 << 20
+	DNS64_CACHE_MIN_BYTES = 1 << 20,
+	DNS64_STALE_MAX_S = 604800, /* RFC 8767 5: one to three days; a week at most */
+	DNS64_CLIENT_TIMEOUT_MIN_MS = 100,
+	DNS64_CLIENT_TIMEOUT_MAX_MS = 4000
 };
 #define DNS64_CACHE_MAX_BYTES ((uint64_t)64 << 30)
 
@@ -27,8 +30,8 @@ struct endpoint_conf {
  * struct dns64_conf - the whole section; arrays belong to the configuration's arena (default ones
  * are static)
  *
- * Of the names in the file, views, zones, always, router-advertisement and cache.serve-stale are
- * refused by the configuration until they are built.
+ * Of the names in the file, views, zones, always and router-advertisement are refused by the
+ * configuration until they are built.
  */
 struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
@@ -47,6 +50,10 @@ struct dns64_conf {
 	bool synthesize_on_error; /* on-error: synthesize (default) or servfail */
 	bool allow_private;     /* nat64's: non-global IPv4 under the well-known prefix */
 	uint64_t cache_bytes;   /* default 64 MiB, at least 1 MiB */
+	uint32_t stale_s;       /* default one day: how long past its time an answer does for want of
+				 * a better one (RFC 8767); 0: never */
+	uint32_t client_timeout_ms; /* default 1500: then a client is told what is known, a stale
+				     * answer or one made of A alone */
 };
 
 void dns64_conf_default(struct dns64_conf *c);

@@ -47,6 +47,8 @@ enum {
 	_(lookups_full, "lookups-full", "questions not asked: too many under way")                 \
 	_(cache_hits, "cache-hits", "questions answered from the cache")                           \
 	_(cache_misses, "cache-misses", "questions not in the cache")                              \
+	_(stale, "stale", "questions answered with what was known, past its time (RFC 8767)")       \
+	_(prefetches, "prefetches", "questions asked to renew what is in use")                     \
 	_(coalesced, "coalesced", "questions that joined one already under way")                   \
 	_(synthesized, "synthesized", "answers with AAAA made of A (RFC 6147)")                    \
 	_(filtered, "filtered", "answers from which excluded AAAA were taken")                     \

@@ -62,8 +62,10 @@ enum dns_flag {
 /* Extended errors (RFC 8914) that this server looks at or sends. */
 enum dns_ede {
 	DNS_EDE_NONE = -1,
+	DNS_EDE_STALE = 3,
 	DNS_EDE_DNSSEC_FIRST = 6,
 	DNS_EDE_DNSSEC_LAST = 12,
+	DNS_EDE_STALE_NXDOMAIN = 19,
 	DNS_EDE_NOT_SUPPORTED = 21,
 	DNS_EDE_NO_REACHABLE_AUTHORITY = 22,
 	DNS_EDE_SYNTHESIZED = 29,
@@ -172,3 +174,6 @@ int dns_ede_read(const uint8_t *wire, const struct dns_rr *opt);
 
 /** dns_age() - lower every TTL of a whole message by @age_s, to 0 at least. */
 void dns_age(uint8_t *wire, size_t len, uint32_t age_s);
+
+/** dns_set_ttls() - every TTL of a whole message is @ttl_s. */
+void dns_set_ttls(uint8_t *wire, size_t len, uint32_t ttl_s);

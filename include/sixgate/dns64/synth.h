@@ -15,6 +15,7 @@ enum {
 	DNS64_RECORDS_MAX = 2000,   /* AAAA records made for one answer: they must fit 65,535 bytes */
 	DNS64_LOCAL_TTL_S = 600,    /* ipv4only.arpa and PTR aliases: how stale a prefix may get */
 	DNS64_NEGATIVE_TTL_MAX_S = 10800, /* RFC 2308 5: one to three hours */
+	DNS64_STALE_TTL_S = 30,     /* RFC 8767 4 */
 };
 
 /** struct dns64_policy - dns64_conf in the form that answering needs. Immutable. */
@@ -24,6 +25,7 @@ struct dns64_policy {
 	struct dns_name *never;
 	struct endpoint_conf *upstream;
 	size_t n_prefix, n_exclude, n_never, n_upstream;
+	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside;
 };
 
@@ -36,11 +38,13 @@ void dns64_policy_free(struct dns64_policy *p); /* NULL is allowed */
 bool dns64_never(const struct dns64_policy *p, const struct dns_name *name);
 
 /** struct dns_view - an upstream's answer without its OPT, whole and well-formed
- *  (dns_message_check()); @age_s: seconds since it came, still to be taken off its TTLs. */
+ *  (dns_message_check()); @age_s: seconds since it came, still to be taken off its TTLs;
+ *  @is_stale: its time is over, and its TTLs are to be DNS64_STALE_TTL_S (RFC 8767 4). */
 struct dns_view {
 	const uint8_t *wire;
 	size_t len;
 	uint32_t age_s;
+	bool is_stale;
 };
 
 /**

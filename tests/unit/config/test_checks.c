@@ -55,8 +55,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 		  "not built yet", DNS64("zones: []") },
 		{ "always", DNS64("always: [a.example]"), "dns64.always", "not built yet",
 		  DNS64("always: []") },
-		{ "serve-stale", DNS64("cache: {serve-stale: 1d}"), "dns64.cache.serve-stale",
-		  "not built yet", DNS64("cache: {serve-stale: off}") },
 		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
 		  "dns64.router-advertisement", "not built yet", NULL },
 		{ "flow-log", LINKS "egress6: {prefixes: inside, flow-log: {interval: 1m}}\n",

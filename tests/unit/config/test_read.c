@@ -327,7 +327,7 @@ static void built_alternatives_are_accepted(void **state)
 		"nat64: {pool4: outside, filtering: address-dependent, limits: {flows: off, "
 		"ports: off, new-flows: off, subscriber-prefix: auto}, log: off}\n"
 		"dns64: {upstream: 192.0.2.53, lookup: serial, on-error: servfail, views: [], "
-		"zones: [], always: [], cache: {serve-stale: off}, router-advertisement: off}\n"
+		"zones: [], always: [], cache: {serve-stale: 1h}, router-advertisement: off}\n"
 		"egress6: {prefixes: inside, unsolicited: reject, flow-log: off}\n");
 
 	(void)state;

@@ -12,7 +12,12 @@
 #include "dns64_internal.h"
 #include "resolver.h"
 
-enum { RECORDS_MAX = 40, SENT_MAX = 32768, TEXT_MAX = 16384 };
+enum {
+	RECORDS_MAX = 40,
+	SENT_MAX = 32768,
+	TEXT_MAX = 16384,
+	CLIENT_TIMEOUT_MS = 1500, /* the default */
+};
 
 /**
  * struct text - a message. @question: "name IN TYPE"; records as in a zone file, absolute names.

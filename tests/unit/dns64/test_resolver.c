@@ -99,7 +99,7 @@ static const struct {
 	{ "AAAA fails, on-error servfail", on_error_servfail, 0, 0, &servfail, &a_record,
 	  "SERVFAIL rd ra\n" },
 	{ "AAAA bogus: never A instead", NULL, 0, 0, &bogus, &a_record, "SERVFAIL rd ra\n" },
-	{ "AAAA is lost: A after a while, 5.1.3", NULL, 0, 0, NULL, &a_record, SYNTHESIZED("298") },
+	{ "AAAA is lost: A after a while, 5.1.3", NULL, 0, 0, NULL, &a_record, SYNTHESIZED("299") },
 	{ "AAAA is lost, on-error servfail", on_error_servfail, 0, 0, NULL, &a_record,
 	  "SERVFAIL rd ra\n" },
 	{ "A is lost", NULL, 0, 0, &nodata, NULL, "SERVFAIL rd ra\n" },
@@ -184,21 +184,21 @@ static void a_signed_denial_is_left_alone_for_who_sets_do_rfc6147_5_5(void **sta
 	world_free(w);
 }
 
-static void a_lost_aaaa_leg_costs_two_seconds_not_five(void **state)
+static void a_lost_aaaa_leg_costs_the_timeout_not_five_seconds(void **state)
 {
 	struct world *w = world_new(one_upstream);
 
 	(void)state;
 	ask_plain(w, "a.example. IN AAAA");
 	answer(w, 1, &a_record);
-	wait_ms(w, AAAA_PATIENCE_MS - 1);
+	wait_ms(w, CLIENT_TIMEOUT_MS - 1);
 	assert_int_equal(w->n_replies, 0);
 	wait_ms(w, 1);
-	assert_string_equal(told(w, 1), SYNTHESIZED("298"));
+	assert_string_equal(told(w, 1), SYNTHESIZED("299"));
 	world_free(w);
 	w = world_new(serial);
 	ask_plain(w, "a.example. IN AAAA");
-	wait_ms(w, AAAA_PATIENCE_MS);
+	wait_ms(w, CLIENT_TIMEOUT_MS);
 	answer(w, w->n_sent - 1, &a_record);
 	assert_string_equal(told(w, 1), SYNTHESIZED("300"));
 	world_free(w);
@@ -210,7 +210,7 @@ static void a_late_aaaa_still_wins_while_a_is_out(void **state)
 
 	(void)state;
 	ask_plain(w, "a.example. IN AAAA");
-	wait_ms(w, AAAA_PATIENCE_MS + 500);
+	wait_ms(w, CLIENT_TIMEOUT_MS + 500);
 	answer(w, 0, &aaaa_record);
 	assert_string_equal(told(w, 1), "NOERROR rd ra\na.example. 300 IN AAAA 2001:db8::1\n");
 	world_free(w);
@@ -313,7 +313,7 @@ static void ptr_under_a_prefix_is_an_alias_into_in_addr_arpa_rfc6147_5_3_1(void 
 					"-- authority\n8.in-addr.arpa. 9 IN SOA n. m. 1 2 3 4 9\n");
 	ask_plain(w, NIBBLES " IN A"); /* not PTR: as any other name */
 	assert_string_equal(sent_question(w, 2), NIBBLES " A");
-	wait_ms(w, 10000); /* a failure behind the alias: told about the question that was asked */
+	wait_ms(w, 2 * 86400000); /* a failure behind the alias: told about the question that was asked */
 	ask_plain(w, NIBBLES " IN PTR");
 	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_REFUSED });
 	answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_REFUSED });
@@ -546,7 +546,7 @@ int main(void)
 		cmocka_unit_test(in_serial_mode_a_is_asked_on_need),
 		cmocka_unit_test(every_exchange_ends_as_rfc6147_says),
 		cmocka_unit_test(a_signed_denial_is_left_alone_for_who_sets_do_rfc6147_5_5),
-		cmocka_unit_test(a_lost_aaaa_leg_costs_two_seconds_not_five),
+		cmocka_unit_test(a_lost_aaaa_leg_costs_the_timeout_not_five_seconds),
 		cmocka_unit_test(a_late_aaaa_still_wins_while_a_is_out),
 		cmocka_unit_test(silence_becomes_servfail_before_a_stub_gives_up),
 		cmocka_unit_test(a_cached_answer_needs_no_upstream_and_grows_old),

@@ -393,6 +393,9 @@ static void tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream(void **st
 	t.question = "a.example. IN A";
 	t.flags = DNS_QR;
 	answer_wire(w, 5, wire, wire_of(&t, (uint16_t)(load16(w->sent[5].wire) + 1), wire));
+	assert_int_equal(w->n_sent, 7);
+	assert_false(w->sent[6].tcp);
+	wait_ms(w, LOOKUP_TIME_MS);
 	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
 	world_free(w);
 }
