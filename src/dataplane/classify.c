@@ -59,8 +59,10 @@ static struct verdict ask_nat64(struct worker *w, const struct snapshot *s, cons
 			return nat64_admit_outside(w->nat64, s->nat64, p, plan, now_ms);
 		return verdict_continue();
 	}
-	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL))
+	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL)) {
+		nat64_note_flows(w->nat64, w->flows.pool.n - w->flows.pool.used, w->flows.pool.n);
 		return nat64_admit_inside(w->nat64, s->nat64, p, plan, now_ms);
+	}
 	return verdict_continue();
 }
 
@@ -124,7 +126,7 @@ static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t n
 			  .key = { plan->key[0], plan->key[1] } };
 
 	if (plan->policy == POLICY_NAT64)
-		nat64_flow_ended(w->nat64, plan->object, plan->flags, now_ms);
+		nat64_flow_ended(w->nat64, &f, now_ms);
 	else if (plan->policy == POLICY_SERVICES)
 		services_flow_ended(w->services, &f);
 }

@@ -266,7 +266,7 @@ static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 	struct flow *f = &w->flows.flow[index];
 
 	if (f->policy == POLICY_NAT64)
-		nat64_flow_ended(w->nat64, f->object, f->flags, now_ms);
+		nat64_flow_ended(w->nat64, f, now_ms);
 	else if (f->policy == POLICY_SERVICES)
 		services_flow_ended(w->services, f);
 	flow_table_remove(&w->flows, index);

@@ -71,6 +71,8 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 	if (w->sweep_at != FLOW_NONE)
 		again = sweep(w, s, now_ms);
 	expire_flows(w, s, now_ms, &again);
+	if (w->nat64 && s->nat64)
+		again |= nat64_advance(w->nat64, now_ms);
 	fragments_expire(w->fragments, now_ms, s->nat64_timeouts.fragment_s * 1000, FRAGMENT_HELD);
 	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));
 	counter_set(&w->flows_used, w->flows.pool.used);

@@ -33,6 +33,7 @@ void steering_init(struct steering *s, uint32_t n_workers, const struct hash_key
 {
 	memset(s, 0, sizeof(*s));
 	s->n_workers = n_workers;
+	s->subscriber_len = 64;
 	s->key[0] = key->word[0];
 	s->key[1] = key->word[1];
 }
@@ -91,10 +92,25 @@ unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, un
 
 struct addr steering_subscriber(const struct steering *s, const struct addr *a)
 {
-	for (uint32_t i = 0; i < s->n_prefix && i < STEER_PREFIXES_MAX; i++)
-		if (prefix_contains(&s->inside[i].prefix, a))
-			return addr_mask(a, s->inside[i].subscriber_len);
-	return addr_mask(a, 64);
+	uint8_t len = s->subscriber_len;
+	int longest = -1;
+
+	for (uint32_t i = 0; i < s->n_prefix && i < STEER_PREFIXES_MAX; i++) {
+		const struct steer_prefix *p = &s->inside[i];
+
+		if (p->prefix.len > longest && prefix_contains(&p->prefix, a)) {
+			longest = p->prefix.len;
+			len = p->subscriber_len;
+		}
+	}
+	return addr_mask(a, len);
+}
+
+void steering_set_subscriber(struct steering *s, uint8_t len)
+{
+	s->subscriber_len = len;
+	for (uint32_t i = 0; i < s->n_prefix; i++)
+		s->inside[i].subscriber_len = len;
 }
 
 static unsigned owner_of_subscriber(const struct steering *s, const struct addr *a)

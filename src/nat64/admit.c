@@ -90,23 +90,26 @@ static uint32_t current_mapping(struct nat64 *n, const struct nat64_table *t,
 }
 
 static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k,
-			    enum drop_reason *why)
+			    uint32_t subscriber, enum drop_reason *why)
 {
-	struct port_request want = { &k->inside, k->port, k->proto };
-	struct mapping m = { .inside = k->inside, .inside_port = k->port,
+	struct port_request want = { subscriber, k->port, k->proto };
+	struct mapping m = { .inside = k->inside, .inside_port = k->port, .subscriber = subscriber,
 			     .proto_plus = (uint8_t)(k->proto + 1) };
 	uint32_t index;
 
-	*why = DROP_POOL4_EXHAUSTED;
-	if (!ports__take(n, t, &want, &m))
+	*why = ports__take(n, t, &want, &m);
+	if (*why != DROP_NONE)
 		return BIB_NONE;
+	n->ports.subscriber[subscriber].n_ports++;
 	index = bib__find_outside(n, m.slot, m.outside_port, k->proto);
 	if (index != BIB_NONE) /* left from an address that had this slot */
 		bib__detach(n, index);
 	index = bib__add(n, &m);
 	if (index == BIB_NONE) {
 		*why = DROP_BIB_FULL;
+		n->ports.subscriber[subscriber].n_flows++; /* it is still needed */
 		ports__release(n, &m);
+		n->ports.subscriber[subscriber].n_flows--;
 	}
 	return index;
 }
@@ -144,17 +147,88 @@ static void plan_inside(const struct nat64_table *t, const struct mapping *m,
 	};
 }
 
+/* RFC 6888 REQ-6: destinations that are not translated to. Identifiers are not ports. */
+static bool is_exempt(const struct nat64_table *t, const struct addr *v4, enum protocol_index proto,
+		      uint16_t port)
+{
+	for (uint32_t i = 0; i < t->n_exempt; i++) {
+		const struct exempt_conf *e = &t->exempt[i];
+		bool all = e->port_first == 0 && e->port_last == UINT16_MAX;
+
+		if (prefix_contains(&e->destination, v4) &&
+		    (all || (proto != PROTO_ICMP && e->port_first <= port && port <= e->port_last)))
+			return true;
+	}
+	return false;
+}
+
+/* RFC 5508 REQ-8, RFC 6888 REQ-11: who is refused hears of it. */
+static struct verdict refuse(struct nat64 *n, uint32_t subscriber, enum drop_reason why)
+{
+	bool quota = why == DROP_QUOTA_FLOWS || why == DROP_QUOTA_PORTS || why == DROP_QUOTA_NEW_FLOWS;
+
+	if (subscriber != SUBSCRIBER_NONE) {
+		event__refused(n, why, subscriber);
+		subscriber__settle(n, subscriber);
+	}
+	return verdict_reject(why, quota ? REPLY_ADMIN_PROHIBITED : REPLY_ADDR_UNREACHABLE);
+}
+
+/* Whose flow it will be; what a static entry has is the operator's, and without limits. */
+static uint32_t subscriber_of(struct nat64 *n, const struct nat64_table *t, uint32_t mapping,
+			      const struct addr *inside)
+{
+	return mapping == BIB_NONE ? subscriber__get(n, t, inside) : n->mapping[mapping].subscriber;
+}
+
+/* One more flow of an inside transport address: its mapping, made if need be; BIB_NONE when @v
+ * says why not. */
+static uint32_t admit_flow(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k,
+			   struct verdict *v)
+{
+	uint32_t index = current_mapping(n, t, k);
+	uint32_t subscriber = subscriber_of(n, t, index, &k->inside);
+	enum drop_reason why = DROP_NONE;
+
+	if (index != BIB_NONE && n->mapping[index].flags & MAPPING_STATIC)
+		return index;
+	if (subscriber == SUBSCRIBER_NONE)
+		why = DROP_BIB_FULL;
+	if (why == DROP_NONE)
+		why = subscriber__admit(n, t, subscriber, index == BIB_NONE);
+	if (why == DROP_NONE && index == BIB_NONE)
+		index = new_mapping(n, t, k, subscriber, &why);
+	if (why == DROP_NONE)
+		return index;
+	*v = refuse(n, subscriber, why);
+	return BIB_NONE;
+}
+
+/* The flow holds the mapping, or a permit of it. */
+static struct verdict hold_for(struct nat64 *n, const struct nat64_table *t, uint32_t index,
+			       const struct addr *v4, struct flow_plan *plan)
+{
+	plan->object = hold(n, t, index, v4);
+	if (plan->object == BIB_NONE) {
+		bib__settle(n, index);
+		return verdict_reject(DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
+	}
+	bib__hold(n, &n->mapping[index]);
+	if (n->log_what & NAT64_LOG_SESSIONS)
+		event__session(n, NAT64_EVENT_SESSION_CREATED, &n->mapping[index], &plan->key[1]);
+	return verdict_continue();
+}
+
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
 {
 	int prefix = table__prefix_of(t, &p->key.dst), proto = protocol_of(p);
-	enum drop_reason why = DROP_BIB_FULL;
 	struct verdict v;
 	struct bib_key k;
 	struct addr v4;
 	uint32_t index;
 
-	(void)now_ms;
+	n->now_ms = now_ms;
 	if (prefix < 0 || !rfc6052_extract(&t->prefix[prefix], &p->key.dst, &v4))
 		return verdict_drop(DROP_NO_POLICY);
 	v = check_inside(t, p, (uint32_t)prefix, &v4);
@@ -164,22 +238,16 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
 	if (!opens_session(p, proto))
 		return verdict_drop(DROP_NO_FLOW);
+	if (is_exempt(t, &v4, proto, be16_to(p->key.dport)))
+		return verdict_reject(DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
 
 	k = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
-	index = current_mapping(n, t, &k);
+	index = admit_flow(n, t, &k, &v);
 	if (index == BIB_NONE)
-		index = new_mapping(n, t, &k, &why);
-	if (index == BIB_NONE)
-		return verdict_reject(why, REPLY_ADDR_UNREACHABLE);
+		return v;
 	plan_inside(t, &n->mapping[index], p, &v4, plan);
-	plan->object = hold(n, t, index, &v4);
-	if (plan->object == BIB_NONE) {
-		bib__settle(n, index);
-		return verdict_reject(DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
-	}
-	n->mapping[index].n_sessions++;
 	n->mapping[index].prefix = (uint8_t)prefix;
-	return verdict_continue();
+	return hold_for(n, t, index, &v4, plan);
 }
 
 /* A mapping that lets @p in, or why not. */
@@ -232,7 +300,7 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	int proto = protocol_of(p);
 	struct verdict v;
 
-	(void)now_ms;
+	n->now_ms = now_ms;
 	if (slot == NO_SLOT || !t->n_prefix)
 		return verdict_drop(DROP_NO_POLICY);
 	if (!(p->flags & PACKET_HAIRPIN) && nat64_claims_pool4(t, &p->key.src))
@@ -243,6 +311,8 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_LINK_LOCAL);
 	if (proto < 0)
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
+	if (is_exempt(t, &p->key.src, proto, be16_to(p->key.sport)))
+		return verdict_drop(DROP_EXEMPT);
 	index = bib__find_outside(n, slot, be16_to(p->key.dport), proto);
 	v = filter_outside(n, t, p, index);
 	if (v.next != VERDICT_CONTINUE)
@@ -253,5 +323,7 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	plan_outside(t, &n->mapping[index], p, &t->prefix[prefix], plan);
 	plan->object = index;
 	n->mapping[index].n_inbound++;
+	if (n->log_what & NAT64_LOG_SESSIONS)
+		event__session(n, NAT64_EVENT_SESSION_CREATED, &n->mapping[index], &plan->key[1]);
 	return verdict_continue();
 }

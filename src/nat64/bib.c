@@ -102,7 +102,30 @@ void bib__detach(struct nat64 *n, uint32_t index)
 	unlink_outside(n, index);
 	ports__release(n, m);
 	m->flags = MAPPING_GONE;
+	if (!m->n_sessions)
+		m->subscriber = SUBSCRIBER_NONE; /* nothing of the mapping counts any more */
 	bib__settle(n, index);
+}
+
+void bib__hold(struct nat64 *n, struct mapping *m)
+{
+	m->n_sessions++;
+	if (m->subscriber != SUBSCRIBER_NONE)
+		n->ports.subscriber[m->subscriber].n_flows++;
+}
+
+void bib__let_go(struct nat64 *n, struct mapping *m)
+{
+	uint32_t subscriber = m->subscriber;
+
+	must(m->n_sessions > 0);
+	m->n_sessions--;
+	if (subscriber == SUBSCRIBER_NONE)
+		return;
+	if (!m->n_sessions && m->flags & MAPPING_GONE)
+		m->subscriber = SUBSCRIBER_NONE;
+	n->ports.subscriber[subscriber].n_flows--;
+	subscriber__settle(n, subscriber);
 }
 
 void bib__settle(struct nat64 *n, uint32_t index)

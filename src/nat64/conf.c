@@ -18,6 +18,7 @@ void nat64_conf_default(struct nat64_conf *c)
 		.prefix = well_known,
 		.n_prefix = 1,
 		.filtering = NAT64_ENDPOINT_INDEPENDENT,
+		.quarantine = { .time_s = 120 },
 		.timeouts = {
 			.tcp_established_s = 7440,
 			.tcp_transitory_s = 240,

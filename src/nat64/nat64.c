@@ -10,7 +10,26 @@
  */
 #include "nat64_internal.h"
 
-enum { PERMITS_PER_MAPPING = 2, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
+enum { PERMITS_PER_MAPPING = 2, SUBSCRIBERS_MORE = 1024, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
+
+/* A subscriber has a mapping at least, or lately had one: there is a record for each. */
+static struct ports ports_layout(struct arena *a, uint32_t n_mappings)
+{
+	uint32_t n_subscribers = n_mappings + SUBSCRIBERS_MORE;
+	struct ports p = {
+		.block = arena_take(a, NAT64_POOL_MAX * sizeof(*p.block)),
+		.slot = arena_take(a, NAT64_POOL_MAX * sizeof(*p.slot)),
+		.subscriber = arena_take(a, n_subscribers * sizeof(*p.subscriber)),
+		.subscriber_head = arena_take(a, n_subscribers * sizeof(*p.subscriber_head)),
+		.n_subscriber_heads = n_subscribers,
+		.resting = arena_take(a, RESTING_MAX * sizeof(*p.resting)),
+	};
+
+	pool_init(&p.subscriber_pool, arena_take(a, n_subscribers * sizeof(uint32_t)),
+		  n_subscribers);
+	pool_init(&p.resting_pool, arena_take(a, RESTING_MAX * sizeof(uint32_t)), RESTING_MAX);
+	return p;
+}
 
 struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
 			   const struct hash_key *key)
@@ -25,7 +44,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	struct permit *permit = arena_take(a, n_permits * sizeof(*permit));
 	uint32_t *permit_next = arena_take(a, n_permits * sizeof(*permit_next));
 	uint32_t *permit_head = arena_take(a, n_records * sizeof(*permit_head));
-	struct pool_ports *ports = arena_take(a, NAT64_POOL_MAX * sizeof(*ports));
+	struct ports ports = ports_layout(a, n_mappings);
 	struct nat64_event_ring *events = arena_take(a, sizeof(*events));
 
 	must(n_mappings < OBJECT_PERMIT / 4);
@@ -86,6 +105,7 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 	struct mapping m = { .inside = s->inside, .inside_port = s->inside_port,
 			     .outside_port = s->outside_port, .slot = s->slot,
 			     .generation = t->slot[s->slot].generation,
+			     .subscriber = SUBSCRIBER_NONE,
 			     .proto_plus = (uint8_t)(s->proto + 1), .flags = MAPPING_STATIC };
 	uint32_t index = bib__find_outside(n, s->slot, s->outside_port, s->proto);
 
@@ -100,7 +120,7 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 		index = bib__add(n, &m);
 		if (index == BIB_NONE)
 			return;
-		ports__reserve(n, t, &m);
+		ports__reserve(n, &m);
 	}
 	n->static_at[n->n_static++] = index;
 }
@@ -109,8 +129,10 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 {
 	uint32_t n_before = n->n_static;
 
-	n->epoch++;
-	memset(n->full, 0, sizeof(n->full));
+	n->limits = t->limits;
+	n->quarantine = t->quarantine;
+	n->log_what = t->log_what;
+	block__use_table(n, t);
 	n->n_static = 0;
 	for (uint32_t i = 0; i < n_before; i++)
 		keep_or_drop(n, t, n->static_at[i]);
@@ -125,25 +147,42 @@ void nat64_flow_answered(struct nat64 *n, const struct flow *f)
 
 	must(m->n_inbound > 0);
 	m->n_inbound--;
-	m->n_sessions++;
+	bib__hold(n, m);
 }
 
-void nat64_flow_ended(struct nat64 *n, uint32_t object, uint8_t flags, uint64_t now_ms)
+void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 {
-	uint32_t index = permit__mapping(n, object);
+	uint32_t index = permit__mapping(n, f->object);
 	struct mapping *m = &n->mapping[index];
 
-	(void)now_ms;
-	if (object & OBJECT_PERMIT)
-		permit__drop(n, object);
-	if (flags & FLOW_FROM_OUTSIDE) {
+	n->now_ms = now_ms;
+	if (n->log_what & NAT64_LOG_SESSIONS)
+		event__session(n, NAT64_EVENT_SESSION_DELETED, m, &f->key[1]);
+	if (f->object & OBJECT_PERMIT)
+		permit__drop(n, f->object);
+	if (f->flags & FLOW_FROM_OUTSIDE) {
 		must(m->n_inbound > 0);
 		m->n_inbound--;
 	} else {
-		must(m->n_sessions > 0);
-		m->n_sessions--;
+		bib__let_go(n, m);
 	}
 	bib__settle(n, index);
+}
+
+bool nat64_advance(struct nat64 *n, uint64_t now_ms)
+{
+	uint32_t done;
+
+	n->now_ms = now_ms;
+	done = block__expire(n, SUPPLY_BUDGET);
+	done += single__expire(n, SUPPLY_BUDGET);
+	return done >= SUPPLY_BUDGET;
+}
+
+void nat64_note_flows(struct nat64 *n, uint32_t n_free, uint32_t n_all)
+{
+	n->flows_free = n_free;
+	n->flows_all = n_all;
 }
 
 bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f)
@@ -191,5 +230,5 @@ uint32_t nat64_mappings(const struct nat64 *n)
 
 uint32_t nat64_ports_used(const struct nat64 *n)
 {
-	return n->n_ports;
+	return n->ports.n_used;
 }

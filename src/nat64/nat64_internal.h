@@ -11,19 +11,12 @@
 #include "sixgate/base/pool.h"
 #include "sixgate/nat64/event.h"
 #include "sixgate/nat64/nat64.h"
-
-enum protocol_index { PROTO_TCP, PROTO_UDP, PROTO_ICMP, N_PROTOS };
-
-/* RFC 4787 REQ-3: system ports map to system ports, all others to others. */
-enum port_class { CLASS_SYSTEM, CLASS_OTHER, N_CLASSES };
+#include "supply_internal.h"
 
 enum {
-	BLOCK_BITS = 64,
-	BLOCK_WORDS = STEER_BLOCKS / 64,
-	SYSTEM_BLOCKS = 1024 / BLOCK_BITS, /* ports 0 to 1023 */
-	SLOT_WORDS = NAT64_POOL_MAX / 64,
 	SLOT_MAP_SIZE = 2 * NAT64_POOL_MAX, /* open addressing, at most half full */
 	SLOT_RANGES_MAX = 8,                /* of one protocol on one address, merged */
+	TOLD_MAX = 64,
 	RING_SIZE = 4096,                   /* which address an inside host is paired with */
 	BIB_NONE = UINT32_MAX,
 	NO_SLOT = UINT16_MAX
@@ -55,7 +48,8 @@ struct static_entry {
  * struct nat64_table - see nat64.h
  * @map:    pool address -> slot + 1, 0 when empty
  * @ring:   keyed hash of an inside address -> the slot it is paired with; NO_SLOT without a pool
- * @usable: slots that have ports at all, by protocol and class
+ * @given:  [n_slots] blocks that have ports, by protocol
+ * @any:    has ports at all, by protocol and class
  * @entry:  by slot, protocol, outside port
  * @block:  owner of each port block; the steering borrows it
  * @steer:  copy of the steering as far as it was built, to tell whose an inside host is
@@ -70,7 +64,14 @@ struct nat64_table {
 	struct pool_slot slot[NAT64_POOL_MAX];
 	uint16_t map[SLOT_MAP_SIZE];
 	uint16_t ring[RING_SIZE];
-	uint64_t usable[N_PROTOS][N_CLASSES][SLOT_WORDS];
+	uint64_t (*given)[N_PROTOS][BLOCK_WORDS];
+	bool any[N_PROTOS][N_CLASSES];
+	struct nat64_limits limits;
+	struct nat64_quarantine quarantine;
+	bool port_parity;
+	uint8_t log_what;
+	uint32_t n_exempt;
+	struct exempt_conf exempt[NAT64_EXEMPT_MAX];
 	struct static_entry entry[NAT64_STATIC_MAX];
 	uint8_t (*block)[STEER_BLOCKS];
 	struct steering steer;
@@ -108,30 +109,22 @@ static inline void bit_clear(uint64_t *words, unsigned bit)
 	words[bit >> 6] &= ~(1ull << (bit & 63));
 }
 
+static inline unsigned count_bits(uint64_t v)
+{
+	v -= v >> 1 & 0x5555555555555555;
+	v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
+	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (unsigned)(v * 0x0101010101010101 >> 56);
+}
+
 static inline enum port_class class_of(unsigned port)
 {
 	return port < 1024 ? CLASS_SYSTEM : CLASS_OTHER;
 }
 
-/**
- * struct port_map - ports of one protocol on one address, as one worker sees them
- * @used:  given out by this worker
- * @maybe: blocks that may have a free port of ours: a hint, proved when one is taken
- * @epoch: table for which @maybe was computed
- */
-struct port_map {
-	uint64_t used[STEER_BLOCKS];
-	uint64_t maybe[BLOCK_WORDS];
-	uint32_t epoch;
-};
-
-struct pool_ports {
-	struct port_map map[N_PROTOS];
-	uint16_t generation; /* of the slot whose ports these are */
-};
-
 enum mapping_flag {
 	MAPPING_STATIC = 1 << 0,
+	MAPPING_SINGLE = 1 << 2, /* its port was given out by itself, not with a block */
 	MAPPING_GONE = 1 << 1 /* off the indexes, without a port; held by sessions that are stale */
 };
 
@@ -140,6 +133,7 @@ enum mapping_flag {
  * @next_inside, @next_outside: next mapping + 1 in the chain of each index, 0 at the end
  * @n_sessions: that hold it: opened from inside, or from outside and complete
  * @n_inbound:  opened from outside and not complete; they hold nothing but the memory
+ * @subscriber: whose it is; SUBSCRIBER_NONE for static entries
  * @proto_plus: enum protocol_index + 1; 0 for a free record
  * @prefix:     NAT64 prefix that the inside host used last
  */
@@ -147,13 +141,14 @@ struct mapping {
 	struct addr inside;
 	uint32_t next_inside, next_outside;
 	uint32_t n_sessions;
+	uint32_t subscriber;
 	uint16_t inside_port, outside_port;
 	uint16_t slot, generation;
 	uint16_t n_inbound;
 	uint8_t proto_plus;
 	uint8_t flags : 4, prefix : 4;
 };
-_Static_assert(sizeof(struct mapping) == 40, "40 bytes, two chain heads of 4, pool link of 4: 52");
+_Static_assert(sizeof(struct mapping) == 48, "48 bytes, two chain heads of 4, pool link of 4: 60");
 _Static_assert(NAT64_INBOUND_PER_STATIC <= UINT16_MAX, "n_inbound counts them");
 _Static_assert(NAT64_PREFIXES_MAX <= 16, "four bits name one");
 
@@ -172,40 +167,48 @@ enum { OBJECT_PERMIT = 1u << 31 };
  * struct nat64 - see nat64.h
  * @n_max:   mappings that hosts may have; static ones come on top
  * @counter: how many random numbers were drawn
- * @full:    slots known to have no free port of ours, by protocol and class
  * @static_at: mappings of the static entries
+ * @now_ms:  of the call that is under way; @limits, @quarantine: of the table in use
+ * @flows_free, @flows_all: room in the flow table, as it was told last; 0 and 0 at first
+ * @told_s: when a quota or exhaustion was told last, by a hash of whose
  */
 struct nat64 {
 	struct hash_key index_key, pair_key, random_key;
 	uint64_t counter;
 	unsigned worker;
-	uint32_t epoch;
-	uint32_t n_max, n_heads, n_static, n_ports;
+	uint32_t n_max, n_heads, n_static;
 	struct pool pool, permit_pool;
 	struct mapping *mapping;
 	uint32_t *inside_head, *outside_head, *permit_head;
 	struct permit *permit;
-	struct pool_ports *ports; /* [NAT64_POOL_MAX] */
+	struct ports ports;
+	uint64_t now_ms;
+	struct nat64_limits limits;
+	struct nat64_quarantine quarantine;
+	uint8_t log_what;
+	uint32_t flows_free, flows_all;
+	uint32_t told_s[TOLD_MAX];
 	struct nat64_event_ring *events;
-	uint64_t full[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	uint32_t static_at[NAT64_STATIC_MAX];
 };
 
 /* ports.c */
-struct port_request {
-	const struct addr *inside;
-	uint16_t inside_port;
-	enum protocol_index proto;
-};
-
-/* A random free port for @want on the address its host is paired with, or on another. */
-bool ports__take(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
-		 struct mapping *out);
+/* A random free port for @want: of its subscriber's blocks, of a new one, or a single; on the
+ * address the subscriber is paired with, or on another. Return: DROP_NONE, or why not. */
+enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
+			     const struct port_request *want, struct mapping *out);
 /* This very port, for a static entry. The caller has made sure that it is free. */
-void ports__reserve(struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+void ports__reserve(struct nat64 *n, const struct mapping *m);
 void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+
+/* event.c: each of them does nothing unless it is asked for. */
+void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subscriber *s,
+		  const struct event_ports *what);
+void event__session(struct nat64 *n, enum nat64_event_kind kind, const struct mapping *m,
+		    const struct tuple *key1);
+void event__refused(struct nat64 *n, enum drop_reason why, uint32_t subscriber);
 
 /* bib.c */
 struct bib_key {
@@ -221,6 +224,10 @@ uint32_t bib__find_outside(const struct nat64 *n, uint32_t slot, uint16_t port,
 uint32_t bib__add(struct nat64 *n, const struct mapping *like);
 /* Off the indexes, its port free; the record goes with its last session. */
 void bib__detach(struct nat64 *n, uint32_t index);
+/* One more session of the inside host, or that it has answered. */
+void bib__hold(struct nat64 *n, struct mapping *m);
+/* One session less. */
+void bib__let_go(struct nat64 *n, struct mapping *m);
 /* Free @index if nothing holds it any more. */
 void bib__settle(struct nat64 *n, uint32_t index);
 /* Usable under @t: in the indexes, its address and port still ours, and so is its host. */

@@ -1,29 +1,22 @@
 /*
  * ports.c - which port of which pool address a new mapping gets.
  *
- * RFC 6056 wants ports that cannot be guessed: a random block of ours, a random free port in it,
- * drawn with a keyed hash of a counter. RFC 4787 REQ-2 wants a host to keep one address: a keyed
- * hash of the host names it, and only when it has no port left another one is taken. Work is
- * bounded: a few random tries, then one pass over a bitmap of 1024 blocks; addresses and blocks
- * found full are not looked at again before a port comes back.
+ * RFC 6056 wants ports that cannot be guessed: blocks are picked at random, and ports in a block,
+ * drawn with a keyed hash of a counter. RFC 6146 3.5.1.1 would like the port that the host uses
+ * itself, if it is free: we do not look for it, for it would say outside which port the host chose,
+ * and with blocks it is hardly ever one of the subscriber's. RFC 4787 REQ-2 wants a host to keep one
+ * address: its subscriber is paired with one by a keyed hash, and only when that has nothing left for
+ * him another one is taken (RFC 7857 4). Work is bounded by the size of a few bitmaps.
  */
 #include "nat64_internal.h"
 
-enum { RANDOM_TRIES = 5 };
+enum { RANDOM_TRIES = 5, PARITY_TRIES = 8 };
 
-static uint64_t draw(struct nat64 *n)
+uint64_t ports__draw(struct nat64 *n)
 {
 	uint64_t in = n->counter++;
 
 	return siphash(&n->random_key, &in, sizeof(in));
-}
-
-static unsigned count_bits(uint64_t v)
-{
-	v -= v >> 1 & 0x5555555555555555;
-	v = (v & 0x3333333333333333) + (v >> 2 & 0x3333333333333333);
-	v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0f;
-	return (unsigned)(v * 0x0101010101010101 >> 56);
 }
 
 /* The @rank-th set bit of @v, which has more than @rank. */
@@ -34,8 +27,8 @@ static unsigned nth_bit(uint64_t v, unsigned rank)
 	return (unsigned)__builtin_ctzll(v);
 }
 
-/* A random set bit of @n_words words, or -1: random tries first, then one by rank. */
-static int pick_bit(const uint64_t *words, unsigned n_words, uint64_t random)
+/* Random tries first, then one by rank. */
+int ports__pick_bit(const uint64_t *words, unsigned n_words, uint64_t random)
 {
 	unsigned total = 0, rank, mask = n_words * 64 - 1;
 
@@ -59,75 +52,7 @@ static int pick_bit(const uint64_t *words, unsigned n_words, uint64_t random)
 	}
 }
 
-static uint64_t free_ports(const struct nat64 *n, const struct nat64_table *t, uint32_t slot,
-			   enum protocol_index proto, unsigned block)
-{
-	if (t->block[slot][block] != n->worker)
-		return 0;
-	return table__ports_of(&t->slot[slot], proto, block) &
-	       ~n->ports[slot].map[proto].used[block];
-}
-
-/* Bring what we know of a slot up to date: once per table, slot and protocol. */
-static struct port_map *fresh_map(struct nat64 *n, const struct nat64_table *t, uint32_t slot,
-				  enum protocol_index proto)
-{
-	struct pool_ports *pp = &n->ports[slot];
-	struct port_map *map = &pp->map[proto];
-
-	if (unlikely(pp->generation != t->slot[slot].generation)) {
-		memset(pp, 0, sizeof(*pp));
-		pp->generation = t->slot[slot].generation;
-	}
-	if (likely(map->epoch == n->epoch))
-		return map;
-	memset(map->maybe, 0, sizeof(map->maybe));
-	for (unsigned b = 0; b < STEER_BLOCKS; b++)
-		if (free_ports(n, t, slot, proto, b))
-			bit_set(map->maybe, b);
-	map->epoch = n->epoch;
-	return map;
-}
-
-static void blocks_of_class(const struct port_map *map, enum port_class class, uint64_t *out)
-{
-	memcpy(out, map->maybe, sizeof(map->maybe));
-	if (class == CLASS_OTHER) {
-		out[0] &= ~0ull << SYSTEM_BLOCKS;
-		return;
-	}
-	out[0] &= (1ull << SYSTEM_BLOCKS) - 1;
-	memset(out + 1, 0, (BLOCK_WORDS - 1) * sizeof(*out));
-}
-
-/* Return: a port of @slot, now in use, or -1. */
-static int take_in_slot(struct nat64 *n, const struct nat64_table *t, uint32_t slot,
-			enum protocol_index proto, enum port_class class)
-{
-	struct port_map *map = fresh_map(n, t, slot, proto);
-	uint64_t blocks[BLOCK_WORDS], free;
-	int block, bit;
-
-	blocks_of_class(map, class, blocks);
-	for (;;) { /* each turn that fails removes a block */
-		block = pick_bit(blocks, BLOCK_WORDS, draw(n));
-		if (block < 0)
-			return -1;
-		free = free_ports(n, t, slot, proto, (unsigned)block);
-		if (free)
-			break;
-		bit_clear(map->maybe, (unsigned)block);
-		bit_clear(blocks, (unsigned)block);
-	}
-	bit = pick_bit(&free, 1, draw(n));
-	map->used[block] |= 1ull << bit;
-	if (!(free & (free - 1)))
-		bit_clear(map->maybe, (unsigned)block);
-	return block * BLOCK_BITS + bit;
-}
-
-/* The first set bit from @start on, round the end; or NO_SLOT. */
-static uint32_t next_slot(const uint64_t *words, uint32_t start)
+uint32_t ports__next_slot(const uint64_t *words, uint32_t start)
 {
 	uint64_t here = words[start / 64] & ~0ull << start % 64;
 
@@ -140,69 +65,179 @@ static uint32_t next_slot(const uint64_t *words, uint32_t start)
 	return NO_SLOT;
 }
 
-static bool take_of_class(struct nat64 *n, const struct nat64_table *t,
-			  const struct port_request *want, enum port_class class,
-			  struct mapping *out)
+uint32_t ports__home(const struct nat64 *n, const struct nat64_table *t, const struct subscriber *s)
 {
-	uint64_t w[5] = { want->inside->word[0], want->inside->word[1] };
-	uint32_t slot = t->ring[hash40(&n->pair_key, w) % RING_SIZE];
-	uint64_t slots[SLOT_WORDS];
+	uint64_t w[5] = { s->prefix.word[0], s->prefix.word[1] };
 
-	if (slot == NO_SLOT)
-		return false;
-	for (unsigned i = 0; i < SLOT_WORDS; i++)
-		slots[i] = t->usable[want->proto][class][i] & ~n->full[want->proto][class][i];
-	while ((slot = next_slot(slots, slot)) != NO_SLOT) {
-		int port = take_in_slot(n, t, slot, want->proto, class);
+	if (subscriber__held(s) && t->slot[s->home].used &&
+	    t->slot[s->home].generation == s->home_generation)
+		return s->home;
+	return t->ring[hash40(&n->pair_key, w) % RING_SIZE];
+}
 
-		if (port >= 0) {
-			out->slot = (uint16_t)slot;
-			out->generation = t->slot[slot].generation;
-			out->outside_port = (uint16_t)port;
-			n->n_ports++;
+void ports__settle_in(const struct nat64 *n, struct subscriber *s, uint32_t slot)
+{
+	if (subscriber__held(s) && n->ports.slot[s->home].generation == s->home_generation)
+		return;
+	s->home = (uint16_t)slot;
+	s->home_generation = n->ports.slot[slot].generation;
+}
+
+/* A random port among @free of a block of the subscriber's own. */
+static void take_bit(struct nat64 *n, uint32_t number, enum protocol_index proto, uint64_t free,
+		     struct mapping *out)
+{
+	int bit = ports__pick_bit(&free, 1, ports__draw(n));
+	uint32_t slot = block__slot(number);
+
+	block__use(n, number, proto, (unsigned)bit);
+	out->slot = (uint16_t)slot;
+	out->generation = n->ports.slot[slot].generation;
+	out->outside_port = (uint16_t)(block__first_port(number) + (unsigned)bit);
+}
+
+/* Of a block that the subscriber has. What turns out to be full is not looked at again. */
+static bool take_own(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
+		     uint64_t mask, struct mapping *out)
+{
+	const struct subscriber *s = &n->ports.subscriber[want->index];
+	uint32_t at = s->room[want->proto];
+
+	for (unsigned tries = 0; at && tries < PARITY_TRIES;) {
+		uint32_t number = at - 1;
+		uint64_t free = block__free_ports(n, t, number, want->proto);
+
+		at = block__at(n, number)->next[want->proto];
+		if (free & mask) {
+			take_bit(n, number, want->proto, free & mask, out);
+			if (!(free & (free - 1)))
+				block__is_full(n, number, want->proto);
 			return true;
 		}
-		bit_set(n->full[want->proto][class], slot);
+		if (free)
+			tries++;
+		else
+			block__is_full(n, number, want->proto);
+	}
+	return false;
+}
+
+static int pick_free_block(struct nat64 *n, const struct nat64_table *t, uint32_t slot,
+			   const struct port_request *want, uint64_t mask)
+{
+	const struct pool_ports *pp = &n->ports.slot[slot];
+	uint64_t words[BLOCK_WORDS];
+	int b;
+
+	for (unsigned i = 0; i < BLOCK_WORDS; i++)
+		words[i] = pp->given[want->proto][i] & ~pp->held[i];
+	words[0] &= ~0ull << SYSTEM_BLOCKS;
+	while ((b = ports__pick_bit(words, BLOCK_WORDS, ports__draw(n))) >= 0) {
+		if (block__free_ports(n, t, block__number(slot, (unsigned)b), want->proto) & mask)
+			break;
+		bit_clear(words, (unsigned)b);
+	}
+	return b;
+}
+
+/* Of a block that becomes the subscriber's. */
+static bool take_new_block(struct nat64 *n, const struct nat64_table *t,
+			   const struct port_request *want, uint64_t mask, struct mapping *out)
+{
+	struct subscriber *s = &n->ports.subscriber[want->index];
+	uint32_t slot = ports__home(n, t, s);
+	uint64_t slots[SLOT_WORDS];
+
+	if (slot == NO_SLOT || !share__allows_block(n, s, want->proto))
+		return false;
+	memcpy(slots, n->ports.has_free[want->proto][CLASS_OTHER], sizeof(slots));
+	while ((slot = ports__next_slot(slots, slot)) != NO_SLOT) {
+		int b = pick_free_block(n, t, slot, want, mask);
+
+		if (b >= 0) {
+			uint32_t number = block__number(slot, (unsigned)b);
+
+			ports__settle_in(n, s, slot);
+			block__hold(n, number, want->index);
+			take_bit(n, number, want->proto,
+				 block__free_ports(n, t, number, want->proto) & mask, out);
+			return true;
+		}
 		bit_clear(slots, slot);
 	}
 	return false;
 }
 
-bool ports__take(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
-		 struct mapping *out)
+static bool take_with_mask(struct nat64 *n, const struct nat64_table *t,
+			   const struct port_request *want, uint64_t mask, struct mapping *out)
 {
+	const struct port_choice system = { CLASS_SYSTEM, mask }, other = { CLASS_OTHER, mask };
+	bool icmp = want->proto == PROTO_ICMP;
+
 	/* identifiers have no classes; and a host's system port may become another port when the
-	 * pool has no system ports, but never the other way round */
-	if (want->proto == PROTO_ICMP)
-		return take_of_class(n, t, want, CLASS_OTHER, out) ||
-		       take_of_class(n, t, want, CLASS_SYSTEM, out);
-	if (class_of(want->inside_port) == CLASS_SYSTEM &&
-	    take_of_class(n, t, want, CLASS_SYSTEM, out))
+	 * pool has no system ports, but the other way round only when the pool has no other ports */
+	if (!icmp && (class_of(want->inside_port) == CLASS_SYSTEM ||
+		      !t->any[want->proto][CLASS_OTHER]) &&
+	    single__take(n, t, want, &system, out))
 		return true;
-	return take_of_class(n, t, want, CLASS_OTHER, out);
+	return take_own(n, t, want, mask, out) || take_new_block(n, t, want, mask, out) ||
+	       single__take(n, t, want, &other, out) ||
+	       (icmp && single__take(n, t, want, &system, out));
 }
 
-void ports__reserve(struct nat64 *n, const struct nat64_table *t, const struct mapping *m)
+static bool anything_left(const struct nat64 *n, enum protocol_index proto)
 {
-	struct port_map *map = fresh_map(n, t, m->slot, m->proto_plus - 1u);
+	uint64_t any = 0;
 
-	must(!bit_test(map->used, m->outside_port));
-	bit_set(map->used, m->outside_port);
-	n->n_ports++;
+	for (unsigned i = 0; i < SLOT_WORDS; i++)
+		any |= n->ports.has_free[proto][CLASS_OTHER][i] |
+		       n->ports.has_room[proto][CLASS_OTHER][i];
+	return any;
+}
+
+enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
+			     const struct port_request *want, struct mapping *out)
+{
+	const uint64_t even = 0x5555555555555555;
+	uint64_t parity = want->inside_port & 1 ? ~even : even;
+
+	if (t->port_parity && want->proto != PROTO_ICMP &&
+	    take_with_mask(n, t, want, parity, out))
+		return DROP_NONE;
+	if (take_with_mask(n, t, want, ~0ull, out))
+		return DROP_NONE;
+	return anything_left(n, want->proto) ? DROP_FAIR_SHARE : DROP_POOL4_EXHAUSTED;
+}
+
+bool ports__alive(const struct nat64 *n, const struct mapping *m)
+{
+	const struct pool_ports *pp = &n->ports.slot[m->slot];
+
+	return pp->used && pp->generation == m->generation;
+}
+
+void ports__reserve(struct nat64 *n, const struct mapping *m)
+{
+	uint32_t number = block__number(m->slot, m->outside_port / BLOCK_BITS);
+
+	if (block__at(n, number)->used[m->proto_plus - 1] >> m->outside_port % BLOCK_BITS & 1)
+		single__wake(n, m);
+	if (block__at(n, number)->holder == HOLDER_NONE)
+		block__set_holder(n, number, HOLDER_SHARED);
+	block__use(n, number, m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
 }
 
 void ports__release(struct nat64 *n, const struct mapping *m)
 {
-	struct pool_ports *pp = &n->ports[m->slot];
-	struct port_map *map = &pp->map[m->proto_plus - 1];
-
-	n->n_ports--;
-	if (pp->generation != m->generation)
-		return; /* the address is gone, and its ports were forgotten with it */
-	must(bit_test(map->used, m->outside_port));
-	bit_clear(map->used, m->outside_port);
-	bit_set(map->maybe, m->outside_port / BLOCK_BITS);
-	bit_clear(n->full[m->proto_plus - 1][class_of(m->outside_port)], m->slot);
+	if (m->flags & MAPPING_SINGLE)
+		single__release(n, m);
+	else if (ports__alive(n, m))
+		block__unuse(n, block__number(m->slot, m->outside_port / BLOCK_BITS),
+			     m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
+	if (m->subscriber == SUBSCRIBER_NONE)
+		return;
+	n->ports.subscriber[m->subscriber].n_ports--;
+	subscriber__settle(n, m->subscriber);
 }
 
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m)

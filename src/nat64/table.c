@@ -171,13 +171,20 @@ static int add_ranges(struct nat64_table *t, const struct nat64_conf *conf, stru
 	return 0;
 }
 
-static void note_usable(struct nat64_table *t)
+/* Which blocks have ports at all. */
+static int note_given(struct nat64_table *t, struct err *e)
 {
-	for (unsigned proto = 0; proto < N_PROTOS; proto++)
+	t->given = calloc(t->n_slots ? t->n_slots : 1, sizeof(*t->given));
+	if (!t->given)
+		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
+	for (enum protocol_index proto = 0; proto < N_PROTOS; proto++)
 		for (uint32_t i = 0; i < t->n_slots; i++)
 			for (unsigned b = 0; b < STEER_BLOCKS; b++)
-				if (table__ports_of(&t->slot[i], proto, b))
-					bit_set(t->usable[proto][class_of(b * BLOCK_BITS)], i);
+				if (table__ports_of(&t->slot[i], proto, b)) {
+					bit_set(t->given[i][proto], b);
+					t->any[proto][class_of(b * BLOCK_BITS)] = true;
+				}
+	return 0;
 }
 
 /* RFC 4787 REQ-2, paired pooling: each place of the ring belongs to the address with the highest
@@ -267,6 +274,26 @@ static int add_steering(struct nat64_table *t, struct steering *s, struct err *e
 	return pin__statics(t, s, e);
 }
 
+static int add_choices(struct nat64_table *t, const struct nat64_conf *conf, struct steering *s,
+		       struct err *e)
+{
+	if (conf->n_exempt > NAT64_EXEMPT_MAX)
+		return err_set(e, -ENOSPC, "nat64: more than %d exempt destinations",
+			       NAT64_EXEMPT_MAX);
+	t->allow_private = conf->allow_private;
+	t->address_dependent = conf->filtering == NAT64_ADDRESS_DEPENDENT;
+	t->limits = conf->limits;
+	t->quarantine = conf->quarantine;
+	t->port_parity = conf->port_parity;
+	t->log_what = conf->log_what;
+	t->n_exempt = (uint32_t)conf->n_exempt;
+	if (t->n_exempt)
+		memcpy(t->exempt, conf->exempt, t->n_exempt * sizeof(*t->exempt));
+	if (conf->limits.subscriber_prefix)
+		steering_set_subscriber(s, conf->limits.subscriber_prefix);
+	return 0;
+}
+
 static int build(struct nat64_table *t, const struct nat64_conf *conf,
 		 const struct nat64_table *prev, struct steering *s, struct err *e)
 {
@@ -283,13 +310,14 @@ static int build(struct nat64_table *t, const struct nat64_conf *conf,
 	if (rc == 0)
 		rc = add_statics(t, conf, e);
 	if (rc == 0)
+		rc = note_given(t, e);
+	if (rc == 0)
+		rc = add_choices(t, conf, s, e);
+	if (rc == 0)
 		rc = add_steering(t, s, e);
 	if (rc)
 		return rc;
-	t->allow_private = conf->allow_private;
-	t->address_dependent = conf->filtering == NAT64_ADDRESS_DEPENDENT;
 	t->steer = *s;
-	note_usable(t);
 	fill_ring(t, s);
 	return 0;
 }
@@ -318,5 +346,6 @@ void nat64_table_free(struct nat64_table *t)
 	if (!t)
 		return;
 	free(t->block);
+	free(t->given);
 	free(t);
 }

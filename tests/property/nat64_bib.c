@@ -217,7 +217,9 @@ static void answer_one(struct model *m)
 
 static void end_session(struct model *m, struct session *s)
 {
-	nat64_flow_ended(m->b->n[s->worker], s->plan.object, s->plan.flags, 1);
+	struct flow f = flow_of(&s->plan);
+
+	nat64_flow_ended(m->b->n[s->worker], &f, 1);
 	s->live = false;
 	m->n_live--;
 }

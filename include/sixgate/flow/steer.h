@@ -41,6 +41,7 @@ struct steer_prefix {
 struct steering {
 	uint64_t key[2];
 	uint32_t n_workers;
+	uint8_t subscriber_len; /* of addresses in no inside prefix; 64 at first */
 	uint32_t n_prefix, n_embed;
 	struct steer_prefix inside[STEER_PREFIXES_MAX];
 	struct prefix embed[STEER_PREFIXES_MAX]; /* embed-prefixes, /96 */
@@ -57,10 +58,13 @@ void steering_init(struct steering *s, uint32_t n_workers, const struct hash_key
 int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a, be16 port,
 		 uint8_t proto, uint32_t value);
 
+/** steering_set_subscriber() - @len bits of whatever inside address make a subscriber. */
+void steering_set_subscriber(struct steering *s, uint8_t len);
+
 /** steering_block_default() - the worker that owns a port block which nothing pins. */
 unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block);
 
-/** steering_subscriber() - @a cut to its subscriber prefix (by the inside prefixes; /64 else). */
+/** steering_subscriber() - @a cut to its subscriber prefix (by the longest inside prefix it is in). */
 struct addr steering_subscriber(const struct steering *s, const struct addr *a);
 
 /** owner_of_tuple() - worker of a packet with tuple @t that came in on @side. */

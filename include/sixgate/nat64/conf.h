@@ -61,6 +61,43 @@ struct nat64_timeouts {
 };
 
 /**
+ * struct nat64_limits - what one subscriber may have; 0: as much as is fair
+ * @subscriber_prefix: bits of an inside address that make a subscriber; 0: 128 in prefixes on the
+ *                     link of an inside interface, 64 in routed ones
+ * @ports:     ports and identifiers, of all protocols together
+ * @new_flows: a second; as many at once
+ */
+struct nat64_limits {
+	uint8_t subscriber_prefix;
+	uint32_t flows, ports, new_flows;
+};
+
+enum {
+	NAT64_SUBSCRIBER_MIN = 32, /* bits */
+	NAT64_LIMIT_MAX = 1 << 26,
+	NAT64_NEW_FLOWS_MAX = 4000000,
+	NAT64_QUARANTINE_MAX_S = 3600,
+	NAT64_EXEMPT_MAX = 64
+};
+
+/**
+ * struct nat64_quarantine - freed ports rest before somebody else gets them (RFC 6888 REQ-8)
+ * @time_s: default 120; 0: they do not
+ * @ports:  at most so many of each worker's at a time, 0: without bound; beyond it the one that has
+ *          rested longest is free
+ */
+struct nat64_quarantine {
+	uint32_t time_s, ports;
+};
+
+/** struct exempt_conf - destinations that are not translated to (RFC 6888 REQ-6): IPv4, and of TCP
+ *  and UDP the ports @port_first to @port_last; ICMP is exempt only when those are all. */
+struct exempt_conf {
+	struct prefix destination;
+	uint16_t port_first, port_last;
+};
+
+/**
  * struct nat64_conf - the whole section; arrays belong to the configuration's arena (the default
  * prefix is static)
  */
@@ -73,6 +110,11 @@ struct nat64_conf {
 	enum nat64_filtering filtering;
 	struct static_conf *static_entry;
 	size_t n_static;
+	struct nat64_limits limits;
+	struct nat64_quarantine quarantine;
+	bool port_parity; /* RFC 4787 REQ-4: an even port for an even one, where there is a choice */
+	struct exempt_conf *exempt;
+	size_t n_exempt;
 	struct nat64_timeouts timeouts;
 	uint8_t log_what; /* set of enum nat64_log_what (event.h); default 0: no events are made */
 };

@@ -62,7 +62,8 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 			   const struct hash_key *key);
 
 /** nat64_use_table() - the worker's first batch under @t: static entries become mappings, mappings
- *  of pool addresses that are gone lose their ports. Bounded by the number of static entries. */
+ *  of pool addresses that are gone lose their ports. Bounded by the static entries and by the
+ *  blocks of the pool: some milliseconds for 1024 addresses. */
 void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
 
 /**
@@ -81,8 +82,17 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
  *  the outside has gone on from there. Only now it holds the mapping. */
 void nat64_flow_answered(struct nat64 *n, const struct flow *f);
 
-/** nat64_flow_ended() - the flow or plan with @object and @flags no longer uses its mapping. */
-void nat64_flow_ended(struct nat64 *n, uint32_t object, uint8_t flags, uint64_t now_ms);
+/** nat64_flow_ended() - the flow (or what a plan would have made: keys, object and flags count) no
+ *  longer uses its mapping. */
+void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms);
+
+/** nat64_advance() - ports that have rested for the quarantine are free. Bounded work. Return: true
+ *  if it wants to be called again at once. */
+bool nat64_advance(struct nat64 *n, uint64_t now_ms);
+
+/** nat64_note_flows() - @n_free of @n_all records of the worker's flow table are free: when few
+ *  are, who has most of the others gets no more. Before nat64_admit_inside(). */
+void nat64_note_flows(struct nat64 *n, uint32_t n_free, uint32_t n_all);
 
 /** nat64_flow_stale() - its pool address, port, static entry or NAT64 prefix is no longer
  *  configured, or belongs to another worker now. */

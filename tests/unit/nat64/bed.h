@@ -175,7 +175,10 @@ static inline unsigned bed_owner(const struct bed *b, const struct flow_plan *pl
 
 static inline void bed_end(struct bed *b, const struct flow_plan *plan)
 {
-	nat64_flow_ended(b->n[bed_owner(b, plan)], plan->object, plan->flags, 1);
+	struct flow f = { .key = { plan->key[0], plan->key[1] }, .object = plan->object,
+			  .flags = plan->flags };
+
+	nat64_flow_ended(b->n[bed_owner(b, plan)], &f, 1);
 }
 
 static inline struct flow flow_of(const struct flow_plan *plan)

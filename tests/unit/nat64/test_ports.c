@@ -131,32 +131,34 @@ static void identifiers_have_no_class(void **state)
 	bed_free(b);
 }
 
-/* RFC 4787 REQ-2, RFC 6888 REQ-2: paired. */
-static void host_keeps_one_pool_address_for_all_protocols(void **state)
+/* RFC 4787 REQ-2, RFC 6888 REQ-2: paired, and so are all hosts of a subscriber. */
+static void subscriber_keeps_one_pool_address_for_all_protocols(void **state)
 {
 	static const uint8_t proto[] = { 6, 17, 58 };
 	struct bed *b = bed_new(1);
-	unsigned hosts_on[16] = { 0 };
+	unsigned subscribers_on[16] = { 0 };
 
 	(void)state;
 	bed_prefix(b, "64:ff9b:1::/96");
 	bed_pool(b, "192.0.2.0", "192.0.2.15", 1024, 65535);
 	bed_up(b, 20000);
-	for (uint32_t host = 0; host < 1600; host++) {
+	for (uint16_t i = 0; i < 1600; i++) {
 		struct addr address = { 0 };
 
-		for (uint16_t i = 0; i < 9; i++) {
-			struct tuple t = from_host(host, (uint16_t)(3000 + i), proto[i % 3]);
-			struct flow_plan plan = bed_must_open(b, &t);
+		for (uint16_t k = 0; k < 9; k++) {
+			struct tuple t = from_subscriber(i, (uint16_t)(3000 + k), proto[k % 3]);
+			struct flow_plan plan;
 
-			if (i == 0)
+			t.src.octet[15] = (uint8_t)(k / 2);
+			plan = bed_must_open(b, &t);
+			if (k == 0)
 				address = plan.key[1].dst;
 			assert_true(addr_equal(&address, &plan.key[1].dst));
 		}
-		hosts_on[address.octet[15]]++;
+		subscribers_on[address.octet[15]]++;
 	}
 	for (unsigned i = 0; i < 16; i++)
-		assert_in_range(hosts_on[i], 50, 170); /* 100 each if even */
+		assert_in_range(subscribers_on[i], 50, 170); /* 100 each if even */
 	bed_free(b);
 }
 
@@ -187,12 +189,14 @@ static void host_spills_to_other_addresses_until_the_last_port(void **state)
 	bed_free(b);
 }
 
-/* Every port of every address is given once, none twice, for each protocol. */
+/* One that is alone gets nearly all, others who come find something; and every port of every
+ * address is given once, none twice, for each protocol. */
 static void whole_pool_is_given_out_exactly_once(void **state)
 {
 	struct bed *b = bed_new(1);
 	static bool seen[3][65536];
 	static const uint8_t proto[] = { 6, 17, 58 };
+	struct flow_plan plan;
 	uint32_t n = 0;
 
 	(void)state;
@@ -201,20 +205,29 @@ static void whole_pool_is_given_out_exactly_once(void **state)
 	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
 	bed_up(b, 3 * 64512);
 	for (unsigned k = 0; k < 3; k++) {
-		struct flow_plan none;
+		uint32_t alone = 0, others = 0;
 		struct tuple t;
 
-		for (uint32_t i = 0; i < 64512; i++, n++) {
-			struct flow_plan plan;
-
-			t = from_host(i >> 12, (uint16_t)(1024 + (i & 4095)), proto[k]);
-			plan = bed_must_open(b, &t);
+		for (;; alone++) {
+			t = from_host(alone >> 12, (uint16_t)(1024 + (alone & 4095)), proto[k]);
+			if (bed_open(b, &t, &plan).next != VERDICT_CONTINUE)
+				break;
 			assert_false(seen[k][mapped_port(&plan)]);
 			seen[k][mapped_port(&plan)] = true;
 		}
-		t = from_host(99, 1024, proto[k]);
-		assert_dropped(bed_open(b, &t, &none), DROP_POOL4_EXHAUSTED,
+		assert_dropped(bed_open(b, &t, &plan), DROP_FAIR_SHARE, REPLY_ADDR_UNREACHABLE);
+		assert_int_equal(alone, 64512 - 1008 / 32 * 64);
+		for (;; others++) {
+			t = from_subscriber((uint16_t)(1 + others), 5000, proto[k]);
+			if (bed_open(b, &t, &plan).next != VERDICT_CONTINUE)
+				break;
+			assert_false(seen[k][mapped_port(&plan)]);
+			seen[k][mapped_port(&plan)] = true;
+		}
+		assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED,
 			       REPLY_ADDR_UNREACHABLE);
+		assert_int_equal(alone + others, 64512);
+		n += alone + others;
 		for (uint32_t port = 0; port < 65536; port++)
 			assert_int_equal(seen[k][port], port >= 1024);
 	}
@@ -222,35 +235,44 @@ static void whole_pool_is_given_out_exactly_once(void **state)
 	bed_free(b);
 }
 
-/* RFC 6056 3.1: no order and no favourites that a watcher could use. */
-static void ports_are_spread_and_unordered(void **state)
+/* RFC 6056 3.1, RFC 6888 REQ-15: no order and no favourites that a watcher could use, neither
+ * among the blocks that subscribers get nor among the ports of a block. */
+static void blocks_and_ports_are_spread_and_unordered(void **state)
 {
 	struct bed *b = bed_new(1);
-	unsigned in_eighth[8] = { 0 }, low_bits[64] = { 0 }, near = 0, same = 0;
+	unsigned in_eighth[8] = { 0 }, low_bits[8] = { 0 }, near = 0, same = 0, next = 0;
 	uint16_t last = 0;
-	const unsigned n = 16000;
+	const unsigned n = 800;
 
 	(void)state;
 	bed_prefix(b, "64:ff9b:1::/96");
 	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
-	bed_up(b, n + 1);
+	bed_up(b, 64 * n);
 	for (unsigned i = 0; i < n; i++) {
-		struct tuple t = from_host(i, 5000, 17); /* the same port inside every time */
+		struct tuple t = from_subscriber((uint16_t)i, 5000, 17); /* the same port inside */
 		struct flow_plan plan = bed_must_open(b, &t);
 		uint16_t port = mapped_port(&plan);
 
 		in_eighth[(port - 1024) / 8064]++;
-		low_bits[port % 64]++;
+		low_bits[port % 64 / 8]++;
 		near += (unsigned)abs(port - last) <= 64;
 		same += port == 5000;
 		last = port;
 	}
-	for (unsigned i = 0; i < 8; i++)
-		assert_in_range(in_eighth[i], 2000 - 250, 2000 + 250); /* over 5 sigma */
-	for (unsigned i = 0; i < 64; i++)
-		assert_in_range(low_bits[i], 250 - 90, 250 + 90);
-	assert_true(near < 80); /* 32 expected */
+	for (unsigned i = 0; i < 8; i++) {
+		assert_in_range(in_eighth[i], 100 - 50, 100 + 50); /* over 5 sigma */
+		assert_in_range(low_bits[i], 100 - 50, 100 + 50);
+	}
+	assert_true(near < 12); /* 1.6 expected */
 	assert_true(same <= 1);
+	for (unsigned i = 0; i < n; i++) {
+		struct tuple t = from_subscriber((uint16_t)(i / 50), (uint16_t)(6000 + i), 17);
+		struct flow_plan plan = bed_must_open(b, &t);
+
+		next += (uint16_t)(mapped_port(&plan) - last) == 1;
+		last = mapped_port(&plan);
+	}
+	assert_true(next < 40); /* 12 expected */
 	bed_free(b);
 }
 
@@ -366,10 +388,10 @@ int main(void)
 		cmocka_unit_test(port_class_is_kept_where_the_pool_has_it),
 		cmocka_unit_test(system_port_falls_back_when_its_class_is_full_but_not_the_reverse),
 		cmocka_unit_test(identifiers_have_no_class),
-		cmocka_unit_test(host_keeps_one_pool_address_for_all_protocols),
+		cmocka_unit_test(subscriber_keeps_one_pool_address_for_all_protocols),
 		cmocka_unit_test(host_spills_to_other_addresses_until_the_last_port),
 		cmocka_unit_test(whole_pool_is_given_out_exactly_once),
-		cmocka_unit_test(ports_are_spread_and_unordered),
+		cmocka_unit_test(blocks_and_ports_are_spread_and_unordered),
 		cmocka_unit_test(ports_depend_on_the_secret),
 		cmocka_unit_test(every_worker_gives_ports_of_its_own_blocks_only),
 		cmocka_unit_test(ranges_of_one_address_add_up),

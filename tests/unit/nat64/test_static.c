@@ -159,7 +159,7 @@ static void sessions_of_a_host_that_is_pinned_elsewhere_are_stale(void **state)
 	assert_true(nat64_flow_stale(b->t, b->n[from], &f));
 	new = bed_must_open(b, &mine);
 	assert_int_equal(bed_owner(b, &new), w);
-	nat64_flow_ended(b->n[from], old.object, old.flags, 1);
+	nat64_flow_ended(b->n[from], &f, 1);
 	assert_int_equal(nat64_mappings(b->n[from]), 0);
 	bed_free(b);
 }

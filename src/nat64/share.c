@@ -1,0 +1,83 @@
+/*
+ * share.c - who may have more, when little is left and no limit says so (RFC 6888 REQ-4, 6146 5.3).
+ *
+ * Nobody knows who will come, and what has been given cannot be taken back. So: while more than half
+ * is free, everybody gets what he asks for. Then a subscriber may have up to eight times what is
+ * free, divided by all that have something, and an eighth of the blocks is kept for those who have
+ * none yet: it is given out port by port, and the less is left of it the fewer to one. Who is alone
+ * may have nearly everything. A tiny supply is divided evenly, port by port.
+ */
+#include "nat64_internal.h"
+
+enum {
+	KEPT = 8,           /* one block in so many is for newcomers ... */
+	KEPT_ALONE = 32,    /* ... even when only one is here */
+	STEEP = 8,
+	FLOWS_MANY = 32768  /* a flow table below it keeps nothing from who is alone */
+};
+
+uint32_t share__singles(uint32_t blocks)
+{
+	return blocks < TINY ? blocks : blocks / KEPT;
+}
+
+static bool is_alone(const struct nat64 *n, const struct subscriber *s)
+{
+	return n->ports.n_holders <= (subscriber__held(s) ? 1 : 0);
+}
+
+static bool is_below(uint32_t has, uint32_t n_holders, uint32_t free)
+{
+	return ((uint64_t)has + 1) * n_holders <= (uint64_t)free * STEEP;
+}
+
+bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
+			 enum protocol_index proto)
+{
+	const struct supply *sup = &n->ports.supply[proto][CLASS_OTHER];
+
+	if (sup->blocks < TINY)
+		return false;
+	if (is_alone(n, s))
+		return sup->free > sup->blocks / KEPT_ALONE;
+	if (sup->free > sup->blocks / 2)
+		return true;
+	if (sup->free <= share__singles(sup->blocks))
+		return false;
+	return !s->n_blocks || is_below(s->n_blocks, n->ports.n_holders, sup->free);
+}
+
+/* Of what is kept for newcomers: the less is left, the fewer. */
+static uint32_t newcomer_share(const struct supply *sup)
+{
+	uint32_t free = sup->ports > sup->singles ? sup->ports - sup->singles : 0;
+
+	if (free > sup->ports / 2)
+		return 64;
+	if (free > sup->ports / 4)
+		return 16;
+	return free > sup->ports / 8 ? 4 : 1;
+}
+
+bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
+			  enum protocol_index proto, enum port_class class)
+{
+	const struct supply *sup = &n->ports.supply[proto][class];
+	uint32_t has = s->n_single[proto];
+
+	if (class == CLASS_SYSTEM || sup->blocks < TINY)
+		return !has || is_alone(n, s) ||
+		       ((uint64_t)has + 1) * n->ports.n_holders <= sup->ports;
+	return !s->n_blocks && has < newcomer_share(sup);
+}
+
+bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)
+{
+	uint32_t free = n->flows_free, all = n->flows_all;
+
+	if (!s->n_flows || !free || free > all / 2)
+		return true; /* of a full table its owner says so himself */
+	if (is_alone(n, s))
+		return all < FLOWS_MANY || free > all / KEPT_ALONE;
+	return is_below(s->n_flows, n->ports.n_holders, free);
+}

@@ -1,0 +1,229 @@
+/*
+ * supply_internal.h - who has which ports: subscribers, their blocks, single ports, what rests.
+ *
+ * Glossary: a *subscriber* is an inside prefix; a *block* is 64 ports of one pool address, of all
+ * protocols; it is *free*, *held* by a subscriber, or *shared*: its ports are then given out one by
+ * one, as *singles*. System ports always are. An *idle* block is held, but has no port in use: after
+ * the quarantine it is free. A *resting* port is a single that was freed: the same, for one port.
+ * *Supply* counts what this worker has of a protocol.
+ */
+#pragma once
+#include "sixgate/nat64/nat64.h"
+
+struct mapping;
+
+enum protocol_index { PROTO_TCP, PROTO_UDP, PROTO_ICMP, N_PROTOS };
+
+/* RFC 4787 REQ-3: system ports map to system ports, all others to others. */
+enum port_class { CLASS_SYSTEM, CLASS_OTHER, N_CLASSES };
+
+enum {
+	BLOCK_BITS = 64,
+	BLOCK_WORDS = STEER_BLOCKS / 64,
+	SYSTEM_BLOCKS = 1024 / BLOCK_BITS, /* ports 0 to 1023 */
+	SLOT_WORDS = NAT64_POOL_MAX / 64,
+	RESTING_MAX = 16384,               /* single ports; beyond it the oldest is free */
+	TINY = 16,                         /* blocks: a supply below it is given out one by one */
+	QUARANTINE_SHIFT = 8,              /* ticks of 256 ms */
+	SUPPLY_BUDGET = 1024               /* blocks and ports freed by one nat64_advance() */
+};
+
+#define UNLINKED     UINT32_MAX /* in a `prev` member: not in that list */
+#define HOLDER_NONE  0u
+#define HOLDER_SHARED UINT32_MAX
+#define HOLDER_LENT  (UINT32_MAX - 1)
+#define SUBSCRIBER_NONE UINT32_MAX
+
+/**
+ * struct port_block - 64 ports of one address
+ * @used:   in use or resting, by protocol
+ * @next, @prev: list of its holder's blocks that may have a free port of a protocol
+ * @holder: subscriber + 1, or HOLDER_*
+ * @idle_next, @idle_prev: list of idle blocks, in the order of their age
+ * @idle_at: quarantine tick at which it became idle
+ *
+ * Links are numbers of blocks over all slots, + 1; 0 at the end.
+ */
+struct port_block {
+	uint64_t used[N_PROTOS];
+	uint32_t next[N_PROTOS], prev[N_PROTOS];
+	uint32_t holder;
+	uint32_t idle_at, idle_next, idle_prev;
+};
+_Static_assert(sizeof(struct port_block) == 64, "a block is one cache line");
+
+/**
+ * struct pool_ports - one address, as one worker sees it
+ * @given:  blocks that are this worker's and have ports, by protocol
+ * @held:   blocks with a holder of any kind
+ * @room:   shared blocks that may have a free port: a hint, proved when one is taken
+ */
+struct pool_ports {
+	struct addr addr;
+	uint16_t generation; /* of the slot whose ports these are */
+	bool used;
+	uint64_t given[N_PROTOS][BLOCK_WORDS];
+	uint64_t held[BLOCK_WORDS];
+	uint64_t room[N_PROTOS][BLOCK_WORDS];
+};
+
+/**
+ * struct subscriber - exists while it has ports or flows, or something of it rests
+ * @room:     first of its blocks with a free port, by protocol, + 1
+ * @resting:  the youngest of its resting ports, + 1
+ * @n_ports:  mappings; @n_single: singles, resting ones included
+ * @credit:   thousandths of flows that it may open now, as of @credit_ms
+ * @home:     slot it is paired with while it has blocks or singles
+ */
+struct subscriber {
+	struct addr prefix;
+	uint32_t next; /* in the index, + 1 */
+	uint32_t room[N_PROTOS];
+	uint32_t resting;
+	uint32_t n_flows, n_ports;
+	uint32_t credit, credit_ms;
+	uint16_t n_single[N_PROTOS];
+	uint16_t n_blocks;
+	uint16_t home, home_generation;
+};
+_Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
+
+/** struct resting - a single port that was freed at @since; links + 1. */
+struct resting {
+	uint32_t subscriber;
+	uint32_t since;
+	uint32_t younger, older;         /* of all */
+	uint32_t sub_younger, sub_older; /* of its subscriber */
+	uint16_t slot, port;
+	uint8_t proto;
+};
+
+/** struct supply - of one protocol and class, of this worker. @ports, @singles: see singles. */
+struct supply {
+	uint32_t blocks, free; /* ours; without a holder */
+	uint32_t ports;        /* that may be given out one by one, about */
+	uint32_t singles;      /* given out so, or resting */
+};
+
+/**
+ * struct ports - the part of struct nat64 about ports
+ * @block:    [NAT64_POOL_MAX]
+ * @has_free: slots with a free block; @has_room: with a shared one that has a free port
+ * @n_holders: subscribers with blocks or singles
+ */
+struct ports {
+	struct port_block (*block)[STEER_BLOCKS];
+	struct pool_ports *slot; /* [NAT64_POOL_MAX] */
+	uint64_t has_free[N_PROTOS][N_CLASSES][SLOT_WORDS];
+	uint64_t has_room[N_PROTOS][N_CLASSES][SLOT_WORDS];
+	struct supply supply[N_PROTOS][N_CLASSES];
+	uint32_t n_slots; /* of the table in use */
+	uint32_t n_holders;
+	uint32_t n_used; /* ports of all protocols that are in use */
+	uint32_t idle_oldest, idle_youngest, n_idle;
+
+	struct subscriber *subscriber;
+	uint32_t *subscriber_head, n_subscriber_heads;
+	struct pool subscriber_pool;
+
+	struct resting *resting; /* [RESTING_MAX] */
+	struct pool resting_pool;
+	uint32_t resting_oldest, resting_youngest;
+};
+
+
+/** struct port_request - @inside_port: for its class and parity; @index: of the subscriber. */
+struct port_request {
+	uint32_t index;
+	uint16_t inside_port;
+	enum protocol_index proto;
+};
+
+/** struct port_choice - @mask: bits of a block that will do, for parity. */
+struct port_choice {
+	enum port_class class;
+	uint64_t mask;
+};
+
+/** struct event_ports - @protocol: set of enum nat64_protocol, 0 for all. */
+struct event_ports {
+	uint32_t slot;
+	uint16_t first, last;
+	uint8_t protocol;
+};
+
+/* subscriber.c */
+/* The record of @inside's subscriber, made if need be; SUBSCRIBER_NONE when there is no room. */
+uint32_t subscriber__get(struct nat64 *n, const struct nat64_table *t, const struct addr *inside);
+/* It has lost something: the record goes when it has nothing left. */
+void subscriber__settle(struct nat64 *n, uint32_t index);
+/* It has got or lost a block or a single: counts those that have any. */
+void subscriber__gain(struct nat64 *n, struct subscriber *s, uint16_t *what);
+void subscriber__lose(struct nat64 *n, struct subscriber *s, uint16_t *what);
+uint32_t subscriber__held(const struct subscriber *s);
+/* May it open one more flow, and (@new_port) have one more port? DROP_NONE, or why not. */
+enum drop_reason subscriber__admit(struct nat64 *n, const struct nat64_table *t, uint32_t index,
+				   bool new_port);
+
+/* block.c */
+static inline uint32_t block__number(uint32_t slot, unsigned block)
+{
+	return slot * STEER_BLOCKS + block;
+}
+static inline uint32_t block__slot(uint32_t number)
+{
+	return number / STEER_BLOCKS;
+}
+static inline unsigned block__first_port(uint32_t number)
+{
+	return number % STEER_BLOCKS * BLOCK_BITS;
+}
+struct port_block *block__at(const struct nat64 *n, uint32_t number);
+/* Ports of a block that @proto may have and nobody has. */
+uint64_t block__free_ports(const struct nat64 *n, const struct nat64_table *t, uint32_t number,
+			   enum protocol_index proto);
+/* A free block becomes held by subscriber @index; shared; lent (HOLDER_SHARED, HOLDER_LENT). */
+void block__hold(struct nat64 *n, uint32_t number, uint32_t index);
+void block__set_holder(struct nat64 *n, uint32_t number, uint32_t holder);
+/* A port of a held or shared block comes into use, or out of it. */
+void block__use(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit);
+void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit);
+/* It has no free port of @proto, as it turned out. */
+void block__is_full(struct nat64 *n, uint32_t number, enum protocol_index proto);
+/* Free blocks that have been idle for long enough, at most @budget. Return: how many. */
+uint32_t block__expire(struct nat64 *n, uint32_t budget);
+/* What a new table makes of the blocks of all slots. */
+void block__use_table(struct nat64 *n, const struct nat64_table *t);
+
+/* single.c */
+/* A single of @class for @want, ports in @mask only. Return: false if there is none for it. */
+bool single__take(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
+		  const struct port_choice *c, struct mapping *out);
+void single__release(struct nat64 *n, const struct mapping *m);
+uint32_t single__expire(struct nat64 *n, uint32_t budget);
+/* Nothing rests any more at addresses that @t no longer has. */
+void single__use_table(struct nat64 *n, const struct nat64_table *t);
+/* This port does not rest any more. */
+void single__wake(struct nat64 *n, const struct mapping *m);
+
+/* Blocks out of @blocks that are given out port by port. */
+uint32_t share__singles(uint32_t blocks);
+/* share.c: who may have more, when little is left. */
+bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
+			 enum protocol_index proto);
+bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
+			  enum protocol_index proto, enum port_class class);
+bool share__allows_flow(const struct nat64 *n, const struct subscriber *s);
+
+/* ports.c */
+uint64_t ports__draw(struct nat64 *n);
+/* A random set bit of @n_words words, or -1. */
+int ports__pick_bit(const uint64_t *words, unsigned n_words, uint64_t random);
+/* The first set bit from @start on, round the end; or NO_SLOT. */
+uint32_t ports__next_slot(const uint64_t *words, uint32_t start);
+/* The slot that @s is paired with, or would be; NO_SLOT without a pool. */
+/* The address of @m's slot is still the one it was made under. */
+bool ports__alive(const struct nat64 *n, const struct mapping *m);
+uint32_t ports__home(const struct nat64 *n, const struct nat64_table *t, const struct subscriber *s);
+/* It gets something of @slot: if that is the first, it is paired with it. */
+void ports__settle_in(const struct nat64 *n, struct subscriber *s, uint32_t slot);
