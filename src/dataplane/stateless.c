@@ -17,11 +17,14 @@ static bool services_take(const struct services_table *t, const struct packet *p
 		       : services_claims_node(t, &p->key.src, p->key.sport, p->proto);
 }
 
-static bool nat64_takes(const struct nat64_table *t, const struct packet *p)
+static bool in_pool4(const struct nat64_table *t, const struct packet *p)
 {
-	if (addr_is_v4(&p->key.dst))
-		return p->side == SIDE_OUTSIDE && nat64_claims_pool4(t, &p->key.dst);
-	return p->side == SIDE_INSIDE && nat64_claims_pool6(t, &p->key.dst, NULL);
+	return t && p->side == SIDE_OUTSIDE && nat64_claims_pool4(t, &p->key.dst);
+}
+
+static bool in_pool6(const struct nat64_table *t, const struct packet *p)
+{
+	return t && p->side == SIDE_INSIDE && nat64_claims_pool6(t, &p->key.dst, NULL);
 }
 
 bool stateless__takes(const struct snapshot *s, const struct packet *p)
@@ -30,9 +33,11 @@ bool stateless__takes(const struct snapshot *s, const struct packet *p)
 
 	if (likely(!s->siit) || (s->services && services_take(s->services, p)))
 		return false;
+	if (in_pool4(s->nat64, p))
+		return false;
 	if (siit_claims_eam(s->siit, side, &p->key.dst))
 		return true;
-	return !(s->nat64 && nat64_takes(s->nat64, p)) &&
+	return !in_pool6(s->nat64, p) &&
 	       siit_claims_prefix(s->siit, side, &p->key.src, &p->key.dst);
 }
 
