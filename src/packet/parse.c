@@ -234,9 +234,11 @@ static enum drop_reason check_addresses6(const struct packet *p)
 static enum drop_reason walk_extensions(struct packet *p)
 {
 	struct chain6 c;
+	bool whole = chain6_walk(p->data, p->len, &c);
+	enum drop_reason why;
 	uint16_t field;
 
-	if (!chain6_walk(p->data, p->len, &c))
+	if (!whole && !c.frag_at)
 		return DROP_EXT_HEADERS;
 	p->l4_at = c.l4_at;
 	p->proto = p->key.proto = c.proto;
@@ -250,9 +252,9 @@ static enum drop_reason walk_extensions(struct packet *p)
 	p->frag_at = c.frag_at;
 	p->frag_id = load32(p->data + c.frag_at + 4);
 	field = load16(p->data + c.frag_at + 2);
-	if ((field & 0xfff9) == 0)
-		return DROP_NONE; /* atomic: RFC 6946 */
-	return note_fragment(p, field & 0xfff8, field & 1);
+	why = (field & 0xfff9) == 0 ? DROP_NONE /* atomic: RFC 6946 */
+				    : note_fragment(p, field & 0xfff8, field & 1);
+	return whole || why != DROP_NONE ? why : DROP_EXT_HEADERS;
 }
 
 static inline bool is_plain(uint8_t proto)
@@ -300,6 +302,7 @@ static inline void forget_rare_facts(struct packet *p)
 	p->more_fragments = false;
 	p->inner_at = p->inner_l4_at = 0;
 	p->inner_proto = 0;
+	p->inner_fragment = false;
 	p->reply_mtu = p->reply_at = 0;
 	p->key.sport = p->key.dport = be16_from(0);
 	memset(p->key.zero, 0, sizeof(p->key.zero));
@@ -329,5 +332,7 @@ struct verdict packet_parse(struct packet *p)
 		return verdict_continue();
 	if (why == DROP_SOURCE_ROUTE)
 		return verdict_reject(why, REPLY_SOURCE_ROUTE);
+	if (why == DROP_EXT_HEADERS && p->flags & PACKET_HAS_FRAG_HDR && !p->off.gso)
+		return verdict_reject(why, REPLY_ADMIN_PROHIBITED); /* RFC 7915 5.1.1, 5.4 */
 	return verdict_drop(why);
 }

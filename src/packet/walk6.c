@@ -31,12 +31,12 @@ static uint32_t option_header(const uint8_t *ip, uint32_t len, uint32_t at, stru
 /* RFC 7915 5.1.1: what follows a Fragment Header must not be another extension header. */
 static bool fragment_header(const uint8_t *ip, uint32_t len, uint32_t at, struct chain6 *c)
 {
-	if (at + 8 > len || is_extension(ip[at]))
+	if (at + 8 > len)
 		return false;
 	c->frag_at = (uint16_t)at;
 	c->l4_at = (uint16_t)(at + 8);
 	c->proto = ip[at];
-	return true;
+	return !is_extension(c->proto);
 }
 
 bool chain6_walk(const uint8_t *ip, uint32_t len, struct chain6 *c)

@@ -82,7 +82,8 @@ struct offload {
 enum packet_flag {
 	PACKET_FRAGMENT = 1 << 0,       /* one of several: more follow or the offset is not 0 */
 	PACKET_FIRST_FRAGMENT = 1 << 1, /* PACKET_FRAGMENT with offset 0 */
-	PACKET_ICMP_ERROR = 1 << 2,     /* inner_* are valid; @key is the embedded tuple reversed */
+	PACKET_ICMP_ERROR = 1 << 2,     /* inner_* are valid; @key is the embedded tuple reversed, with
+					   ports 0 if they are in another fragment */
 	PACKET_ICMP_QUERY = 1 << 3,     /* echo request or reply */
 	PACKET_HAS_FRAG_HDR = 1 << 4,   /* IPv6 with a Fragment Header, atomic ones included */
 	PACKET_DF = 1 << 5,             /* IPv4 Don't Fragment */
@@ -121,6 +122,7 @@ struct packet {
 	uint32_t frag_id;
 	uint16_t inner_at, inner_l4_at; /* embedded IP header and its l4 header */
 	uint8_t inner_proto;
+	bool inner_fragment; /* the embedded packet is one of several */
 	uint16_t reply_mtu; /* with REPLY_TOO_BIG: bytes, of this packet's family */
 	uint16_t reply_at;  /* with REPLY_SOURCE_ROUTE: what the error points at, IPv6 */
 

@@ -44,5 +44,6 @@ struct chain6 {
 };
 
 /** chain6_walk() - @ip: a whole IPv6 header with @len bytes, 40 or more, to read. Return: false if
- *  the chain is malformed, longer than EXTENSION_HEADERS_MAX, or leaves @len. */
+ *  the chain is malformed, longer than EXTENSION_HEADERS_MAX, or leaves @len; or if it goes on behind
+ *  a Fragment Header, which alone leaves @c with frag_at, l4_at and proto set. */
 bool chain6_walk(const uint8_t *ip, uint32_t len, struct chain6 *c);

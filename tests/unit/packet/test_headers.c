@@ -274,11 +274,32 @@ static void a_first_fragment_has_the_whole_l4_header(void **state)
 
 static void rfc7915_5_1_1_extension_headers_behind_the_fragment_header(void **state)
 {
-	static const uint8_t ext[] = { 60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0 };
+	uint8_t ext[] = { 60, 0, 0, 1, 0, 0, 0, 1, 17, 0, 1, 4, 0, 0, 0, 0 };
+	static const uint8_t next[] = { 0, 43, 44, 60 };
 	struct fixture *f = *state;
 
-	chain(f, 44, ext, sizeof(ext));
-	assert_dropped(parse(f), DROP_EXT_HEADERS);
+	for (size_t i = 0; i < ARRAY_LEN(next); i++) {
+		struct verdict v;
+
+		ext[0] = next[i];
+		ext[3] = 1;
+		chain(f, 44, ext, sizeof(ext));
+		v = parse(f);
+		assert_dropped(v, DROP_EXT_HEADERS);
+		assert_int_equal(v.reply, REPLY_ADMIN_PROHIBITED); /* 5.4 */
+		assert_true(f->p.flags & PACKET_FIRST_FRAGMENT);
+		ext[3] = 0; /* atomic */
+		chain(f, 44, ext, sizeof(ext));
+		v = parse(f);
+		assert_dropped(v, DROP_EXT_HEADERS);
+		assert_int_equal(v.reply, REPLY_ADMIN_PROHIBITED);
+		assert_false(f->p.flags & PACKET_FRAGMENT);
+		ext[3] = 9; /* a later one: what is in it is not said */
+		chain(f, 44, ext, sizeof(ext));
+		assert_dropped(parse(f), DROP_EXT_HEADERS);
+		assert_int_equal(f->p.flags & (PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT),
+				 PACKET_FRAGMENT);
+	}
 }
 
 static void options(struct fixture *f, const uint8_t *o, uint32_t n)
