@@ -269,7 +269,7 @@ static void reply(struct worker *w, const struct snapshot *s, const struct packe
 		count(w, COUNT_ERRORS_LIMITED, 1);
 		return;
 	}
-	if (reply_build(&s->env, p, &w->out)) {
+	if (reply_build(&s->env, &w->translate, p, &w->out)) {
 		w->tokens--;
 		count(w, COUNT_ERRORS_SENT, 1);
 	}
@@ -366,6 +366,7 @@ static void run_shown(struct worker *w, const struct snapshot *s, struct packet 
 void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms)
 {
 	outbox_reset(&w->out);
+	w->translate.now_ms = now_ms;
 	if (unlikely(s->generation != w->seen_generation))
 		timers__use_snapshot(w, s);
 	count_received(w, b);
@@ -415,6 +416,7 @@ uint32_t pipeline_take(struct worker *w, const struct snapshot *s, uint32_t max,
 	uint32_t n = 0;
 
 	outbox_reset(&w->out);
+	w->translate.now_ms = now_ms;
 	if (unlikely(s->generation != w->seen_generation))
 		timers__use_snapshot(w, s);
 	for (unsigned peer = 0; peer < w->n_workers; peer++) {

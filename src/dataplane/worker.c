@@ -51,8 +51,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	w->sweep_at = FLOW_NONE;
 	for (unsigned i = 0; i < ARRAY_LEN(w->incomplete); i++)
 		w->incomplete[i] = (struct flow_queue){ FLOW_NONE, FLOW_NONE, 0 };
-	w->translate.ident = (uint32_t)flow_key.word[6];
-	w->translate.ident6 = (uint32_t)flow_key.word[7];
+	translate_state_init(&w->translate, &flow_key, id, n_workers);
 	return w;
 }
 

@@ -21,9 +21,8 @@ static void fresh_identification(struct job *j, struct ip4_head *h)
 		n = (len - head + off->gso_size - 1) / off->gso_size;
 		len = head + off->gso_size;
 	}
-	h->id = (uint16_t)j->st->ident;
+	h->id = likely(n == 1) ? translate__ident(j->st, h) : translate__idents(j->st, h, n);
 	h->frag = len > IP4_DF_ABOVE ? 0x4000 : 0;
-	j->st->ident += n;
 }
 
 void translate__header_6to4(struct job *j)

@@ -1,6 +1,7 @@
 /* icmp_6to4.c - RFC 7915 section 5.2: ICMPv6 errors as ICMPv4 errors. The embedded packet is
  * icmp_error.c's. */
 #include "sixgate/packet/icmp.h"
+#include "sixgate/packet/parse.h"
 #include "translate_internal.h"
 
 enum { NO_POINTER = 0xff, IP4_MTU_MIN = 68 };
@@ -38,14 +39,24 @@ static uint32_t smaller(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* The least of what was reported and of our links, in IPv4 bytes. */
+/* What the packet in error was longer by than its IPv4 form. */
+static uint32_t extra_header(const struct packet *p)
+{
+	struct chain6 c;
+
+	must(chain6_walk(p->data + p->inner_at, p->len - p->inner_at, &c)); /* the parser did */
+	return IP6_LEN - IP4_LEN + (c.frag_at ? FRAG6_LEN : 0);
+}
+
+/* 5.2: the least of what was reported and of our links, in IPv4 bytes, "taking into account whether
+ * or not the packet in error includes a Fragment Header". */
 static uint16_t frag_needed_mtu(const struct job *j)
 {
 	const struct packet *p = j->p;
 	const uint32_t *mtu = j->env->mtu;
-	uint32_t said = less(load32(p->data + p->l4_at + 4), 20);
+	uint32_t extra = extra_header(p), said = less(load32(p->data + p->l4_at + 4), extra);
 
-	said = smaller(said, smaller(mtu[j->rw->out_side], less(mtu[p->side], 20)));
+	said = smaller(said, smaller(mtu[j->rw->out_side], less(mtu[p->side], extra)));
 	return (uint16_t)(said < IP4_MTU_MIN ? IP4_MTU_MIN : said);
 }
 

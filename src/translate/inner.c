@@ -14,8 +14,9 @@ struct inner {
 	uint32_t l4_len; /* declared */
 	uint32_t id;
 	uint8_t tclass, ttl;
-	bool fragment;
-	bool more; /* of IPv6: an atomic fragment has no more to come */
+	bool fragment;   /* of IPv6: an atomic one, too */
+	uint16_t offset; /* bytes */
+	bool more;
 };
 
 static struct inner read_ip4(const struct packet *p)
@@ -28,7 +29,9 @@ static struct inner read_ip4(const struct packet *p)
 			       .id = load16(ip + 4),
 			       .tclass = ip[1],
 			       .ttl = ip[8],
-			       .fragment = frag & 0x2000 };
+			       .fragment = frag & 0x3fff,
+			       .offset = (uint16_t)((frag & 0x1fff) * 8),
+			       .more = frag & 0x2000 };
 }
 
 static struct inner read_ip6(const struct packet *p)
@@ -44,6 +47,7 @@ static struct inner read_ip6(const struct packet *p)
 	must(chain6_walk(ip, p->len - p->inner_at, &c)); /* the parser did */
 	if (c.frag_at) {
 		in.fragment = true;
+		in.offset = load16(ip + c.frag_at + 2) & 0xfff8;
 		in.more = ip[c.frag_at + 3] & 1;
 		in.id = load32(ip + c.frag_at + 4);
 	}
@@ -68,7 +72,7 @@ static uint32_t put_ip6(const struct job *j, const struct inner *in, uint8_t *to
 		return IP6_LEN;
 	to[IP6_LEN] = proto;
 	to[IP6_LEN + 1] = 0;
-	store16(to + IP6_LEN + 2, 1); /* a first fragment of IPv4 has more to come */
+	store16(to + IP6_LEN + 2, (uint16_t)(in->offset | (in->more ? 1 : 0)));
 	store32(to + IP6_LEN + 4, in->id);
 	return IP6_LEN + FRAG6_LEN;
 }
@@ -77,6 +81,7 @@ static uint32_t put_ip4(const struct job *j, const struct inner *in, uint8_t *to
 {
 	uint32_t total = IP4_LEN + in->l4_len;
 	uint16_t df = !in->fragment && total > IP4_DF_ABOVE ? 0x4000 : 0;
+	uint16_t frag = (uint16_t)(in->offset / 8 | (in->more ? 0x2000 : 0));
 
 	translate__put_ip4(
 		to, &(struct ip4_head){
@@ -84,7 +89,7 @@ static uint32_t put_ip4(const struct job *j, const struct inner *in, uint8_t *to
 			    .dst = j->rw->to.src,
 			    .total = (uint16_t)(total > IP4_TOTAL_MAX ? IP4_TOTAL_MAX : total),
 			    .id = (uint16_t)in->id,
-			    .frag = in->fragment ? (in->more ? 0x2000 : 0) : df,
+			    .frag = in->fragment ? frag : df,
 			    .tos = translate__class(j->env, in->tclass),
 			    .ttl = in->ttl,
 			    .proto = translate__proto(4, j->p->inner_proto),
@@ -128,6 +133,14 @@ static void rewrite_ports(const struct job *j, uint8_t *l4, uint32_t len)
 		store16(l4 + at, 0xffff);
 }
 
+/* DCCP, UDP-Lite: no ports of theirs change, but they sum the addresses, too. */
+static void rewrite_like_udp(const struct job *j, uint8_t *l4, uint32_t len)
+{
+	if (len >= 8)
+		translate__apply_like_udp(j->p->inner_proto, l4,
+					  rewrite_addr_delta(&j->p->key, &j->rw->to));
+}
+
 static void rewrite_query(const struct job *j, uint8_t *l4, uint32_t declared)
 {
 	const struct tuple *to = &j->rw->to, *key = &j->p->key;
@@ -154,6 +167,26 @@ uint32_t translate__inner_len(const struct packet *p)
 	return head + (p->family == 6 ? read_ip6(p) : read_ip4(p)).l4_len;
 }
 
+static void rewrite_l4(const struct job *j, uint8_t *l4, uint32_t len, uint32_t declared)
+{
+	switch (j->p->inner_proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+		rewrite_ports(j, l4, len);
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		rewrite_query(j, l4, declared);
+		break;
+	case PROTO_DCCP:
+	case PROTO_UDPLITE:
+		rewrite_like_udp(j, l4, len);
+		break;
+	default:
+		break;
+	}
+}
+
 uint32_t translate__inner(const struct job *j, uint32_t quoted, uint8_t *to, uint32_t room)
 {
 	const struct packet *p = j->p;
@@ -167,9 +200,7 @@ uint32_t translate__inner(const struct job *j, uint32_t quoted, uint8_t *to, uin
 	if (l4_len > room - head)
 		l4_len = room - head;
 	memcpy(to + head, p->data + p->inner_l4_at, l4_len);
-	if (p->inner_proto == IPPROTO_TCP || p->inner_proto == IPPROTO_UDP)
-		rewrite_ports(j, to + head, l4_len);
-	else if (p->inner_proto == IPPROTO_ICMP || p->inner_proto == IPPROTO_ICMPV6)
-		rewrite_query(j, to + head, in.l4_len);
+	if (likely(!in.offset))
+		rewrite_l4(j, to + head, l4_len, in.l4_len);
 	return head + l4_len;
 }

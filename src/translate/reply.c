@@ -72,25 +72,53 @@ static void put_checksum(uint8_t *icmp, uint32_t len, uint64_t sum)
 	memcpy(icmp + 2, &csum, sizeof(csum));
 }
 
-static void put_ip_head(uint8_t *ip, const struct tuple *t, uint32_t l4_len, uint8_t tos)
+static struct ip4_head ip4_head(const struct tuple *t, uint32_t l4_len)
 {
-	if (addr_is_v4(&t->src))
-		translate__put_ip4(ip, &(struct ip4_head){ .src = t->src,
-							   .dst = t->dst,
-							   .total = (uint16_t)(IP4_LEN + l4_len),
-							   .frag = DF, /* atomic: RFC 6864 4.1 */
-							   .tos = tos,
-							   .ttl = REPLY_TTL,
-							   .proto = t->proto });
-	else
-		translate__put_ip6(ip, &(struct ip6_head){ .src = t->src,
-							   .dst = t->dst,
-							   .payload = l4_len,
-							   .next = t->proto,
-							   .hops = REPLY_TTL });
+	return (struct ip4_head){ .src = t->src,
+				  .dst = t->dst,
+				  .total = (uint16_t)(IP4_LEN + l4_len),
+				  .ttl = REPLY_TTL,
+				  .proto = t->proto };
 }
 
-static bool build_error(const struct packet *p, const struct addr *own, struct outbox *out)
+static void put_ip6_head(uint8_t *ip, const struct tuple *t, uint32_t l4_len)
+{
+	translate__put_ip6(ip, &(struct ip6_head){ .src = t->src,
+						   .dst = t->dst,
+						   .payload = l4_len,
+						   .next = t->proto,
+						   .hops = REPLY_TTL });
+}
+
+/* Any link may be too narrow for an error, so it can be fragmented (RFC 1812 4.3.2.3). */
+static void put_error_head(struct translate_state *st, uint8_t *ip, const struct tuple *t,
+			   uint32_t l4_len)
+{
+	struct ip4_head h = ip4_head(t, l4_len);
+
+	if (!addr_is_v4(&t->src)) {
+		put_ip6_head(ip, t, l4_len);
+		return;
+	}
+	h.tos = TOS_INTERNETWORK_CONTROL; /* RFC 1812 4.3.2.5 */
+	h.id = translate__ident(st, &h);
+	translate__put_ip4(ip, &h);
+}
+
+static void put_segment_head(uint8_t *ip, const struct tuple *t, uint32_t l4_len)
+{
+	struct ip4_head h = ip4_head(t, l4_len);
+
+	if (!addr_is_v4(&t->src)) {
+		put_ip6_head(ip, t, l4_len);
+		return;
+	}
+	h.frag = DF; /* atomic: RFC 6864 4.1 */
+	translate__put_ip4(ip, &h);
+}
+
+static bool build_error(struct translate_state *st, const struct packet *p, const struct addr *own,
+			struct outbox *out)
 {
 	bool v6 = p->family == 6;
 	uint32_t head = v6 ? IP6_LEN : IP4_LEN, max = v6 ? ICMP6_ERROR_MAX : ICMP4_ERROR_MAX;
@@ -114,7 +142,7 @@ static bool build_error(const struct packet *p, const struct addr *own, struct o
 		quote_first_segment(p, icmp + ICMP_LEN);
 	put_checksum(icmp, ICMP_LEN + n,
 		     v6 ? checksum_pseudo(&t.src, &t.dst, t.proto, ICMP_LEN + n) : 0);
-	put_ip_head(q->data, &t, ICMP_LEN + n, TOS_INTERNETWORK_CONTROL);
+	put_error_head(st, q->data, &t, ICMP_LEN + n);
 	q->side = q->out_side = p->side;
 	q->verdict = verdict_forward();
 	return true;
@@ -135,7 +163,8 @@ static bool build_reset(const struct packet *p, struct outbox *out)
 	return tcp_segment_build(&back, 0, seq + len, TCP_RST | TCP_ACK, p->side, out);
 }
 
-bool reply_build(const struct translate_env *env, const struct packet *p, struct outbox *out)
+bool reply_build(const struct translate_env *env, struct translate_state *st,
+		 const struct packet *p, struct outbox *out)
 {
 	const struct addr *own = p->family == 6 ? &env->own6[p->side] : &env->own4[p->side];
 	static const struct addr unknown;
@@ -144,7 +173,7 @@ bool reply_build(const struct translate_env *env, const struct packet *p, struct
 		return false;
 	if (p->verdict.reply == REPLY_TCP_RESET)
 		return p->proto == IPPROTO_TCP && build_reset(p, out);
-	return !addr_equal(own, &unknown) && build_error(p, own, out);
+	return !addr_equal(own, &unknown) && build_error(st, p, own, out);
 }
 
 struct packet *tcp_segment_build(const struct tuple *t, uint32_t seq, uint32_t ack, uint8_t flags,
@@ -167,7 +196,7 @@ struct packet *tcp_segment_build(const struct tuple *t, uint32_t seq, uint32_t a
 	csum = (uint16_t)~checksum_fold(
 		checksum_add(checksum_pseudo(&t->src, &t->dst, IPPROTO_TCP, 20), tcp, 20));
 	memcpy(tcp + 16, &csum, sizeof(csum));
-	put_ip_head(q->data, t, 20, 0);
+	put_segment_head(q->data, t, 20);
 	q->out_side = out_side;
 	q->verdict = verdict_forward();
 	return q;

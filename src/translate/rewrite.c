@@ -7,8 +7,6 @@
  */
 #include "translate_internal.h"
 
-enum { PROTO_DCCP = 33, PROTO_UDPLITE = 136 };
-
 uint16_t rewrite_addr_delta(const struct tuple *from, const struct tuple *to)
 {
 	uint64_t old = checksum_add_addr(checksum_add_addr(0, &from->src), &from->dst);
@@ -77,14 +75,21 @@ static void rewrite_udp(const struct job *j, uint8_t *l4)
 		store16(l4 + 6, 0xffff);
 }
 
-/* Checksum in UDP's place, over the same pseudo-header; it is never absent (RFC 3828 3.1). */
+/* Checksum in UDP's place, over the same pseudo-header. UDP-Lite is never without (RFC 3828 3.1): its
+ * 0 is no checksum, and stays wrong. */
+void translate__apply_like_udp(uint8_t proto, uint8_t *l4, uint16_t delta)
+{
+	if (proto == PROTO_UDPLITE && load16(l4 + 6) == 0)
+		return;
+	checksum_apply(l4 + 6, delta);
+	if (proto == PROTO_UDPLITE && load16(l4 + 6) == 0)
+		store16(l4 + 6, 0xffff);
+}
+
 static void rewrite_like_udp(const struct job *j, uint8_t *l4)
 {
-	if (translate__l4_len(j->p) < 8)
-		return;
-	checksum_apply(l4 + 6, j->rw->addr_delta);
-	if (load16(l4 + 6) == 0)
-		store16(l4 + 6, 0xffff);
+	if (translate__l4_len(j->p) >= 8)
+		translate__apply_like_udp(j->p->proto, l4, j->rw->addr_delta);
 }
 
 /* ICMPv6 sums a pseudo-header, ICMPv4 does not (RFC 7915 4.2, 5.2). Return: the sum to add. */

@@ -11,6 +11,13 @@ static bool changes_family(const struct job *j)
 	return j->family != j->p->family;
 }
 
+/* RFC 7915 4.4, 5.4: unless something else is said, the sender of what cannot be translated is told
+ * so. */
+static struct verdict untranslatable(enum drop_reason why)
+{
+	return verdict_reject(why, REPLY_ADMIN_PROHIBITED);
+}
+
 /* RFC 7915 4.5 */
 static struct verdict check_udp_without_checksum(const struct job *j)
 {
@@ -21,8 +28,8 @@ static struct verdict check_udp_without_checksum(const struct job *j)
 	if (p->flags & PACKET_FRAGMENT)
 		return j->env->conf.allow_zero_udp_fragments ?
 			       verdict_continue() :
-			       verdict_drop(DROP_FRAGMENT_ZERO_CHECKSUM);
-	return j->env->conf.udp_zero_checksum_drop ? verdict_drop(DROP_UDP_ZERO_CHECKSUM) :
+			       untranslatable(DROP_FRAGMENT_ZERO_CHECKSUM);
+	return j->env->conf.udp_zero_checksum_drop ? untranslatable(DROP_UDP_ZERO_CHECKSUM) :
 						     verdict_continue();
 }
 
@@ -34,13 +41,21 @@ static bool ends_beyond_ip4(const struct job *j)
 	       j->p->frag_offset + translate__l4_len(j->p) > IP4_TOTAL_MAX - IP4_LEN;
 }
 
+static struct verdict check_other(const struct packet *p)
+{
+	if (p->flags & PACKET_HAS_FRAG_HDR && translate__is_late_extension(p->proto))
+		return untranslatable(DROP_EXT_HEADERS);
+	return translate__stays_behind(p->proto) ? untranslatable(DROP_UNKNOWN_PROTOCOL) :
+						   verdict_continue();
+}
+
 /* What has no counterpart in the other family, whatever its size. */
 static struct verdict check_l4(const struct job *j)
 {
 	const struct packet *p = j->p;
 
 	if (unlikely(p->flags & PACKET_FRAGMENT) && ends_beyond_ip4(j))
-		return verdict_drop(DROP_FRAGMENT_BAD);
+		return untranslatable(DROP_FRAGMENT_BAD);
 	switch (p->proto) {
 	case IPPROTO_UDP:
 		if (p->family == 4 && translate__has_l4(p))
@@ -49,25 +64,27 @@ static struct verdict check_l4(const struct job *j)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		/* RFC 7915 1.2: the pseudo-header's length is not known */
-		return p->flags & PACKET_FRAGMENT ? verdict_drop(DROP_FRAGMENT_ICMP)
+		return p->flags & PACKET_FRAGMENT ? untranslatable(DROP_FRAGMENT_ICMP)
 						  : verdict_continue();
 	case IPPROTO_TCP:
 		return verdict_continue();
+	case IPPROTO_IGMP:
+		return verdict_drop(DROP_UNKNOWN_PROTOCOL); /* 4.2: in silence */
 	default:
-		return translate__becomes_extension(p->proto) ? verdict_drop(DROP_UNKNOWN_PROTOCOL)
-							      : verdict_continue();
+		return check_other(p);
 	}
 }
 
-/* RFC 7915 4: what may be fragmented is kept to a length that passes every IPv6 link, for the
- * sender would not hear of one that does not. */
-static uint32_t limit_without_df(const struct translate_env *env, uint32_t mtu)
+/* What may be fragmented is kept to what passes every IPv6 link, and to less on a path that is known
+ * to take less. */
+static uint32_t limit_without_df(const struct job *j, uint32_t mtu)
 {
-	uint32_t lowest = env->conf.lowest_ipv6_mtu;
+	uint32_t limit = translate__limit_without_df(j->env, mtu), path;
 
-	if (lowest < IP6_MTU_MIN)
-		lowest = IP6_MTU_MIN;
-	return mtu < lowest ? mtu : lowest;
+	if (likely(j->st->now_ms >= j->st->paths_until_ms))
+		return limit;
+	path = translate__path_mtu(j->st, &j->rw->to.dst);
+	return path < limit ? path : limit;
 }
 
 /* How long what comes out may be, and how long its IP header is. */
@@ -85,7 +102,7 @@ static void plan(struct job *j)
 		j->fragment = p->flags & PACKET_FRAGMENT;
 		j->ip_len = IP6_LEN + (j->fragment ? FRAG6_LEN : 0);
 		if (!(p->flags & PACKET_DF))
-			j->limit = limit_without_df(j->env, mtu);
+			j->limit = limit_without_df(j, mtu);
 	}
 }
 

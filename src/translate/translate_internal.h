@@ -17,6 +17,9 @@ enum {
 	IP4_DF_ABOVE = 1260,    /* RFC 7915 5.1: up to here DF is clear */
 	ICMP4_ERROR_MAX = 576,  /* RFC 1812 4.3.2.3 */
 	ICMP6_ERROR_MAX = 1280, /* RFC 4443 2.4 (c) */
+	QUOTE_MIN = 128,        /* RFC 4884 3: an embedded packet before extensions */
+	EXTENSION_HEAD = 4,     /* RFC 4884 7 */
+	OBJECT_HEAD = 4,        /* RFC 4884 7.1 */
 	SEGMENT_MIN = 8         /* payload bytes: less room than this is no room */
 };
 
@@ -28,6 +31,8 @@ enum {
 	TCP_ACK = 0x10,
 	TCP_CWR = 0x80
 };
+
+enum { PROTO_DCCP = 33, PROTO_UDPLITE = 136, PROTO_MH = 135, PROTO_HIP = 139, PROTO_SHIM6 = 140 };
 
 /**
  * struct job - one packet on its way through this room
@@ -60,6 +65,9 @@ void translate__header_same(struct job *j);
 
 /** translate__l4() - ports, identifier and checksum, before the IP header changes. */
 void translate__l4(const struct job *j);
+
+/** translate__apply_like_udp() - add @delta to the checksum of DCCP or UDP-Lite, @l4 with 8 bytes. */
+void translate__apply_like_udp(uint8_t proto, uint8_t *l4, uint16_t delta);
 
 /** translate__clamp_mss() - lower the MSS of a SYN to what both links carry. Return: what that adds
  *  to the checksum's sum. */
@@ -95,6 +103,37 @@ bool translate__icmp_6to4(const struct job *j, struct icmp_head *h);
  *  them; nonsense of those that declare nonsense. */
 uint32_t translate__inner_len(const struct packet *p);
 
+/**
+ * struct quote - the parts behind the header of an ICMP error, as received
+ * @len: bytes of the embedded packet (RFC 4884: the original datagram field, its padding included)
+ * @ext: the extension structure behind it, @ext_len bytes, 0 without
+ */
+struct quote {
+	uint32_t len;
+	const uint8_t *ext;
+	uint32_t ext_len;
+};
+
+struct quote translate__read_quote(const struct packet *p);
+
+/** translate__length_at() - RFC 4884 4: where the length attribute stands from the ICMP header, 0
+ *  for types without. */
+uint32_t translate__length_at(uint8_t family, uint8_t type);
+
+/** translate__length_unit() - bytes that the length attribute counts in. */
+static inline uint32_t translate__length_unit(uint8_t family)
+{
+	return family == 6 ? 8 : 4;
+}
+
+/** translate__extension_len() - bytes of the extension structure that comes out, with the object
+ *  that names the source if the rewrite asks for it; 0 for none. */
+uint32_t translate__extension_len(const struct job *j, const struct quote *q);
+
+/** translate__put_extension() - @len: q->ext_len or what translate__extension_len() said, not 0. */
+void translate__put_extension(const struct job *j, const struct quote *q, uint8_t *to,
+			      uint32_t len);
+
 /** translate__inner() - the embedded packet, translated, at @to
  *  @quoted: bytes of it that are there; @room: at most so many are written, the header and
  *  8 bytes of l4 must fit.
@@ -117,12 +156,32 @@ static inline uint8_t translate__proto(uint8_t family, uint8_t proto)
 	return proto == IPPROTO_ICMP ? IPPROTO_ICMPV6 : proto;
 }
 
-/** translate__becomes_extension() - an IPv4 protocol number that is an extension header in IPv6:
- * the packet would turn into another one (RFC 7915 does not think of it). */
-static inline bool translate__becomes_extension(uint8_t proto)
+/** translate__stays_behind() - protocol numbers that would turn into something else in the other
+ *  family: what IPv6 takes for an extension header (RFC 7915 does not think of it), and IGMP, which
+ *  is between neighbours (RFC 7915 4.2). */
+static inline bool translate__stays_behind(uint8_t proto)
 {
 	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_FRAGMENT ||
-	       proto == IPPROTO_DSTOPTS;
+	       proto == IPPROTO_DSTOPTS || proto == IPPROTO_IGMP;
+}
+
+/** translate__is_late_extension() - extension headers that are upper layers to the parser: behind a
+ *  Fragment Header they are not translated (RFC 7915 5.1.1: but for ESP, all). */
+static inline bool translate__is_late_extension(uint8_t proto)
+{
+	return proto == IPPROTO_AH || proto == PROTO_MH || proto == PROTO_HIP ||
+	       proto == PROTO_SHIM6;
+}
+
+/** translate__limit_without_df() - RFC 7915 4: what may be fragmented is kept to a length that
+ *  passes every IPv6 link, for the sender would not hear of one that does not. */
+static inline uint32_t translate__limit_without_df(const struct translate_env *env, uint32_t mtu)
+{
+	uint32_t lowest = env->conf.lowest_ipv6_mtu;
+
+	if (lowest < IP6_MTU_MIN)
+		lowest = IP6_MTU_MIN;
+	return mtu < lowest ? mtu : lowest;
 }
 
 static inline uint8_t translate__hops(const struct translate_env *env, uint8_t ttl)
@@ -188,6 +247,43 @@ static inline void translate__put_ip4(uint8_t *ip, const struct ip4_head *h)
 	memcpy(ip, w, sizeof(w));
 	memcpy(ip + 10, &csum, sizeof(csum));
 }
+
+/** translate__skip_idents() - time has passed since @s was used. */
+void translate__skip_idents(struct translate_state *st, struct ident_slot *s);
+
+static inline struct ident_slot *translate__ident_slot(struct translate_state *st,
+						       const struct ip4_head *h)
+{
+	struct ident_slot *s;
+	uint64_t addrs, hash;
+	uint32_t w[2];
+
+	memcpy(&w[0], h->src.octet + 12, 4);
+	memcpy(&w[1], h->dst.octet + 12, 4);
+	addrs = (uint64_t)w[0] << 32 | w[1];
+	hash = hash__fold(addrs ^ st->key[0], st->key[1] + h->proto);
+	s = &st->ident[hash % IDENT_SLOTS];
+	if (s->used_ms != (uint32_t)st->now_ms)
+		translate__skip_idents(st, s);
+	return s;
+}
+
+/** translate__ident() - for one packet with the addresses and protocol of @h. */
+static inline uint16_t translate__ident(struct translate_state *st, const struct ip4_head *h)
+{
+	struct ident_slot *s = translate__ident_slot(st, h);
+
+	return (uint16_t)((s->next++ & 0xffffu >> st->ident_bits) | st->ident_base);
+}
+
+/** translate__idents() - the first of @n in a row, at most 65535 >> ident_bits. */
+uint16_t translate__idents(struct translate_state *st, const struct ip4_head *h, uint32_t n);
+
+/** translate__remember_path() - packets to @dst, IPv6, may have @mtu bytes. */
+void translate__remember_path(struct translate_state *st, const struct addr *dst, uint32_t mtu);
+
+/** translate__path_mtu() - what is remembered of @dst, bytes; UINT32_MAX for nothing. */
+uint32_t translate__path_mtu(struct translate_state *st, const struct addr *dst);
 
 /** struct ip6_head - an IPv6 header with flow label 0, to be written; @payload: bytes after it. */
 struct ip6_head {

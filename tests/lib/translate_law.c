@@ -200,7 +200,7 @@ static void law_of_drops(struct trial *t, struct verdict v)
 	law(t->p.data == t->mem + PACKET_HEADROOM && t->p.len == t->before.len);
 	law(memcmp(t->p.data, t->original, t->p.len) == 0);
 	t->p.verdict = v;
-	if (!reply_build(&t->c->env, &t->p, &t->out))
+	if (!reply_build(&t->c->env, &t->st, &t->p, &t->out))
 		return;
 	law(t->out.n == n + 1);
 	f = t->out.packet[n];
@@ -299,6 +299,8 @@ static void set_rewrite(struct trial *t)
 		to.dport = to.sport;
 	if (!icmp && t->p.key.proto != IPPROTO_TCP && t->p.key.proto != IPPROTO_UDP)
 		to.sport = to.dport = be16_from(0);
+	if (t->p.inner_fragment && !t->p.key.sport.raw && !t->p.key.dport.raw)
+		to.sport = to.dport = be16_from(0); /* a later one: they are not known */
 	t->rw = (struct rewrite){ .to = to,
 				  .outer_src = to.src,
 				  .addr_delta = rewrite_addr_delta(&t->p.key, &to),
@@ -307,7 +309,7 @@ static void set_rewrite(struct trial *t)
 
 struct verdict translate_laws_hold(const struct law_case *c)
 {
-	struct trial t = { .c = c, .st = { .ident = 7 } };
+	struct trial t = { .c = c };
 	struct verdict v;
 
 	if (!out_bytes)

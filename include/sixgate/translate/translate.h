@@ -6,6 +6,7 @@
  * Pure: time, randomness and MTUs are arguments.
  */
 #pragma once
+#include "sixgate/base/hash.h"
 #include "sixgate/packet/packet.h"
 #include "sixgate/translate/conf.h"
 
@@ -24,16 +25,52 @@ struct translate_env {
 	int hops;
 };
 
+enum {
+	IDENT_SLOTS = 1024,   /* counters of Identifications; flows that share one skip values */
+	PATH_SLOTS = 64,      /* destinations remembered at once */
+	PATH_LIFE_MS = 600000 /* RFC 8201 4: for ten minutes after it was last heard of */
+};
+
+/** struct ident_slot - @next: Identification before the tuple's offset; @used_ms: low 32 bits */
+struct ident_slot {
+	uint16_t next;
+	uint32_t used_ms;
+};
+
+/** struct path_slot - @mtu of IPv6 packets to @dst, bytes; until @until_ms, 0 when empty */
+struct path_slot {
+	struct addr dst;
+	uint64_t until_ms;
+	uint32_t mtu;
+};
+
 /**
- * struct translate_state - the little that changes; one per worker
- * @ident: next IPv4 Identification (RFC 7915 5.1, RFC 6864); a super-packet takes one for each of
- *         its segments
- * @ident6: not used: Fragment Headers carry the IPv4 Identification (RFC 7915 4.1)
+ * struct translate_state - the little that changes; one per worker. All zero is valid, but
+ * predictable.
+ * @now_ms: the time, set by the caller before each batch; monotonic
+ * @key:    secret words of the two tables
+ * @random: state of the generator of steps
+ * @ident:  counters of IPv4 Identifications (RFC 7915 5.1, RFC 6864 4, RFC 7739 5.3)
+ * @ident_bits, @ident_base: so many top bits of an Identification are the worker's, so that no two
+ *          workers give one to packets of the same addresses
+ * @path:   IPv6 destinations behind links narrower than what packets without DF are cut to
+ * @paths_until_ms: no entry of @path lives longer
  */
 struct translate_state {
-	uint32_t ident;
-	uint32_t ident6;
+	uint64_t now_ms;
+	uint64_t key[2];
+	uint64_t random;
+	uint64_t paths_until_ms;
+	uint16_t ident_base;
+	uint8_t ident_bits;
+	struct ident_slot ident[IDENT_SLOTS];
+	struct path_slot path[PATH_SLOTS];
 };
+
+/** translate_state_init() - @st of worker @id of @n_workers; @key: secret, the same or another for
+ *  each worker. */
+void translate_state_init(struct translate_state *st, const struct hash_key *key, unsigned id,
+			  unsigned n_workers);
 
 /**
  * struct rewrite - what the packet becomes
@@ -41,15 +78,20 @@ struct translate_state {
  *         to->sport). For an ICMP error it is the outgoing tuple of the *embedded* packet's flow
  *         in the direction of the error, so that the embedded packet becomes its reverse.
  * @outer_src: for ICMP errors only: source of the outer header, in the outgoing family
+ * @outer_dst: for ICMP errors only: destination of the outer header, where it is another than
+ *         to.dst; zero stands for to.dst
+ * @outer_src_shared: @outer_src stands for many sources (RFC 6791): the original one is named in an
+ *         RFC 5837 object, if type and length allow it
  * @addr_delta: checksum_delta of both new against both old addresses (not ports); for ICMP errors
  *         not used
  * @out_side: where it goes: which MTU applies
  */
 struct rewrite {
 	struct tuple to;
-	struct addr outer_src;
+	struct addr outer_src, outer_dst;
 	uint16_t addr_delta;
 	uint8_t out_side;
+	bool outer_src_shared;
 };
 
 /** rewrite_addr_delta() - the addr_delta from tuple @from to tuple @to. */
@@ -89,7 +131,8 @@ struct verdict translate_packet(const struct translate_env *env, struct translat
  * @p: with its bytes as received, verdict a drop with a reply. Return: true if a packet was added
  * to @out, verdict forward, out_side = p->side.
  */
-bool reply_build(const struct translate_env *env, const struct packet *p, struct outbox *out);
+bool reply_build(const struct translate_env *env, struct translate_state *st,
+		 const struct packet *p, struct outbox *out);
 
 /** tcp_segment_build() - a bare TCP segment (reset or probe) for @t without options or payload,
  *  TTL 64. @flags: the TCP flags byte. @seq, @ack: host order. Return: NULL when @out is full;

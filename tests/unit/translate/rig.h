@@ -56,7 +56,8 @@ static inline struct rig *rig_new(void)
 	r->env.hops = -1;
 	r->env.own4[SIDE_OUTSIDE] = r->env.own4[SIDE_INSIDE] = addr_of("203.0.113.1");
 	r->env.own6[SIDE_OUTSIDE] = r->env.own6[SIDE_INSIDE] = addr_of("2001:db8:aaaa::1");
-	r->st.ident = 0x12345;
+	translate_state_init(&r->st, &(struct hash_key){ { 1, 2, 3, 4, 5, 6, 7, 8 } }, 0, 1);
+	r->st.now_ms = 1;
 	return r;
 }
 

