@@ -34,7 +34,7 @@ def source_route(what, option):
     """Not translated; the sender is told (source route failed) if the gateway may."""
     packet = IP(src=SERVER4, dst=POOL, options=[option]) / ANSWER
     return case(f"{what} is refused (RFC 7915 4.1)", NAT64, *UDP_OUT, outside(packet),
-                to_outside(IP(src=POOL, dst=SERVER4, ttl=ANY, id=ANY, tos=ANY, flags="DF") /
+                to_outside(IP(src=POOL, dst=SERVER4, ttl=64, id=ANY, tos=0xc0) /
                            ICMP(type=3, code=5) / Raw(bytes(packet))),
                 drops={"source-route": 1})
 
@@ -114,7 +114,7 @@ CASES = [
          to_inside(IPv6(src=SERVER6, dst=HOST, hlim=1) / UDP(sport=53, dport=4000) / b"answer")),
     case("time to live of 1 expires: the server is told (RFC 7915 4.1, RFC 792)", NAT64, *UDP_OUT,
          outside(EXPIRES4),
-         to_outside(IP(src=POOL, dst=SERVER4, ttl=ANY, id=ANY, tos=ANY, flags="DF") /
+         to_outside(IP(src=POOL, dst=SERVER4, ttl=64, id=ANY, tos=0xc0) /
                     ICMP(type=11, code=0) / Raw(bytes(EXPIRES4))), drops={"hop-limit": 1}),
     case("echo request of traceroute expires here: the host is told (RFC 4443 3.3)", NAT64,
          inside(IPv6(src=HOST, dst=SERVER6, hlim=1) / ICMPv6EchoRequest(id=7, seq=1)),

@@ -161,7 +161,7 @@ CASES = [
                 IPv6ExtHdrFragment(nh=17, id=99, m=1) / UDP(sport=4000, dport=53) / b"question")),
     case("error about a later fragment has no ports: dropped (RFC 6146 3.4)", NAT64, *UDP_OUT,
          error4(ICMP(type=11, code=1), IP(src=POOL, dst=SERVER4, ttl=61, id=99, frag=185,
-                                          proto=17) / bytes(32)), drops={"icmp-inner": 1}),
+                                          proto=17) / bytes(32)), drops={"no-flow-icmp": 1}),
     case("error with traffic class outside and within (RFC 7915 4.1, 4.3)", NAT64, *UDP_OUT,
          outside(IP(src=ROUTER4, dst=POOL, ttl=250, tos=0xc0) / ICMP(type=3, code=1) /
                  IP(src=POOL, dst=SERVER4, ttl=61, id=99, tos=0x28) /

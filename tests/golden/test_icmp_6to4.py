@@ -142,7 +142,7 @@ CASES = [
     case("error about a later fragment has no ports: dropped (RFC 6146 3.4)", NAT64, *ANSWERED,
          error6(ICMPv6TimeExceeded(code=1), IPv6(src=SERVER6, dst=HOST, hlim=48) /
                 IPv6ExtHdrFragment(nh=17, id=0x12345678, offset=154) / bytes(32)),
-         drops={"icmp-inner": 1}),
+         drops={"no-flow-icmp": 1}),
     case("error in an error is dropped (RFC 7915 5.3)", NAT64, *ANSWERED,
          error6(ICMPv6DestUnreach(code=0), IPv6(src=SERVER6, dst=HOST) / ICMPv6TimeExceeded() /
                 IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53)), drops={"icmp-inner": 1}),

@@ -113,7 +113,7 @@ CASES = [
          drops={"service-protocol": 2}),
     case("another protocol to the VIP is port unreachable (RFC 1122 3.2.2.1)", ON6,
          outside(IP(src=CLIENT4, dst=VIP4) / UDP(sport=4000, dport=9000)),
-         to_outside(IP(src=VIP4, dst=CLIENT4, ttl=ANY, id=ANY, flags="DF", tos=ANY) /
+         to_outside(IP(src=VIP4, dst=CLIENT4, ttl=ANY, id=ANY, tos=ANY) /
                     ICMP(type=3, code=3) / IP(src=CLIENT4, dst=VIP4) /
                     UDP(sport=4000, dport=9000)), drops={"service-protocol": 1}),
     case("ACK without a connection is not the start of one (RFC 9293 3.5.2)", ON6,
@@ -161,7 +161,7 @@ CASES = [
                    IP(src=NODE4, dst=CLIENT4, ttl=60, id=1) / TCP(sport=9001, **SYN_ACK))),
     case("time to live expires for the client, told by the VIP", ON6,
          outside(IP(src=CLIENT4, dst=VIP4, ttl=1) / syn(dport=9000)),
-         to_outside(IP(src=VIP4, dst=CLIENT4, ttl=ANY, id=ANY, flags="DF", tos=ANY) /
+         to_outside(IP(src=VIP4, dst=CLIENT4, ttl=ANY, id=ANY, tos=ANY) /
                     ICMP(type=11) / IP(src=CLIENT4, dst=VIP4, ttl=1) / syn(dport=9000)),
          drops={"hop-limit": 1}),
     case("hop limit expires for the node", ON6, *OPEN_4TO6,

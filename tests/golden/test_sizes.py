@@ -1,7 +1,7 @@
 """Packets too big for the other side (RFC 7915 4, 5), and fragments both ways and in any order."""
 from scapy.layers.inet import ICMP, IP, TCP, UDP
 from scapy.layers.inet6 import (
-    ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment)
+    ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6PacketTooBig, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment)
 from scapy.packet import Raw
 from golden import (
     ANY, case, each, inside, outside, to_inside, to_outside, wait)
@@ -57,12 +57,32 @@ L4, L6 = answer4(2000), answer6(2000)  # 2008 bytes, in two fragments of 1480 an
 Q6, Q4 = question6(2000), question4(2000)
 TOO_BIG4 = IP(src=SERVER4, dst=POOL, proto=17, flags="DF", id=9) / Raw(A4)
 TOO_BIG6 = IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53) / payload(1600)
-TOLD4 = IP(src=POOL, dst=SERVER4, ttl=ANY, id=ANY, tos=ANY, flags="DF")
+TOLD6 = IPv6(src=GATEWAY6, dst=HOST, hlim=64)
+TOLD4 = IP(src=POOL, dst=SERVER4, ttl=64, id=ANY, tos=0xc0)
 ZERO_FIRST = bytes(UDP(sport=53, dport=PORT, len=2008, chksum=0)) + payload(1472)
 ECHO_OUT = (
     inside(IPv6(src=HOST, dst=SERVER6) / ICMPv6EchoRequest(id=7, seq=1, data=b"p")),
     to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) / ICMP(type=8, id=PORT, seq=1) / b"p"),
 )
+ECHO_FRAGMENT4 = IP(src=SERVER4, dst=POOL, id=3, flags="MF") / ICMP(
+    type=0, id=PORT, seq=1) / payload(800)
+ECHO_FRAGMENT6 = IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(nh=58, id=1, m=1) / Raw(
+    b"\x80\0\0\0\0\7\0\1" + payload(800))
+
+
+def behind_fragment(**fragment):
+    return (IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(id=0x12345678, **fragment) /
+            IPv6ExtHdrDestOpt() / Raw(Q6[:1232]))
+
+
+def refused4(packet):
+    """Communication administratively prohibited, with as much as 576 bytes hold (RFC 1812)."""
+    return to_outside(TOLD4 / ICMP(type=3, code=13) / Raw(bytes(packet)[:576 - 28]))
+
+
+def refused6(packet):
+    return to_inside(TOLD6 / ICMPv6DestUnreach(code=1) / Raw(bytes(packet)[:1280 - 48]))
+
 
 CASES = [
     # IPv4 to IPv6, unfragmented
@@ -116,7 +136,7 @@ CASES = [
     # IPv6 to IPv4, unfragmented
     case("IPv6 of 1648 bytes does not fit IPv4 of 1500: told 1520 (RFC 7915 5)", NAT64,
          inside(TOO_BIG6),
-         to_inside(IPv6(src=GATEWAY6, dst=HOST, hlim=ANY) / ICMPv6PacketTooBig(mtu=1520) /
+         to_inside(TOLD6 / ICMPv6PacketTooBig(mtu=1520) /
                    Raw(bytes(TOO_BIG6)[:1232])), drops={"too-big": 1}),
     case("IPv6 of 1520 bytes fits IPv4 of 1500 (RFC 7915 5)", NAT64,
          inside(IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53) / payload(1472)),
@@ -175,11 +195,12 @@ CASES = [
          outside(from4(bytes(1000), frag=8189)), drops={"fragment-bad": 1}),
     case("fragment but the last with a length that is no multiple of 8", NAT64, *UDP_OUT,
          outside(from4(L4[:1207], flags="MF")), drops={"fragment-bad": 1}),
-    case("fragmented echo is not translated (RFC 7915 1.2)", NAT64, *ECHO_OUT,
-         outside(IP(src=SERVER4, dst=POOL, id=3, flags="MF") /
-                 ICMP(type=0, id=PORT, seq=1) / payload(800)), drops={"fragment-icmp": 1}),
-    case("fragmented UDP without checksum is dropped (RFC 7915 4.5)", NAT64, *UDP_OUT,
-         outside(from4(ZERO_FIRST[:1208], flags="MF")), drops={"fragment-zero-checksum": 1}),
+    case("fragmented echo is not translated: the server is told (RFC 7915 1.2, 4.4)", NAT64,
+         *ECHO_OUT, outside(ECHO_FRAGMENT4), refused4(ECHO_FRAGMENT4),
+         drops={"fragment-icmp": 1}),
+    case("fragmented UDP without checksum is dropped: the server is told (RFC 7915 4.5, 4.4)",
+         NAT64, *UDP_OUT, outside(from4(ZERO_FIRST[:1208], flags="MF")),
+         refused4(from4(ZERO_FIRST[:1208], flags="MF")), drops={"fragment-zero-checksum": 1}),
     case("fragmented UDP without checksum passes when configured (RFC 7915 4.5)",
          NAT64 + "translation: {allow-zero-udp-fragments: true}\n", *UDP_OUT,
          outside(from4(ZERO_FIRST[:1208], flags="MF")),
@@ -201,18 +222,22 @@ CASES = [
          inside(IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrDestOpt() /
                 IPv6ExtHdrFragment(nh=17, id=0x12345678, m=1) / Raw(Q6[:1232])),
          to_outside(to4(Q4[:1232], flags="MF"))),
-    case("extension header behind the Fragment Header is refused (RFC 7915 5.1.1)", NAT64,
-         inside(IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(id=0x12345678, m=1) /
-                IPv6ExtHdrDestOpt() / Raw(Q6[:1232])), drops={"extension-headers": 1}),
+    case("extension header behind the Fragment Header: refused, told (RFC 7915 5.1.1, 5.4)", NAT64,
+         inside(behind_fragment(m=1)), refused6(behind_fragment(m=1)),
+         drops={"extension-headers": 1}),
+    case("the same in a later fragment is refused in silence (RFC 7915 5.1.1)", NAT64,
+         inside(behind_fragment(m=1, offset=8)), drops={"extension-headers": 1}),
+    case("AH behind the Fragment Header is refused (RFC 7915 5.1.1)", NAT64,
+         inside(IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(nh=51, id=1, m=1) /
+                Raw(bytes(800))), drops={"unknown-protocol": 1}),
     case("overlapping fragments of IPv6 (RFC 5722)", NAT64,
          inside(from6(Q6[:1232], m=1)), to_outside(to4(Q4[:1232], flags="MF")),
          inside(from6(Q6[1224:], offset=153)), drops={"fragment-overlap": 1}),
     case("first fragment of IPv6 without the transport header (RFC 7112)", NAT64,
          inside(from6(b"\x0f\xa0\x00\x35", m=0, offset=0)),
          drops={"truncated": 1}),
-    case("fragmented ICMPv6 echo is not translated (RFC 7915 1.2)", NAT64,
-         inside(IPv6(src=HOST, dst=SERVER6) / IPv6ExtHdrFragment(nh=58, id=1, m=1) /
-                Raw(b"\x80\0\0\0\0\7\0\1" + payload(800))), drops={"fragment-icmp": 1}),
+    case("fragmented ICMPv6 echo is not translated: the host is told (RFC 7915 1.2, 5.4)", NAT64,
+         inside(ECHO_FRAGMENT6), refused6(ECHO_FRAGMENT6), drops={"fragment-icmp": 1}),
 ]
 
 

@@ -143,9 +143,11 @@ CASES = [
     case("UDP without a checksum gets one (RFC 7915 4.5)", NAT64, *UDP_OUT,
          outside(IP(src=SERVER4, dst=POOL) / UDP(sport=53, dport=PORT, chksum=0) / b"answer"),
          to_inside(IPv6(src=SERVER6, dst=HOST, hlim=63) / UDP(sport=53, dport=4000) / b"answer")),
-    case("UDP without a checksum is dropped when configured (RFC 7915 4.5)",
+    case("UDP without a checksum is dropped when configured: told (RFC 7915 4.5, 4.4)",
          NAT64 + "translation: {udp-zero-checksum: drop}\n", *UDP_OUT,
          outside(IP(src=SERVER4, dst=POOL) / UDP(sport=53, dport=PORT, chksum=0) / b"answer"),
+         to_outside(IP(src=POOL, dst=SERVER4, ttl=64, id=ANY, tos=0xc0) / ICMP(type=3, code=13) /
+                    IP(src=SERVER4, dst=POOL) / UDP(sport=53, dport=PORT, chksum=0) / b"answer"),
          drops={"udp-zero-checksum": 1}),
     case("UDP over IPv6 without a checksum stays as wrong as that is (RFC 8200 8.1)", NAT64,
          inside(IPv6(src=HOST, dst=SERVER6) / UDP(sport=4000, dport=53, chksum=0) / b"q"),
