@@ -99,7 +99,7 @@ CASES = [
                    Raw(bytes(from6(DNS, src=ROUTER6)))), drops={"unmapped": 1}),
     case("without a prefix, so is an IPv4 source (RFC 7915 4.4)", EAM_ONLY,
          outside(from4(DNS, dst=EAM4)),
-         to_outside(IP(src=GATEWAY4, dst=PEER4, ttl=64, id=0, flags="DF", tos=0xc0) /
+         to_outside(IP(src=GATEWAY4, dst=PEER4, ttl=64, id=ANY, tos=0xc0) /
                     ICMP(type=3, code=13) / Raw(bytes(from4(DNS, dst=EAM4)))), drops={"unmapped": 1}),
     case("a destination that no host can have", SIIT,
          inside(from6(DNS, dst="2001:db8:17f:0:1::")), drops={"bad-address": 1}),
@@ -107,7 +107,7 @@ CASES = [
          inside(from6(DNS, dst="2001:db8:1a9:fe01:1::")), drops={"link-local": 1}),
     case("TTL expires at one hop, and not before (RFC 7915 4.1)", SIIT,
          outside(from4(DNS, ttl=1)),
-         to_outside(IP(src=GATEWAY4, dst=PEER4, ttl=64, id=0, flags="DF", tos=0xc0) /
+         to_outside(IP(src=GATEWAY4, dst=PEER4, ttl=64, id=ANY, tos=0xc0) /
                     ICMP(type=11, code=0) / Raw(bytes(from4(DNS, ttl=1)))),
          outside(from4(DNS, ttl=2)), to_inside(seen6(DNS, hlim=1)), drops={"hop-limit": 1}),
 
@@ -160,9 +160,12 @@ CASES = [
     case("a middle fragment of ICMP is dropped: its checksum cannot be (RFC 7915 1.2)", SIIT,
          outside(IP(src=PEER4, dst=HOST4, id=77, frag=100, proto=1) / Raw(bytes(64))),
          drops={"fragment-icmp": 1}),
-    case("a first fragment of UDP without a checksum (RFC 7915 4.5)", SIIT,
+    case("a first fragment of UDP without a checksum: told (RFC 7915 4.5, 4.4)", SIIT,
          outside(IP(src=PEER4, dst=HOST4, id=77, flags="MF") / UDP(sport=1, dport=2, len=100, chksum=0) /
-                 bytes(40)), drops={"fragment-zero-checksum": 1}),
+                 bytes(40)),
+         to_outside(IP(src=GATEWAY4, dst=PEER4, ttl=64, id=ANY, tos=0xc0) / ICMP(type=3, code=13) /
+                    IP(src=PEER4, dst=HOST4, id=77, flags="MF") /
+                    UDP(sport=1, dport=2, len=100, chksum=0) / bytes(40)), drops={"fragment-zero-checksum": 1}),
     case("the same where it is allowed", ZERO_FRAGMENTS,
          outside(IP(src=PEER4, dst=HOST4, id=77, flags="MF") / UDP(sport=1, dport=2, len=100, chksum=0) /
                  bytes(40)),
