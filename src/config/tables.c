@@ -180,12 +180,55 @@ static const struct list static_list = {
 };
 
 static const struct field limits_fields[] = {
-	{ "subscriber-prefix", FIELD_UNBUILT, .words = WORDS({ "auto", 0 }) },
-	{ "flows", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
-	{ "ports", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
-	{ "new-flows", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "subscriber-prefix", FIELD_NUMBER, 0, AT(struct nat64_limits, subscriber_prefix),
+	  NAT64_SUBSCRIBER_MIN, 128, .words = WORDS({ "auto", 0 }),
+	  .help = "bits; auto: 128 on the links of inside interfaces, 64 where routed" },
+	{ "flows", FIELD_NUMBER, 0, AT(struct nat64_limits, flows), 1, NAT64_LIMIT_MAX,
+	  .words = WORDS({ "off", 0 }),
+	  .help = "at a time; off: a fair share once the table is half full" },
+	{ "ports", FIELD_NUMBER, 0, AT(struct nat64_limits, ports), 1, NAT64_LIMIT_MAX,
+	  .words = WORDS({ "off", 0 }),
+	  .help = "and identifiers; off: a fair share once half of the pool is given out" },
+	{ "new-flows", FIELD_RATE, 0, AT(struct nat64_limits, new_flows), 1, NAT64_NEW_FLOWS_MAX,
+	  .words = WORDS({ "off", 0 }), .help = "500/s; those of one second may come at once" },
 };
-static const struct record limits_record = { .what = "limits", FIELDS(limits_fields) };
+static const struct record limits_record = {
+	.what = "limits", FIELDS(limits_fields), .size = sizeof(struct nat64_limits),
+};
+
+static const struct field quarantine_fields[] = {
+	{ "time", FIELD_SECONDS, 0, AT(struct nat64_quarantine, time_s), 1, NAT64_QUARANTINE_MAX_S,
+	  .words = WORDS({ "off", 0 }), .help = "until another subscriber may have a freed port" },
+	{ "ports", FIELD_NUMBER, 0, AT(struct nat64_quarantine, ports), 64, NAT64_LIMIT_MAX,
+	  .words = WORDS({ "off", 0 }),
+	  .help = "at most, of each worker; beyond it the oldest is free; off: no bound" },
+};
+static const struct record quarantine_record = {
+	.what = "the quarantine of ports", FIELDS(quarantine_fields),
+	.size = sizeof(struct nat64_quarantine),
+};
+
+static const struct field exempt_fields[] = {
+	{ "destination", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV4_ONLY,
+	  AT(struct exempt_conf, destination), .example = "203.0.113.0/24",
+	  .help = "IPv4 addresses that nobody reaches through NAT64" },
+	{ "ports", FIELD_PORTS, 0, .at = offsetof(struct exempt_conf, port_first),
+	  .size = 2 * sizeof(uint16_t), .min = 0, .max = 65535, .example = "25",
+	  .help = "of TCP and UDP; default: all, and ICMP" },
+};
+static void exempt_init(void *base)
+{
+	*(struct exempt_conf *)base = (struct exempt_conf){ .port_last = 65535 };
+}
+static const struct record exempt_record = {
+	.what = "an exempt destination", FIELDS(exempt_fields), .size = sizeof(struct exempt_conf),
+	.short_key = "destination", .flow = true, .init = exempt_init,
+};
+static const struct field exempt_item = { .kind = FIELD_RECORD, .record = &exempt_record,
+					  .size = sizeof(struct exempt_conf) };
+static const struct list exempt_list = {
+	.item = &exempt_item, COUNT(struct nat64_conf, n_exempt), .max = NAT64_EXEMPT_MAX,
+};
 
 #define TIMEOUT(key, type, member, min, max, help_text)                                            \
 	{                                                                                          \
@@ -224,8 +267,14 @@ static const struct field nat64_fields[] = {
 	  .help = "who may answer through a mapping (RFC 6146 3)" },
 	{ "static", FIELD_LIST, 0, AT(struct nat64_conf, static_entry), .list = &static_list,
 	  .help = "ways in from outside that are always open" },
-	{ "limits", FIELD_RECORD, 0, .record = &limits_record,
+	{ "exempt", FIELD_LIST, 0, AT(struct nat64_conf, exempt), .list = &exempt_list,
+	  .help = "destinations that are not translated to (RFC 6888 REQ-6)" },
+	{ "limits", FIELD_RECORD, 0, AT(struct nat64_conf, limits), .record = &limits_record,
 	  .help = "per subscriber" },
+	{ "quarantine", FIELD_RECORD, 0, AT(struct nat64_conf, quarantine),
+	  .record = &quarantine_record, .help = "freed ports rest (RFC 6888 REQ-8)" },
+	{ "port-parity", FIELD_BOOL, 0, AT(struct nat64_conf, port_parity),
+	  .help = "an even port for an even one (RFC 4787 REQ-4)" },
 	{ "timeouts", FIELD_RECORD, 0, AT(struct nat64_conf, timeouts),
 	  .record = &nat64_timeouts_record, .help = "RFC 6146 4" },
 	{ "log", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },

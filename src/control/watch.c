@@ -15,6 +15,11 @@ static const struct {
 	const char *advice;
 } watched[] = {
 	{ DROP_POOL4_EXHAUSTED, "nat64: no free port in pool4; give it more addresses or ports" },
+	{ DROP_FAIR_SHARE, "nat64: little is left, and somebody with his share of it wants more; give "
+			   "pool4 more addresses, or raise gateway.flows" },
+	{ DROP_QUOTA_FLOWS, "nat64: a subscriber has all of limits.flows" },
+	{ DROP_QUOTA_PORTS, "nat64: a subscriber has all of limits.ports" },
+	{ DROP_QUOTA_NEW_FLOWS, "nat64: a subscriber opens more than limits.new-flows" },
 	{ DROP_BIB_FULL, "nat64: the table of mappings is full; raise gateway.flows" },
 	{ DROP_FLOW_TABLE_FULL, "the flow table is full; raise gateway.flows" },
 	{ DROP_FRAGMENT_STORE_FULL, "too many datagrams in fragments at a time" },

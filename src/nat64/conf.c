@@ -228,6 +228,46 @@ static void complain_of_twins(const struct nat64_conf *c, size_t i, struct compl
 	}
 }
 
+static void complain_of_exempt(const struct nat64_conf *c, struct complaints *to)
+{
+	if (c->n_exempt > NAT64_EXEMPT_MAX)
+		complain(to, &c->exempt, "nat64.exempt", "expected at most %d entries",
+			 NAT64_EXEMPT_MAX);
+	for (size_t i = 0; i < c->n_exempt && i < NAT64_EXEMPT_MAX; i++) {
+		const struct exempt_conf *e = &c->exempt[i];
+
+		if (!prefix_is_v4(&e->destination))
+			complain(to, &e->destination, "nat64.exempt", "expected an IPv4 prefix");
+		if (e->port_first > e->port_last)
+			complain(to, &e->port_first, "nat64.exempt",
+				 "the range of ports ends before it begins");
+	}
+}
+
+static void complain_of_limits(const struct nat64_conf *c, struct complaints *to)
+{
+	const uint8_t bits = c->limits.subscriber_prefix;
+	const struct {
+		const char *key;
+		const uint32_t *value;
+		uint32_t min, max;
+	} rule[] = {
+		{ "nat64.limits.flows", &c->limits.flows, 1, NAT64_LIMIT_MAX },
+		{ "nat64.limits.ports", &c->limits.ports, 1, NAT64_LIMIT_MAX },
+		{ "nat64.limits.new-flows", &c->limits.new_flows, 1, NAT64_NEW_FLOWS_MAX },
+		{ "nat64.quarantine.time", &c->quarantine.time_s, 1, NAT64_QUARANTINE_MAX_S },
+		{ "nat64.quarantine.ports", &c->quarantine.ports, 64, NAT64_LIMIT_MAX },
+	};
+
+	if (bits && (bits < NAT64_SUBSCRIBER_MIN || bits > 128))
+		complain(to, &c->limits.subscriber_prefix, "nat64.limits.subscriber-prefix",
+			 "expected auto or %d to 128 bits, found %u", NAT64_SUBSCRIBER_MIN, bits);
+	for (size_t i = 0; i < ARRAY_LEN(rule); i++)
+		if (*rule[i].value && (*rule[i].value < rule[i].min || *rule[i].value > rule[i].max))
+			complain(to, rule[i].value, rule[i].key, "expected off or %u to %u, found %u",
+				 rule[i].min, rule[i].max, *rule[i].value);
+}
+
 static void complain_of_timeouts(const struct nat64_timeouts *t, struct complaints *to)
 {
 	const struct {
@@ -265,6 +305,8 @@ void nat64_conf_complain(const struct nat64_conf *c, struct complaints *to)
 		complain_of_static(c, &c->static_entry[i], to);
 		complain_of_twins(c, i, to);
 	}
+	complain_of_exempt(c, to);
+	complain_of_limits(c, to);
 	complain_of_timeouts(&c->timeouts, to);
 }
 

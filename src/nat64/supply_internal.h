@@ -8,6 +8,7 @@
  * *Supply* counts what this worker has of a protocol.
  */
 #pragma once
+#include "sixgate/base/pool.h"
 #include "sixgate/nat64/nat64.h"
 
 struct mapping;

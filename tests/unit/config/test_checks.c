@@ -38,15 +38,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
 	static const struct row rows[] = {
 		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
-		{ "limits", NAT64("limits: {flows: 100}"), "nat64.limits.flows", "not built yet",
-		  NAT64("limits: {flows: off}") },
-		{ "limits", NAT64("limits: {ports: 100}"), "nat64.limits.ports", "not built yet",
-		  NAT64("limits: {ports: off}") },
-		{ "limits", NAT64("limits: {new-flows: 500/s}"), "nat64.limits.new-flows",
-		  "not built yet", NAT64("limits: {new-flows: off}") },
-		{ "limits", NAT64("limits: {subscriber-prefix: 64}"),
-		  "nat64.limits.subscriber-prefix", "not built yet",
-		  NAT64("limits: {subscriber-prefix: auto}") },
 		{ "log", NAT64("log: {sink: journal, what: [port-blocks]}"), "nat64.log",
 		  "not built yet", NAT64("log: off") },
 		{ "views", DNS64("views: [{clients: 2001:db8::/48, prefix: 2001:db8:64::/96}]"),

@@ -43,6 +43,7 @@ struct random_config {
 	struct config c;
 	struct prefix nat64_prefix[2], egress6_prefix[2], exclude[2];
 	struct pool4_conf pool4[N_ITEMS];
+	struct exempt_conf exempt[N_ITEMS];
 	struct static_conf static_entry[N_ITEMS];
 	struct endpoint_conf listen[2], upstream[N_ITEMS];
 	char never_text[2][16], *never[2];
@@ -142,9 +143,19 @@ static void random_nat64(uint64_t *s, struct random_config *r)
 	random_values(s, section("nat64"), n);
 	r->nat64_prefix[0] = prefix("64:ff9b::/96", 0);
 	r->nat64_prefix[1] = prefix("2001:db8:%x::/48", 0x65);
-	*n = (struct nat64_conf){ r->nat64_prefix, 1 + (size_t)below(s, 2), r->pool4,
-				  1 + (size_t)below(s, N_ITEMS), n->allow_private, n->filtering,
-				  r->static_entry, (size_t)below(s, N_ITEMS), n->timeouts };
+	n->prefix = r->nat64_prefix;
+	n->n_prefix = 1 + (size_t)below(s, 2);
+	n->pool4 = r->pool4;
+	n->n_pool4 = 1 + (size_t)below(s, N_ITEMS);
+	n->static_entry = r->static_entry;
+	n->n_static = (size_t)below(s, N_ITEMS);
+	n->exempt = r->exempt;
+	n->n_exempt = (size_t)below(s, N_ITEMS);
+	for (unsigned i = 0; i < N_ITEMS; i++) {
+		r->exempt[i].destination = prefix("::ffff:198.51.%u.0/120", i);
+		r->exempt[i].port_first = (uint16_t)pick(s, 0, 65535);
+		r->exempt[i].port_last = (uint16_t)pick(s, r->exempt[i].port_first, 65535);
+	}
 	for (unsigned i = 0; i < N_ITEMS; i++) {
 		uint16_t first = (uint16_t)pick(s, 1, 65535);
 

@@ -340,6 +340,41 @@ static void built_alternatives_are_accepted(void **state)
 	config_free(c);
 }
 
+static void limits_quarantine_parity_and_exempt_destinations_are_read(void **state)
+{
+	struct config *c = parse_good(
+		LINKS "nat64: {pool4: outside, limits: {flows: 2000, ports: 1000, new-flows: 500/s, "
+		      "subscriber-prefix: 56}, quarantine: {time: 3m, ports: 6400}, "
+		      "port-parity: true, exempt: [203.0.113.0/24, "
+		      "{destination: 198.51.100.7, ports: 25}]}\n");
+	const struct nat64_conf *n = &c->nat64;
+
+	(void)state;
+	assert_int_equal(n->limits.flows, 2000);
+	assert_int_equal(n->limits.ports, 1000);
+	assert_int_equal(n->limits.new_flows, 500);
+	assert_int_equal(n->limits.subscriber_prefix, 56);
+	assert_int_equal(n->quarantine.time_s, 180);
+	assert_int_equal(n->quarantine.ports, 6400);
+	assert_true(n->port_parity);
+	assert_int_equal(n->n_exempt, 2);
+	assert_int_equal(n->exempt[0].destination.len, 120);
+	assert_int_equal(n->exempt[0].port_first, 0);
+	assert_int_equal(n->exempt[0].port_last, 65535);
+	assert_int_equal(n->exempt[1].destination.len, 128);
+	assert_int_equal(n->exempt[1].port_first, 25);
+	assert_int_equal(n->exempt[1].port_last, 25);
+	config_free(c);
+	c = parse_good(LINKS "nat64: {pool4: outside, exempt: 203.0.113.9, quarantine: {time: off}}\n");
+	assert_int_equal(c->nat64.n_exempt, 1);
+	assert_int_equal(c->nat64.quarantine.time_s, 0);
+	config_free(c);
+	c = parse_good(LINKS "nat64: {pool4: outside}\n");
+	assert_int_equal(c->nat64.quarantine.time_s, 120); /* RFC 6888 REQ-8 */
+	assert_int_equal(c->nat64.limits.subscriber_prefix, 0);
+	config_free(c);
+}
+
 static void dns64_takes_prefixes_and_leave_from_nat64(void **state)
 {
 	struct config *c = parse_good(LINKS "nat64: {pool4: outside, allow-private: true, prefix: "
@@ -375,6 +410,7 @@ int main(void)
 		cmocka_unit_test(udp_services_are_not_checked_unless_told),
 		cmocka_unit_test(metrics_are_on_when_written),
 		cmocka_unit_test(built_alternatives_are_accepted),
+		cmocka_unit_test(limits_quarantine_parity_and_exempt_destinations_are_read),
 		cmocka_unit_test(dns64_takes_prefixes_and_leave_from_nat64),
 	};
 	return cmocka_run_group_tests_name("config/read", tests, NULL, NULL);
