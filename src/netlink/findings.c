@@ -483,6 +483,94 @@ static void look_at_interfaces(struct looking *k)
 						  "IPv4 address to share");
 }
 
+/* ---- what the guard does not cover ---- */
+
+static bool is_data_interface(const struct netlink_facts *f, const char *name)
+{
+	for (size_t i = 0; i < f->n_interface; i++)
+		if (strcmp(f->interface[i].name, name) == 0)
+			return true;
+	for (size_t i = 0; i < N_NETLINK_DEVICES; i++)
+		if (strcmp(f->device[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_first_of_its_interface(const struct netlink_facts *f, size_t at)
+{
+	for (size_t i = 0; i < at; i++)
+		if (f->local[i].ifindex == f->local[at].ifindex &&
+		    !addr_is_link_local6(&f->local[i].addr))
+			return false;
+	return true;
+}
+
+/* Interfaces with an address, which the kernel therefore forwards from and to. */
+static void look_at_third_interfaces(struct looking *k)
+{
+	const struct netlink_facts *f = k->in->facts;
+	char names[256] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < f->n_local; i++) {
+		const struct netlink_local *l = &f->local[i];
+
+		if (strcmp(l->interface, "lo") == 0 || addr_is_link_local6(&l->addr) ||
+		    is_data_interface(f, l->interface) || !is_first_of_its_interface(f, i) ||
+		    len + INTERFACE_NAME_MAX + 2 > sizeof(names))
+			continue;
+		len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%s", len ? ", " : "",
+					l->interface);
+	}
+	if (len)
+		found(k, NETLINK_NOTICE,
+		      "neither inside nor outside: %s. What the kernel forwards between there and the "
+		      "inside is not guarded: name it in interfaces:, or drop it in the host's firewall",
+		      names);
+}
+
+static bool node_is_guarded(const struct config *c, const struct addr *node)
+{
+	if (addr_is_v4(node) || !c->has_egress6)
+		return false;
+	for (size_t i = 0; i < c->egress6.n_prefix; i++)
+		if (prefix_contains(&c->egress6.prefix[i], node))
+			return true;
+	return c->egress6.follow_inside;
+}
+
+/* Clients are meant to come by the VIPs; a route to the nodes themselves leads past us. */
+static void look_at_nodes(struct looking *k)
+{
+	const struct config *c = k->in->conf;
+	char first[ADDR_TEXT_MAX] = "";
+	size_t n = 0;
+
+	for (size_t s = 0; c->has_services && s < c->services.n_service; s++)
+		for (size_t i = 0; i < c->services.service[s].n_node; i++) {
+			const struct addr *node = &c->services.service[s].node[i].address;
+
+			if (!node_is_guarded(c, node) && n++ == 0)
+				addr_format(node, first);
+		}
+	if (n)
+		found(k, NETLINK_NOTICE,
+		      "services: the own addresses of %zu nodes (%s%s) are not guarded: who has a route "
+		      "to them gets there past us. Switch on egress6 for IPv6; drop it in the host's "
+		      "firewall for IPv4",
+		      n, first, n > 1 ? ", ..." : "");
+}
+
+static void look_at_manage(struct looking *k)
+{
+	if (!k->plan->manage)
+		found(k, NETLINK_NOTICE,
+		      "interfaces.manage is false: rules, routes, proxy neighbours and forwarding are "
+		      "not set up by us; without them no packet comes to %s and %s",
+		      k->plan->device[NETLINK_DEVICE_INSIDE].name,
+		      k->plan->device[NETLINK_DEVICE_OUTSIDE].name);
+}
+
 size_t netlink_findings(const struct netlink_input *in, const struct netlink_plan *plan,
 			struct netlink_finding *out, size_t max)
 {
@@ -492,6 +580,9 @@ size_t netlink_findings(const struct netlink_input *in, const struct netlink_pla
 		found(&k, NETLINK_REFUSE, "%s", plan->conflict);
 	look_at_ephemeral_ports(&k);
 	look_at_interfaces(&k);
+	look_at_manage(&k);
+	look_at_third_interfaces(&k);
+	look_at_nodes(&k);
 	look_at_firewall(&k);
 	look_at_legacy_iptables(&k);
 	look_at_tracking(&k);

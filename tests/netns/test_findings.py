@@ -154,3 +154,40 @@ def test_missing_interfaces_and_routes(lab, program):
     for words in ("interface lan9 is missing", "interface wan0 is down", "no IPv4 default route",
                   "no IPv6 default route"):
         assert words in text
+
+
+def test_a_shared_address_that_is_not_there(lab, program):
+    lab.router("ip -4 addr flush dev wan0")
+    assert [x for x in findings(lab, program, *SHARED)
+            if x.startswith("warning") and "no outside interface has an IPv4 address to share" in x]
+
+
+def test_what_is_left_to_the_operator(lab, program):
+    (line,) = findings(lab, program, *CONF, "manage=0")
+    assert line.startswith("notice") and "interfaces.manage is false" in line
+
+
+def test_a_third_interface_is_not_guarded(lab, program):
+    lab.router("ip link add dmz0 type veth peer name bare0")
+    for dev in ("dmz0", "bare0"):
+        lab.router(f"ip link set {dev} up")
+    assert findings(lab, program, *CONF) == []  # link-local addresses alone are not forwarded
+    for address in ("192.0.2.1/24", "2001:db8:d::1/64"):
+        lab.router(f"ip addr add {address} dev dmz0")
+    (line,) = findings(lab, program, *CONF)
+    assert line.startswith("notice") and "neither inside nor outside: dmz0." in line
+
+
+NODES = ("inside=lan0", "outside=wan0", "vip=198.51.100.20", "vip=2001:db8:f::20", "source=198.51.100.21",
+         "embed=2001:db8:64:20::/96", "node=2001:db8:1::2,9000")
+
+
+def test_nodes_that_nobody_guards(lab, program):
+    (line,) = findings(lab, program, *NODES)
+    assert line.startswith("notice") and "addresses of 1 nodes (2001:db8:1::2) are not guarded" in line
+    assert findings(lab, program, *NODES, "egress6=inside") == []
+    assert findings(lab, program, *NODES, "egress6=2001:db8:1::/64") == []
+    (line,) = findings(lab, program, *NODES, "egress6=2001:db8:2::/64")
+    assert "2001:db8:1::2" in line
+    (line,) = findings(lab, program, *NODES, "egress6=inside", "node=10.0.0.2,9000")
+    assert "addresses of 1 nodes (10.0.0.2) are not guarded" in line
