@@ -41,6 +41,8 @@ struct verdict classify__check_side(const struct snapshot *s, const struct packe
 static struct verdict ask_services(struct worker *w, const struct snapshot *s,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
 {
+	if (services_claims_vip(s->services, &p->key.dst) && answer__is_echo_request(p))
+		return verdict_drop(DROP_CONSUMED);
 	if (services_claims_vip(s->services, &p->key.dst))
 		return services_admit(w->services, s->services, &s->steer, &w->flows, p, plan,
 				      now_ms);
@@ -51,12 +53,22 @@ static struct verdict ask_services(struct worker *w, const struct snapshot *s,
 	return verdict_continue();
 }
 
+/* RFC 5508 REQ-10: an echo request that no mapping takes is for the pool address itself. */
+static struct verdict ask_pool4(struct worker *w, const struct snapshot *s, const struct packet *p,
+				struct flow_plan *plan, uint64_t now_ms)
+{
+	struct verdict v = nat64_admit_outside(w->nat64, s->nat64, p, plan, now_ms);
+
+	return v.why == DROP_NO_BIB_ENTRY && answer__is_echo_request(p) ?
+		       verdict_drop(DROP_CONSUMED) : v;
+}
+
 static struct verdict ask_nat64(struct worker *w, const struct snapshot *s, const struct packet *p,
 				struct flow_plan *plan, uint64_t now_ms)
 {
 	if (addr_is_v4(&p->key.dst)) {
 		if (p->side == SIDE_OUTSIDE && nat64_claims_pool4(s->nat64, &p->key.dst))
-			return nat64_admit_outside(w->nat64, s->nat64, p, plan, now_ms);
+			return ask_pool4(w, s, p, plan, now_ms);
 		return verdict_continue();
 	}
 	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL)) {
@@ -195,5 +207,7 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 	session__start(w, s, out->index, p, now_ms);
 	if (unlikely(w->traced))
 		trace__opened(w, out->index, out->dir);
+	if (unlikely(syns_count(w->syns)))
+		session__meet_syn(w, out->index, plan.dir);
 	return verdict_continue();
 }

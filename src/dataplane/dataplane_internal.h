@@ -68,6 +68,28 @@ void session__end(struct worker *w, uint32_t index, uint64_t now_ms);
 void session__reset_both(struct worker *w, const struct flow *f);
 bool session__stale(struct worker *w, const struct snapshot *s, const struct flow *f);
 
+/* An inside host opens what a kept SYN waits for, or the SYN is let in after all. */
+void session__meet_syn(struct worker *w, uint32_t index, unsigned dir);
+
+/* answer.c: what we say ourselves; RFC 4443 2.4 (f): limited in rate. */
+void answer__drop(struct worker *w, const struct snapshot *s, const struct packet *p,
+		  uint64_t now_ms);
+bool answer__is_echo_request(const struct packet *p);
+/* @p is an echo request for an address of ours. Return: what becomes of it. */
+struct verdict answer__echo(struct worker *w, const struct snapshot *s, const struct packet *p,
+			    uint64_t now_ms);
+/* @p was refused with @v: a first SYN may be kept for a while. */
+struct verdict answer__refused(struct worker *w, const struct packet *p, struct verdict v,
+			       uint64_t now_ms);
+/* Kept SYNs whose time is over. Return: true if others still wait. */
+bool answer__overdue_syns(struct worker *w, const struct snapshot *s, uint64_t now_ms);
+
+/* pipeline.c */
+struct verdict pipeline__go_round(struct worker *w, const struct snapshot *s, struct packet *p,
+				  uint64_t now_ms);
+void pipeline__finish(struct worker *w, const struct snapshot *s, struct packet *p,
+		      struct verdict v, uint64_t now_ms);
+
 /* timers.c */
 void timers__use_snapshot(struct worker *w, const struct snapshot *s);
 

@@ -58,8 +58,8 @@ static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, c
 }
 
 /* Out of one flow, into another: as from outside, by the owner of the second flow. */
-static struct verdict go_round(struct worker *w, const struct snapshot *s, struct packet *p,
-			       uint64_t now_ms)
+struct verdict pipeline__go_round(struct worker *w, const struct snapshot *s, struct packet *p,
+				  uint64_t now_ms)
 {
 	struct verdict v;
 
@@ -75,8 +75,6 @@ static struct verdict go_round(struct worker *w, const struct snapshot *s, struc
 	return run_one(w, s, p, now_ms);
 }
 
-static void finish(struct worker *w, const struct snapshot *s, struct packet *p, struct verdict v);
-
 /* What was cut goes round piece by piece, also when the rest of it was refused. */
 static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct packet *p,
 			      struct verdict v, uint16_t made_from, uint64_t now_ms)
@@ -84,10 +82,12 @@ static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct
 	uint16_t made_to = w->out.n;
 
 	if (v.next == VERDICT_FORWARD)
-		return go_round(w, s, p, now_ms);
+		return pipeline__go_round(w, s, p, now_ms);
 	for (uint16_t i = made_from; i < made_to; i++)
 		if (w->out.packet[i].verdict.next == VERDICT_FORWARD)
-			finish(w, s, &w->out.packet[i], go_round(w, s, &w->out.packet[i], now_ms));
+			pipeline__finish(w, s, &w->out.packet[i],
+					 pipeline__go_round(w, s, &w->out.packet[i], now_ms),
+					 now_ms);
 	return v;
 }
 
@@ -103,13 +103,13 @@ static struct verdict drop_stale(struct worker *w, uint32_t index, uint64_t now_
 
 /* A SYN that was refused goes to another node as the client sent it. */
 static void send_again(struct worker *w, const struct snapshot *s, uint32_t index,
-		       struct packet *again)
+		       struct packet *again, uint64_t now_ms)
 {
 	struct verdict v = packet_parse(again);
 
 	if (v.next == VERDICT_CONTINUE)
 		v = rewrite_with(w, s, &w->flows.flow[index], 0, again);
-	finish(w, s, again, v);
+	pipeline__finish(w, s, again, v, now_ms);
 }
 
 static struct verdict service_event(struct worker *w, const struct snapshot *s, uint32_t index,
@@ -124,7 +124,7 @@ static struct verdict service_event(struct worker *w, const struct snapshot *s, 
 	if (f->object != node)
 		count(w, COUNT_SERVICE_MOVES, 1);
 	if (again)
-		send_again(w, s, index, again);
+		send_again(w, s, index, again, now_ms);
 	return v;
 }
 
@@ -200,7 +200,8 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 	}
 	v = classify__open(w, s, p, now_ms, &d);
 	if (v.next != VERDICT_CONTINUE)
-		return v;
+		return v.why == DROP_CONSUMED ? answer__echo(w, s, p, now_ms) :
+						answer__refused(w, p, v, now_ms);
 	if (unlikely(d.index == FLOW_NONE))
 		return rewrite_once(w, s, p, &d.once, now_ms);
 	return in_flow(w, s, d.index, d.dir, p, now_ms);
@@ -263,26 +264,15 @@ static struct verdict run_one(struct worker *w, const struct snapshot *s, struct
 	return run_owned(w, s, p, now_ms);
 }
 
-static void reply(struct worker *w, const struct snapshot *s, const struct packet *p)
-{
-	if (w->tokens == 0) {
-		count(w, COUNT_ERRORS_LIMITED, 1);
-		return;
-	}
-	if (reply_build(&s->env, &w->translate, p, &w->out)) {
-		w->tokens--;
-		count(w, COUNT_ERRORS_SENT, 1);
-	}
-}
-
-static void finish(struct worker *w, const struct snapshot *s, struct packet *p, struct verdict v)
+void pipeline__finish(struct worker *w, const struct snapshot *s, struct packet *p,
+		      struct verdict v, uint64_t now_ms)
 {
 	p->verdict = v;
 	if (likely(v.next != VERDICT_DROP))
 		return;
 	counter_add(&w->drop[v.why], 1);
 	if (v.reply != REPLY_NONE)
-		reply(w, s, p);
+		answer__drop(w, s, p, now_ms);
 }
 
 /* What waited for this first fragment follows it. */
@@ -295,9 +285,10 @@ static void run_waiting(struct worker *w, const struct snapshot *s, const struct
 		unsigned owner = owner_of_tuple(&s->steer, &p->key, (enum side)p->side);
 
 		p->hash = tuple_hash(&w->flows.key, &p->key);
-		finish(w, s, p,
-		       owner != w->id ? handoff__send(w, p, owner, true) :
-					run_owned(w, s, p, now_ms));
+		pipeline__finish(w, s, p,
+				 owner != w->id ? handoff__send(w, p, owner, true) :
+						  run_owned(w, s, p, now_ms),
+				 now_ms);
 	}
 }
 
@@ -308,11 +299,11 @@ static void run_and_finish(struct worker *w, const struct snapshot *s, struct pa
 	struct packet first;
 
 	if (likely(!(p->flags & PACKET_FIRST_FRAGMENT))) {
-		finish(w, s, p, run_one(w, s, p, now_ms));
+		pipeline__finish(w, s, p, run_one(w, s, p, now_ms), now_ms);
 		return;
 	}
 	first = *p;
-	finish(w, s, p, run_one(w, s, p, now_ms));
+	pipeline__finish(w, s, p, run_one(w, s, p, now_ms), now_ms);
 	run_waiting(w, s, &first, now_ms);
 }
 
@@ -352,7 +343,7 @@ static void run_parsed(struct worker *w, const struct snapshot *s, struct packet
 	if (likely(p->verdict.next == VERDICT_CONTINUE))
 		run_and_finish(w, s, p, now_ms);
 	else
-		finish(w, s, p, p->verdict);
+		pipeline__finish(w, s, p, p->verdict, now_ms);
 }
 
 static void run_shown(struct worker *w, const struct snapshot *s, struct packet *p, uint64_t now_ms)
@@ -385,9 +376,9 @@ static void take_parsed(struct worker *w, const struct snapshot *s, struct packe
 			bool resolved, uint64_t now_ms)
 {
 	if (p->verdict.next != VERDICT_CONTINUE)
-		finish(w, s, p, p->verdict);
+		pipeline__finish(w, s, p, p->verdict, now_ms);
 	else if (resolved)
-		finish(w, s, p, run_owned(w, s, p, now_ms));
+		pipeline__finish(w, s, p, run_owned(w, s, p, now_ms), now_ms);
 	else
 		run_and_finish(w, s, p, now_ms);
 }

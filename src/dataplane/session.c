@@ -261,6 +261,20 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		wheel_add(&w->wheel, index);
 }
 
+/* RFC 6146 3.5.2.2, V4 INIT: a V6 SYN establishes. One that comes from outside again and is let in
+ * now only takes the place of its copy. */
+void session__meet_syn(struct worker *w, uint32_t index, unsigned dir)
+{
+	struct flow *f = &w->flows.flow[index];
+	uint32_t seq;
+
+	if (f->policy != POLICY_NAT64 || !syns_take(w->syns, &f->key[1], &seq) || dir != 0)
+		return;
+	f->state = TCP_V4_INIT;
+	f->seq_next[1] = seq + 1;
+	count(w, COUNT_SIMULTANEOUS_OPENS, 1);
+}
+
 static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];

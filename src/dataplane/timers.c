@@ -14,6 +14,11 @@ void timers__use_snapshot(struct worker *w, const struct snapshot *s)
 	w->sweep_at = 0;
 }
 
+static uint32_t filled(uint32_t tokens, uint64_t add)
+{
+	return add > ERROR_BURST - tokens ? ERROR_BURST : tokens + (uint32_t)add;
+}
+
 static void refill_tokens(struct worker *w, const struct snapshot *s, uint64_t now_ms)
 {
 	uint64_t add = (now_ms - w->tokens_ms) * s->error_rate / 1000;
@@ -21,7 +26,8 @@ static void refill_tokens(struct worker *w, const struct snapshot *s, uint64_t n
 	if (!add)
 		return;
 	w->tokens_ms = now_ms;
-	w->tokens = add > ERROR_BURST - w->tokens ? ERROR_BURST : w->tokens + (uint32_t)add;
+	w->tokens = filled(w->tokens, add);
+	w->echo_tokens = filled(w->echo_tokens, add);
 }
 
 static bool sweep(struct worker *w, const struct snapshot *s, uint64_t now_ms)
@@ -61,7 +67,7 @@ static void expire_flows(struct worker *w, const struct snapshot *s, uint64_t no
 
 uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now_ms)
 {
-	bool again = false;
+	bool again = false, waiting;
 	uint32_t ticks;
 
 	outbox_reset(&w->out);
@@ -73,6 +79,7 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 	expire_flows(w, s, now_ms, &again);
 	if (w->nat64 && s->nat64)
 		again |= nat64_advance(w->nat64, now_ms);
+	waiting = answer__overdue_syns(w, s, now_ms) || session__n_incomplete(w);
 	fragments_expire(w->fragments, now_ms, s->nat64_timeouts.fragment_s * 1000, FRAGMENT_HELD);
 	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));
 	counter_set(&w->flows_used, w->flows.pool.used);
@@ -80,6 +87,6 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 		counter_set(&w->mappings_used, nat64_mappings(w->nat64));
 	if (again)
 		return 0;
-	ticks = session__n_incomplete(w) ? 8 : wheel_next(&w->wheel, wheel_tick(now_ms));
+	ticks = waiting ? 8 : wheel_next(&w->wheel, wheel_tick(now_ms));
 	return ticks > 64 ? 64u << WHEEL_TICK_SHIFT : ticks << WHEEL_TICK_SHIFT;
 }

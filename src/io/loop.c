@@ -189,6 +189,7 @@ void worker_loop_run(struct worker_loop *l)
 		wake_peers(l, &handed);
 		io__send_outbox(w, l->port);
 		next_ms = timers_advance(w, s, now_ms);
+		wake_peers(l, &handed);
 		io__send_outbox(w, l->port);
 		if (b->n == 0 && n_taken == 0 && next_ms > 0)
 			sleep_until_work(l, s, now_ms, next_ms);

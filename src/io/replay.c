@@ -31,17 +31,17 @@ static void run_rings(struct player *p)
 }
 
 /* Return: ms until the first of them wants to be called again. */
-static uint32_t advance_all(struct player *p, bool *has_flows)
+static uint32_t advance_all(struct player *p, bool *has_timers)
 {
 	const struct replay *r = p->r;
 	uint32_t wait_ms = UINT32_MAX;
 
-	*has_flows = false;
+	*has_timers = false;
 	for (unsigned i = 0; i < r->n_workers; i++) {
 		uint32_t ms = timers_advance(r->worker[i], r->snapshot, p->now_ms);
 
 		wait_ms = ms < wait_ms ? ms : wait_ms;
-		*has_flows |= r->worker[i]->flows.pool.used > 0;
+		*has_timers |= r->worker[i]->flows.pool.used > 0 || syns_count(r->worker[i]->syns) > 0;
 		io__send_outbox(r->worker[i], r->port);
 	}
 	return wait_ms;
@@ -50,16 +50,17 @@ static uint32_t advance_all(struct player *p, bool *has_flows)
 static void run_timers(struct player *p, uint64_t until_ms)
 {
 	for (;;) {
-		bool has_flows;
+		bool has_timers;
 		uint32_t wait_ms;
 
 		pcap_port_set_clock(p->r->port, p->origin_ns + (p->now_ms - FIRST_MS) * NS_PER_MS);
-		wait_ms = advance_all(p, &has_flows);
+		wait_ms = advance_all(p, &has_timers);
+		run_rings(p);
 		if (wait_ms == 0)
 			continue;
 		if (p->now_ms == until_ms)
 			return;
-		if (until_ms - p->now_ms > wait_ms && has_flows)
+		if (until_ms - p->now_ms > wait_ms && has_timers)
 			p->now_ms += wait_ms;
 		else
 			p->now_ms = until_ms;

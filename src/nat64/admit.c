@@ -6,8 +6,8 @@
  * endpoint-independent, or address-dependent where configured. Sessions begin only with a packet
  * that can begin one: a SYN, any UDP packet, an echo request.
  *
- * Not here: a V4 SYN without a mapping is dropped instead of stored for a simultaneous open
- * (3.5.2.2, CLOSED); errors never come here.
+ * Not here: a V4 SYN that is refused is kept for a simultaneous open by the data plane (3.5.2.2,
+ * CLOSED); errors never come here.
  */
 #include "nat64_internal.h"
 #include "sixgate/flow/tcp.h"

@@ -176,6 +176,52 @@ bool reply_build(const struct translate_env *env, struct translate_state *st,
 	return !addr_equal(own, &unknown) && build_error(st, p, own, out);
 }
 
+static void put_echo_head(uint8_t *ip, const struct packet *p, struct translate_state *st,
+			  uint32_t l4_len)
+{
+	uint8_t tos = p->tclass & 0xfc; /* RFC 1349 5: that of the request; ECN is the link's */
+
+	struct ip4_head h = { .src = packet_destination(p),
+			      .dst = packet_source(p),
+			      .total = (uint16_t)(IP4_LEN + l4_len),
+			      .tos = tos,
+			      .ttl = REPLY_TTL,
+			      .proto = IPPROTO_ICMP };
+
+	if (p->family == 4) {
+		h.id = translate__ident(st, &h);
+		translate__put_ip4(ip, &h);
+		return;
+	}
+	translate__put_ip6(ip, &(struct ip6_head){ .src = h.src,
+						   .dst = h.dst,
+						   .payload = l4_len,
+						   .tclass = tos,
+						   .next = IPPROTO_ICMPV6,
+						   .hops = REPLY_TTL });
+}
+
+struct packet *echo_reply_build(struct translate_state *st, const struct packet *p,
+				struct outbox *out)
+{
+	uint32_t head = p->family == 4 ? IP4_LEN : IP6_LEN, l4_len = p->len - p->l4_at;
+	uint8_t type = p->family == 4 ? ICMP4_TYPE_ECHO_REPLY : ICMP6_TYPE_ECHO_REPLY;
+	struct packet *q = outbox_add(out, head + l4_len);
+	uint8_t *icmp;
+
+	if (!q)
+		return NULL;
+	icmp = q->data + head;
+	memcpy(icmp, p->data + p->l4_at, l4_len);
+	icmp[0] = type;
+	checksum_apply(icmp + 2, checksum_delta(be16_from((uint16_t)(type << 8)).raw,
+						be16_from((uint16_t)(p->icmp_type << 8)).raw));
+	put_echo_head(q->data, p, st, l4_len);
+	q->side = q->out_side = p->side;
+	q->verdict = verdict_forward();
+	return q;
+}
+
 struct packet *tcp_segment_build(const struct tuple *t, uint32_t seq, uint32_t ack, uint8_t flags,
 				 uint8_t out_side, struct outbox *out)
 {

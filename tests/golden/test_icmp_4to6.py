@@ -11,6 +11,11 @@ from net import HOST, NAT64, POOL, PORT, ROUTER4, ROUTER6, SERVER4, SERVER6, UDP
 SEEN4 = IP(src=POOL, dst=SERVER4, ttl=61, id=99) / UDP(sport=PORT, dport=53) / b"question"
 SEEN6 = IPv6(src=HOST, dst=SERVER6, hlim=61) / UDP(sport=4000, dport=53) / b"question"
 
+PING = (
+    inside(IPv6(src=HOST, dst=SERVER6) / ICMPv6EchoRequest(id=77, seq=1)),
+    to_outside(IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) / ICMP(type=8, id=PORT, seq=1)),
+)
+
 
 def error4(icmp, embedded=SEEN4):
     return outside(IP(src=ROUTER4, dst=POOL, ttl=250) / icmp / embedded)
@@ -123,9 +128,18 @@ CASES = [
     case("queries other than echo are dropped in silence (RFC 7915 4.2)", NAT64, *ECHO_OUT,
          *[outside(IP(src=SERVER4, dst=POOL) / ICMP(type=t, id=PORT, seq=1))
            for t in (9, 10, 13, 14, 15, 16, 17, 18)], drops={"icmp-type": 8}),
-    case("echo request from outside reaches nobody without a mapping (RFC 6146 3.5.3)", NAT64,
-         outside(IP(src=SERVER4, dst=POOL) / ICMP(type=8, id=PORT, seq=1)),
+    case("echo request that no mapping takes is answered by the pool address (RFC 5508 REQ-10)",
+         NAT64, outside(IP(src=SERVER4, dst=POOL, tos=0x2b) /
+                        ICMP(type=8, id=PORT, seq=1) / b"is it you?"),
+         to_outside(IP(src=POOL, dst=SERVER4, tos=0x28, ttl=64, id=ANY) /
+                    ICMP(type=0, id=PORT, seq=1) / b"is it you?"), counts={"echoes_answered": 1}),
+    case("echo reply that no mapping takes reaches nobody (RFC 6146 3.5.3)", NAT64,
+         outside(IP(src=SERVER4, dst=POOL) / ICMP(type=0, id=PORT, seq=1)),
          drops={"no-bib-entry": 1}),
+    case("echo request is the host's where a mapping takes it (RFC 6146 3.5.3)", NAT64, *PING,
+         outside(IP(src="192.0.2.99", dst=POOL) / ICMP(type=8, id=PORT, seq=1)),
+         to_inside(IPv6(src="2001:db8:64::192.0.2.99", dst=HOST, hlim=63) /
+                   ICMPv6EchoRequest(id=77, seq=1)), counts={"echoes_answered": 0}),
     case("IGMP is dropped (RFC 7915 4.2)", NAT64,
          outside(IP(src=SERVER4, dst=POOL, proto=2) / bytes.fromhex("1164ee9b00000000")),
          drops={"unknown-protocol": 1}),

@@ -208,6 +208,7 @@ void gateway_advance(struct gateway *g, uint64_t ms)
 				keep_all(g, g->worker[i]);
 			} while (wait == 0);
 		}
+		run_until_quiet(g);
 	} while (g->now_ms < end);
 }
 

@@ -12,6 +12,7 @@
 #include "sixgate/dataplane/snapshot.h"
 #include "sixgate/dataplane/trace.h"
 #include "sixgate/flow/fragments.h"
+#include "sixgate/flow/syns.h"
 #include "sixgate/flow/table.h"
 #include "sixgate/flow/wheel.h"
 
@@ -37,6 +38,10 @@
 	_(ERRORS_SENT, "errors_sent", "ICMP errors and resets sent back with a drop")              \
 	_(ERRORS_LIMITED, "errors_limited", "ICMP errors not sent, over the rate limit")           \
 	_(RESETS_SENT, "resets_sent", "TCP resets sent to both ends of ended service flows")       \
+	_(SYNS_KEPT, "syns_kept", "first SYNs from outside kept for a while; RFC 6146 3.5.2.2")    \
+	_(SIMULTANEOUS_OPENS, "simultaneous_opens", "kept SYNs that the inside host opened to")    \
+	_(ECHOES_ANSWERED, "echoes_answered", "echo requests to VIPs and pool addresses answered") \
+	_(ECHOES_LIMITED, "echoes_limited", "echo requests not answered, over the rate limit")     \
 	_(PROBES_SENT, "probes_sent", "probes of idle TCP sessions; RFC 6146 3.5.2.2")             \
 	_(SERVICE_MOVES, "service_moves", "connection attempts moved to another node")
 
@@ -78,7 +83,9 @@ struct flow_queue {
  * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
  * @seen_generation: snapshot of the last call: to notice a change
  * @trace_on: packets are looked at for the trace; @traced: the one in hand is to be shown
- * @tokens: ICMP errors that may be sent now; refilled with time
+ * @syns:   first SYNs from outside that wait for one from inside
+ * @tokens, @echo_tokens: ICMP errors, and answers to echo requests, that may be sent now; refilled
+ *          with time
  */
 struct worker {
 	struct flow_table flows;
@@ -87,12 +94,13 @@ struct worker {
 	struct nat64 *nat64;
 	struct services *services;
 	struct fragments *fragments;
+	struct syns *syns;
 	struct outbox out;
 	uint64_t seen_generation;
 	bool trace_on, traced;
 	unsigned id, n_workers;
 	struct handoff *to[STEER_WORKERS_MAX], *from[STEER_WORKERS_MAX];
-	uint32_t tokens;
+	uint32_t tokens, echo_tokens;
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
 	struct flow_queue incomplete[2]; /* [1] is the services' */

@@ -134,6 +134,12 @@ struct verdict translate_packet(const struct translate_env *env, struct translat
 bool reply_build(const struct translate_env *env, struct translate_state *st,
 		 const struct packet *p, struct outbox *out);
 
+/** echo_reply_build() - the answer of an address of ours to the echo request @p (RFC 1122 3.2.2.6,
+ *  RFC 4443 4.2): its data and checksum, right or wrong, in a header without options. @p: whole,
+ *  not a fragment. Return: NULL when @out is full; verdict forward, side and out_side are @p's. */
+struct packet *echo_reply_build(struct translate_state *st, const struct packet *p,
+				struct outbox *out);
+
 /** tcp_segment_build() - a bare TCP segment (reset or probe) for @t without options or payload,
  *  TTL 64. @flags: the TCP flags byte. @seq, @ack: host order. Return: NULL when @out is full;
  *  verdict forward and @out_side are set. */
