@@ -176,7 +176,7 @@ static const char *address_words(const struct field *f, bool prefix)
 	if (f->flags & FIELD_IPV6_ONLY)
 		return prefix ? "an IPv6 prefix like 2001:db8::/32" : "an IPv6 address";
 	if (f->flags & FIELD_IPV4_ONLY)
-		return "an IPv4 address";
+		return prefix ? "an IPv4 prefix like 192.0.2.0/24" : "an IPv4 address";
 	return prefix ? "a prefix like 192.0.2.0/24 or 2001:db8::/32" :
 			"an IPv4 or IPv6 address";
 }

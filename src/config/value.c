@@ -265,6 +265,8 @@ static int read_prefix(const struct field *f, const char *text, void *member, st
 		return -EINVAL;
 	if (f->flags & FIELD_IPV6_ONLY && !strchr(text, ':'))
 		return -EINVAL;
+	if (f->flags & FIELD_IPV4_ONLY && strchr(text, ':'))
+		return -EINVAL;
 	memset(member, 0, sizeof(p));
 	memcpy(member, &p.addr, sizeof(p.addr));
 	((struct prefix *)member)->len = p.len;

@@ -90,6 +90,7 @@ static void every_job_needs_an_inside_and_an_outside_interface(void **state)
 	static const char *const jobs[] = {
 		"nat64: {pool4: outside}\n",
 		"egress6: {prefixes: inside}\n",
+		"siit: {prefix: 2001:db8:100::/40}\n",
 		"dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96, allow-outside: true}\n",
 		"services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "
 		"{name: n, address: 192.0.2.2}}]\n",
@@ -161,6 +162,79 @@ static void nat64_that_cannot_work_is_refused(void **state)
 	(void)state;
 	ASSERT_ROWS(rows);
 #undef STATIC
+}
+
+static void siit_that_cannot_work_is_refused(void **state)
+{
+#define SIIT(text) LINKS "siit: {" text "}\n"
+#define EAM(v4, v6) SIIT("eam: [{v4: " v4 ", v6: '" v6 "'}]")
+#define CLAT(plat, source, hosts) SIIT("clat: {plat-prefix: " plat ", source: '" source "', hosts: " hosts "}")
+	static const struct row rows[] = {
+		{ "nothing to translate", SIIT("hairpin: simple"), "siit", "expected `prefix`, `eam` or `clat`",
+		  SIIT("hairpin: simple, prefix: 2001:db8:100::/40") },
+		{ "a length that RFC 6052 does not know", SIIT("prefix: 2001:db8:100::/41"), "siit.prefix",
+		  "the length must be 32, 40, 48, 56, 64 or 96", SIIT("prefix: 2001:db8:100::/40") },
+		{ "RFC 7757 3.2: a shorter suffix in IPv6", EAM("192.0.2.0/24", "2001:db8::/121"),
+		  "siit.eam[0].v6", "leaves 7 bits for a suffix of 8", EAM("192.0.2.0/24", "2001:db8::/120") },
+		{ "a mapping without its other side", SIIT("eam: [{v4: 192.0.2.0/24}]"), "siit.eam[0]",
+		  "`v6` is missing", NULL },
+		{ "families swapped", EAM("2001:db8::/120", "2001:db8::/120"), "siit.eam[0].v4",
+		  "expected an IPv4 prefix", NULL },
+		{ "IPv4 in the form of IPv6", EAM("::ffff:192.0.2.0/120", "2001:db8::/120"), "siit.eam[0].v4",
+		  "expected an IPv4 prefix", NULL },
+		{ "mapped twice", SIIT("eam: [{v4: 192.0.2.1, v6: 2001:db8::1}, {v4: 192.0.2.1, v6: 2001:db8::2}]"),
+		  "siit.eam[1].v4", "entry 1 has the same prefix",
+		  SIIT("eam: [{v4: 192.0.2.1, v6: 2001:db8::1}, {v4: 192.0.2.2, v6: 2001:db8::2}]") },
+		{ "a CLAT with one address and many hosts", CLAT("64:ff9b::/96", "2001:db8::1", "192.168.0.0/24"),
+		  "siit.clat.hosts", "expected one IPv4 address",
+		  CLAT("64:ff9b::/96", "2001:db8::1", "192.0.0.1") },
+		{ "a CLAT under its PLAT", CLAT("2001:db8::/32", "2001:db8:464::/96", "192.168.0.0/24"),
+		  "siit.clat.source", "overlaps plat-prefix",
+		  CLAT("2001:db8::/32", "2001:db9:464::/96", "192.168.0.0/24") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef SIIT
+#undef EAM
+#undef CLAT
+}
+
+static void siit_that_meets_another_section_is_refused(void **state)
+{
+#define WITH_NAT64(text) LINKS "nat64: {prefix: '2001:db8:64::/96', pool4: 198.51.100.8/30}\nsiit: {" text "}\n"
+#define WITH_SERVICE(vip, more, text)                                                              \
+	LINKS "services: [{name: a, addresses: ['" vip "'], port: 80, nodes: "                       \
+	      "{name: n, address: 2001:db8:5::1}" more "}]\nsiit: {" text "}\n"
+#define PREFIX "prefix: 2001:db8:100::/40"
+	static const struct row rows[] = {
+		{ "prefix over NAT64's", WITH_NAT64("prefix: 2001:db8::/32"), "siit.prefix",
+		  "overlaps a NAT64 prefix", WITH_NAT64(PREFIX) },
+		{ "a mapped address in the pool", WITH_NAT64("eam: [{v4: 198.51.100.11, v6: 2001:db8:3::1}]"),
+		  "siit.eam[0].v4", "is in nat64.pool4", WITH_NAT64("eam: [{v4: 198.51.100.12, v6: 2001:db8:3::1}]") },
+		{ "mapped addresses around the pool", WITH_NAT64("eam: [{v4: 198.51.100.0/24, v6: '2001:db8:3::/120'}]"),
+		  "siit.eam[0].v4", "is in nat64.pool4", NULL },
+		{ "a mapping under NAT64's prefix", WITH_NAT64("eam: [{v4: 192.0.2.1, v6: 2001:db8:64::1}]"),
+		  "siit.eam[0].v6", "overlaps a NAT64 prefix", NULL },
+		{ "our own NAT64 is no PLAT",
+		  WITH_NAT64("clat: {plat-prefix: '2001:db8:64::/96', source: '2001:db8:464::/96', hosts: 192.168.0.0/24}"),
+		  "siit.clat.plat-prefix", "overlaps a NAT64 prefix of our own",
+		  WITH_NAT64("clat: {plat-prefix: '64:ff9b::/96', source: '2001:db8:464::/96', hosts: 192.168.0.0/24}") },
+		{ "a VIP under the prefix", WITH_SERVICE("2001:db8:1c0:2:21::", "", PREFIX),
+		  "services[0].addresses[0]", "is under siit.prefix", WITH_SERVICE("2001:db8:9::1", "", PREFIX) },
+		{ "a mapped VIP", WITH_SERVICE("2001:db8:3::1", "", "eam: {v4: 192.0.2.1, v6: 2001:db8:3::1}"),
+		  "services[0].addresses[0]", "is in siit.eam", NULL },
+		{ "embed-prefix under the prefix",
+		  WITH_SERVICE("192.0.2.9", ", embed-prefix: '2001:db8:120::/96'", PREFIX),
+		  "services[0].embed-prefix", "overlaps siit.prefix",
+		  WITH_SERVICE("192.0.2.9", ", embed-prefix: '2001:db8:20::/96'", PREFIX) },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef WITH_NAT64
+#undef WITH_SERVICE
+#undef PREFIX
 }
 
 static void zones_and_slow_start_are_checked(void **state)
@@ -369,6 +443,8 @@ int main(void)
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),
 		cmocka_unit_test(nat64_that_cannot_work_is_refused),
+		cmocka_unit_test(siit_that_cannot_work_is_refused),
+		cmocka_unit_test(siit_that_meets_another_section_is_refused),
 		cmocka_unit_test(zones_and_slow_start_are_checked),
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),

@@ -56,6 +56,27 @@ static void rfc8215_5_the_rest_of_the_local_use_block_does_not_leave(void **stat
 	free(text);
 }
 
+static void nothing_goes_past_siit_but_native_ipv6_of_mapped_hosts(void **state)
+{
+	static struct world w;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	world_siit(&w, "2001:db8:100::/40");
+	world_eam(&w, "1.0.0.0/24", "2001:db8:3::/120");
+	w.icmp4[w.conf.siit.n_icmp4_source++] = world_prefix("203.0.113.8");
+	w.conf.siit.has_clat = true;
+	w.conf.siit.clat.source = world_prefix("2001:db8:464::/96");
+	text = text_of(&w);
+	assert_true(has(text, "elements = { 1.0.0.0/24, 203.0.113.8/32 }"));
+	assert_true(has(text, "elements = { 2001:db8:464::/96 }"));
+	assert_true(has(text, "iifname { \"lan0\" } oifname { \"wan0\" } ip6 daddr 2001:db8:100::/40 drop"));
+	assert_true(has(text, "iifname { \"wan0\" } oifname { \"lan0\" } ip6 saddr 2001:db8:100::/40 drop"));
+	assert_false(has(text, "2001:db8:3::"));
+	free(text);
+}
+
 static void a_followed_prefix_guards_all_of_ipv6(void **state)
 {
 	static struct world w;
@@ -148,6 +169,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_we_own_is_guarded_in_its_family),
 		cmocka_unit_test(rfc8215_5_the_rest_of_the_local_use_block_does_not_leave),
+		cmocka_unit_test(nothing_goes_past_siit_but_native_ipv6_of_mapped_hosts),
 		cmocka_unit_test(a_followed_prefix_guards_all_of_ipv6),
 		cmocka_unit_test(a_fixed_prefix_guards_itself_inward_and_everything_outward),
 		cmocka_unit_test(the_shared_address_itself_is_the_hosts_too),

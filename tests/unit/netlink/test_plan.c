@@ -167,6 +167,107 @@ static void each_role_is_led_to_its_device(void **state)
 	end(w);
 }
 
+static void rfc6052_1_3_networks_under_a_siit_prefix_are_reached_as_ipv4(void **state)
+{
+	static const struct {
+		const char *prefix, *inside, *v4;
+	} row[] = {
+		{ "2001:db8::/32", "2001:db8:c000:200::/56", "192.0.2.0/24" },
+		{ "2001:db8:100::/40", "2001:db8:1c0:2::/64", "192.0.2.0/24" },
+		{ "2001:db8:100::/40", "2001:db8:1c0:2:20::/76", "192.0.2.32/28" },
+		{ "2001:db8:122::/48", "2001:db8:122:c000::/64", "192.0.0.0/16" },
+		{ "2001:db8:122:300::/56", "2001:db8:122:3c0::/72", "192.0.0.0/8" },
+		{ "2001:db8:122:344::/64", "2001:db8:122:344:c0::/80", "192.0.0.0/8" },
+		{ "2001:db8:122:344::/96", "2001:db8:122:344::c000:200/120", "192.0.2.0/24" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct world *w = start();
+		char text[NETLINK_OBJECT_TEXT_MAX];
+
+		world_siit(w, row[i].prefix);
+		world_inside(w, row[i].inside);
+		world_plan(w);
+		snprintf(text, sizeof(text), "-4 route %s table 6465 " OUT, row[i].v4);
+		assert_true(world_has(w, text));
+		snprintf(text, sizeof(text), "-6 route %s table 6464 " IN, row[i].prefix);
+		assert_true(world_has(w, text));
+		for (int table = 6464; table <= 6466; table++) { /* what is for itself is main's */
+			snprintf(text, sizeof(text), "-6 route throw %s table %d", row[i].inside, table);
+			assert_true(world_has(w, text));
+		}
+		end(w);
+	}
+}
+
+static void a_network_that_is_a_whole_prefix_is_not_all_of_ipv4(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	world_siit(w, "2001:db8:122:344::/64");
+	world_inside(w, "2001:db8:122:344::/64");
+	world_plan(w);
+	assert_int_equal(world_count(w, "-4 route"), 0);
+	end(w);
+}
+
+static void mappings_are_led_to_us_but_not_from_their_own_networks(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	world_siit(w, "2001:db8:100::/40");
+	world_eam(w, "1.0.0.0/24", "2001:db8:3::/120");
+	world_eam(w, "2.0.0.0/24", "2001:db8:4::/120");
+	w->icmp4[w->conf.siit.n_icmp4_source++] = world_prefix("203.0.113.8");
+	world_inside(w, "2001:db8:3::/64");
+	world_plan(w);
+	assert_true(world_has(w, "-4 route 1.0.0.0/24 table 6465 " OUT));
+	assert_true(world_has(w, "-4 route 1.0.0.0/24 table 6466 " OUT));
+	assert_int_equal(world_count(w, "2001:db8:3::/120"), 0);
+	assert_true(world_has(w, "-6 route 2001:db8:4::/120 table 6464 " IN));
+	assert_true(world_has(w, "-4 route 203.0.113.8/32 table 6466 " OUT)); /* the reverse path check */
+	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0o/accept_local"), "1");
+	end(w);
+}
+
+static void mapped_addresses_on_a_link_are_answered_for(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	world_siit(w, "2001:db8:100::/40");
+	world_eam(w, "198.51.100.32/30", "2001:db8:3::/126");
+	world_local(w, "198.51.100.1/24", 4000, "wan0");
+	world_plan(w);
+	assert_int_equal(world_count(w, "proxy"), 4);
+	end(w);
+}
+
+static void rfc6877_all_ipv4_of_the_clats_hosts_comes_to_us(void **state)
+{
+	struct world *w = start();
+	struct clat_conf *c = &w->conf.siit.clat;
+
+	(void)state;
+	w->conf.has_siit = w->conf.siit.has_clat = true;
+	c->plat = world_prefix("64:ff9b::/96");
+	c->source = world_prefix("2001:db8:464::/96");
+	w->clat_hosts[c->n_hosts++] = world_prefix("192.168.0.0/24");
+	world_inside(w, "192.168.0.0/24");
+	world_plan(w);
+	assert_true(world_has(w, "-4 rule pref 6415 iif lan0 from 192.168.0.0/24 lookup 6469"));
+	assert_true(world_has(w, "-4 rule pref 6415 iif lo from 192.168.0.0/24 lookup 6469"));
+	assert_int_equal(world_count(w, "rule pref 6415 iif wan0"), 0);
+	assert_true(world_has(w, "-4 route 0.0.0.0/0 table 6469 " IN));
+	assert_true(world_has(w, "-4 route throw 192.168.0.0/24 table 6469"));
+	assert_true(world_has(w, "-4 route throw 224.0.0.0/4 table 6469"));
+	assert_true(world_has(w, "-6 route 2001:db8:464::/96 table 6465 " OUT));
+	end(w);
+}
+
 static void replies_of_a_node_have_a_rule_on_each_interface(void **state)
 {
 	struct world *w = start();
@@ -464,6 +565,11 @@ int main(void)
 		cmocka_unit_test(pool_ranges_become_the_fewest_prefixes),
 		cmocka_unit_test(prefixes_cover_a_range_exactly),
 		cmocka_unit_test(each_role_is_led_to_its_device),
+		cmocka_unit_test(rfc6052_1_3_networks_under_a_siit_prefix_are_reached_as_ipv4),
+		cmocka_unit_test(a_network_that_is_a_whole_prefix_is_not_all_of_ipv4),
+		cmocka_unit_test(mappings_are_led_to_us_but_not_from_their_own_networks),
+		cmocka_unit_test(mapped_addresses_on_a_link_are_answered_for),
+		cmocka_unit_test(rfc6877_all_ipv4_of_the_clats_hosts_comes_to_us),
 		cmocka_unit_test(replies_of_a_node_have_a_rule_on_each_interface),
 		cmocka_unit_test(egress6_leaves_to_main_what_stays_inside),
 		cmocka_unit_test(what_is_led_to_us_wins_over_what_is_left_to_main),

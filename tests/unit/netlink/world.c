@@ -42,6 +42,10 @@ void world_init(struct world *w)
 	w->conf.nat64.prefix = w->prefix;
 	w->conf.nat64.pool4 = w->pool4;
 	w->conf.nat64.static_entry = w->entry;
+	w->conf.siit.prefix = w->siit_prefix;
+	w->conf.siit.eam = w->eam;
+	w->conf.siit.icmp4_source = w->icmp4;
+	w->conf.siit.clat.hosts = w->clat_hosts;
 	w->conf.egress6.prefix = w->prefix + 4;
 	w->conf.services.service = w->service;
 	w->facts.local = w->local;
@@ -91,6 +95,23 @@ void world_pool(struct world *w, const char *first, const char *last)
 		.port_last = 65535,
 		.protocols = NAT64_TCP | NAT64_UDP | NAT64_ICMP,
 	};
+}
+
+void world_siit(struct world *w, const char *prefix)
+{
+	w->conf.has_siit = true;
+	w->siit_prefix[w->conf.siit.n_prefix++] = world_prefix(prefix);
+}
+
+void world_eam(struct world *w, const char *v4, const char *v6)
+{
+	w->eam[w->conf.siit.n_eam++] = (struct eam_conf){ world_prefix(v4), world_prefix(v6) };
+}
+
+void world_inside(struct world *w, const char *prefix)
+{
+	w->inside[w->facts.n_inside++] =
+		(struct netlink_inside_prefix){ .prefix = world_prefix(prefix), .on_link = true };
 }
 
 struct service_conf *world_service(struct world *w, const char *vip)

@@ -18,7 +18,8 @@ struct world {
 	struct netlink_local local[16];
 	struct netlink_route_fact route[16];
 	struct netlink_inside_prefix inside[16];
-	struct prefix prefix[8];
+	struct prefix prefix[8], siit_prefix[2], icmp4[2], clat_hosts[2];
+	struct eam_conf eam[4];
 	struct pool4_conf pool4[8];
 	struct static_conf entry[8];
 	struct service_conf service[4];
@@ -32,6 +33,10 @@ struct netlink_interface *world_interface(struct world *w, const char *name, int
 void world_local(struct world *w, const char *address, int ifindex, const char *name);
 void world_route(struct world *w, const char *prefix, int ifindex, bool outside);
 void world_pool(struct world *w, const char *first, const char *last);
+/** world_siit() - section `siit:` with one prefix. */
+void world_siit(struct world *w, const char *prefix);
+void world_eam(struct world *w, const char *v4, const char *v6);
+void world_inside(struct world *w, const char *prefix);
 struct service_conf *world_service(struct world *w, const char *vip);
 struct prefix world_prefix(const char *text);
 struct addr world_addr(const char *text);
