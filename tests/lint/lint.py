@@ -11,6 +11,8 @@ import re
 import subprocess
 import sys
 
+import requirements
+
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 ROOMS = ["base", "packet", "translate", "flow", "nat64", "siit", "egress6", "services", "dataplane",
          "log", "io", "config", "dns64", "health", "netlink", "control"]
@@ -182,6 +184,10 @@ def every_room_has_a_short_readme():
             yield f"src/{room}/README.md: more than {README_LINES_MAX} lines"
 
 
+def every_requirement_is_answered():
+    return requirements.every_requirement_is_answered(TOP)
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("--build", type=pathlib.Path, default=os.environ.get("SIXGATE_BUILD", TOP / "build"))
@@ -189,7 +195,7 @@ def main():
     rules = [rooms_use_only_rooms_above, headers_compile_alone, functions_are_short,
              lambda: pure_rooms_need_nothing_of_the_world(build),
              requirements_name_tests_that_exist, plain_assert_is_not_used, no_path_of_one_machine,
-             every_room_has_a_short_readme]
+             every_room_has_a_short_readme, every_requirement_is_answered]
     names = [r.__name__ for r in rules]
     names[3] = pure_rooms_need_nothing_of_the_world.__name__
     n_failed = 0

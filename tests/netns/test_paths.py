@@ -1,5 +1,6 @@
 """Paths through the gateway, between real kernels: who is seen on the way, how long a packet may be,
 what becomes of fragments. The topology is drawn in netns-scripts/lab/chain.py."""
+import contextlib
 import itertools
 import json
 import os
@@ -12,7 +13,7 @@ import time
 import pytest
 from lab.chain import C1, GW4, GW6, MID, POOL4, R1, RIN1, S4
 from path_lab import (SSH_PORT, TRACE_PORTS, LabelRouter, datagram, ipv4_fragment, ipv6_fragment, nat64,
-                      pieces, send_fragments, udp)
+                      open_socket, pieces, send_fragments, udp)
 
 INWARD = [RIN1, GW6, nat64(R1), nat64(MID), nat64(S4)]
 OUTWARD = ["192.0.2.1", "203.0.113.1", GW4, POOL4, POOL4]  # who has no IPv4 address shows ours
@@ -281,3 +282,32 @@ def test_datagrams_of_one_flow_stay_in_order(line):
                 for n in range(100):
                     send(struct.pack("!I", n))
                 assert [struct.unpack("!I", receive.recv(10))[0] for n in range(100)] == [*range(100)]
+
+
+# ---- our own errors ----
+
+IP_MTU_DISCOVER, IP_PMTUDISC_PROBE = 10, 3
+ERRORS_MAX = 64 + 10 * 3  # a worker's burst, and what its rate adds meanwhile
+
+
+def test_our_own_errors_are_limited(line):
+    """RFC 4443 2.4 (f), RFC 1812 4.3.2.8: 300 datagrams that are too big get some answers, not 300."""
+    line.configure(translation="{icmp-errors: 10/s}")
+    inner, outer, seen = meet(line, 4008)
+    errors = open_socket(line.s4, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    with inner, outer, errors:
+        outer.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE)
+        before, limited = line.counter("too-big"), line.counter("errors_limited")
+        for _ in range(300):
+            try:
+                outer.sendto(bytes(1472), seen)
+            except OSError:
+                pass  # the error about an earlier one
+        line.wait_counter("too-big", before + 100)
+        assert line.counter("errors_limited") > limited
+        errors.setblocking(False)
+        kinds = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                kinds.append(errors.recv(1500)[20:22])
+        assert 0 < len(kinds) <= ERRORS_MAX and set(kinds) == {b"\3\4"}
