@@ -311,3 +311,70 @@ def test_our_own_errors_are_limited(line):
             while True:
                 kinds.append(errors.recv(1500)[20:22])
         assert 0 < len(kinds) <= ERRORS_MAX and set(kinds) == {b"\3\4"}
+
+
+# ---- what real senders do besides ----
+
+UDP_SEGMENT, IP_PMTUDISC_DONT = 103, 0
+
+
+@pytest.mark.parametrize("size", [1, 512, 1232, 1452])
+def test_datagrams_sent_as_one_super_packet_stay_apart(line, size):
+    """QUIC servers let the kernel cut; each datagram is a boundary."""
+    inner, outer, seen = meet(line, 4009)
+    with inner, outer:
+        sent = [os.urandom(size) for _ in range(20)]
+        for s in (inner, outer):
+            s.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, size)
+        inner.send(b"".join(sent))
+        assert [outer.recv(65535) for _ in sent] == sent
+        outer.sendto(b"".join(sent), seen)
+        assert [inner.recv(65535) for _ in sent] == sent
+
+
+def test_a_super_packet_of_datagrams_that_grow_too_long_is_cut_one_by_one(line):
+    inner, outer, seen = meet(line, 4010)
+    with inner, outer:
+        outer.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
+        outer.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, 1472)
+        sent = [os.urandom(1472) for _ in range(20)]
+        outer.sendto(b"".join(sent), seen)
+        assert [inner.recv(65535) for _ in sent] == sent
+
+
+def test_extension_headers_are_left_behind(line):
+    """RFC 7915 5.1: padding options in a Hop-by-Hop and a Destination Options header."""
+    inner, outer, seen = meet(line, 4011)
+    with inner, outer:
+        for option in (socket.IPV6_HOPOPTS, socket.IPV6_DSTOPTS):
+            inner.setsockopt(socket.IPPROTO_IPV6, option, bytes([0, 0, 1, 4, 0, 0, 0, 0]))
+        for size in (100, 3000):
+            data = os.urandom(size)
+            inner.send(data)
+            assert outer.recvfrom(65535) == (data, seen)
+
+
+def test_many_connections_at_once_outlive_reloads(line):
+    """All arrive whole while the configuration is read again and again."""
+    client = line.c1.start("iperf3", "-c", nat64(S4), "-P", "8", "-t", "2", "-b", "10M", "--bidir", "--json",
+                           log="many.json")
+    n = 0
+    while client.poll() is None:
+        n += 1
+        line.configure(translation=f"{{lowest-ipv6-mtu: {1280 + n % 2}}}")
+    with open(client.log_path) as f:
+        result = json.load(f)
+    assert client.returncode == 0 and n > 2, result.get("error")
+    assert len(result["end"]["streams"]) == 16
+    for stream in result["end"]["streams"]:
+        sent, got = (stream["sender"]["bytes"], stream["receiver"]["bytes"])
+        assert got > 0.5 * sent > 0, stream
+
+
+def test_a_stream_of_datagrams_loses_none(line):
+    out = line.c1.run("iperf3", "-c", nat64(S4), "-u", "-b", "20M", "-l", "1200", "-t", "1", "--bidir",
+                      "--json", check=False).stdout
+    result = json.loads(out)
+    for name in ("sum", "sum_bidir_reverse"):
+        assert result["end"][name]["lost_packets"] == 0, result["end"][name]
+        assert result["end"][name]["packets"] > 1000
