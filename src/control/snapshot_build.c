@@ -11,8 +11,13 @@
 
 enum {
 	MTU_UNKNOWN = 1500,       /* of a side none of whose interfaces is there */
-	PREFIXES_MAX = STEER_PREFIXES_MAX
+	PREFIXES_MAX = STEER_PREFIXES_MAX,
+	INTERFACE_PREFIXES_MIN = 32 /* room for what the interfaces have beside a full list in the file */
 };
+
+_Static_assert((int)STEER_PREFIXES_MAX > (int)EGRESS6_PREFIXES_MAX + (int)INTERFACE_PREFIXES_MIN,
+	       "what the configuration takes, the data plane has room for");
+_Static_assert((int)STEER_PREFIXES_MAX >= (int)SERVICES_MAX, "each service may have an embed-prefix");
 
 /* With `pool4: outside` and no kernel to ask: 192.0.0.0/29 is IPv4 for translators (RFC 7335). */
 static const uint8_t replay_alias[4] = { 192, 0, 0, 1 };

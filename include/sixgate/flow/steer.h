@@ -17,7 +17,7 @@ enum {
 	STEER_WORKERS_MAX = 16,
 	STEER_WINDOW = 128,
 	STEER_MAP_SIZE = 8192, /* power of two; kept far from full */
-	STEER_PREFIXES_MAX = 32,
+	STEER_PREFIXES_MAX = 128, /* egress6's, those of the interfaces, and our own */
 	STEER_BLOCKS = 1024,   /* 64 ports each */
 	STEER_POOL_MAX = 1024  /* addresses with a block table of their own */
 };

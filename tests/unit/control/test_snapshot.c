@@ -281,32 +281,63 @@ static void services_probes_may_come_from_inside(void **state)
 	config_free(c);
 }
 
-static void more_prefixes_than_there_is_room_for_are_refused(void **state)
+static struct netlink_inside_prefix many[STEER_PREFIXES_MAX + 1];
+
+static void assert_room_for(const char *file, const char *first, unsigned octet, size_t most,
+			    const char *said)
 {
-	static struct netlink_inside_prefix many[STEER_PREFIXES_MAX + 1];
-	struct config *c = parse(nat64_and_egress6);
-	struct snapshot_input in = { .conf = c, .key = &key, .n_workers = 1 };
+	static const struct node_status up = { .state = NODE_UP, .why = "" };
+	struct config *c = parse(file);
+	struct snapshot_input in = { .conf = c, .key = &key, .n_workers = 1, .status = &up };
 	struct snapshot *s = NULL;
 	struct err e = { "" };
 	struct world w;
 
-	(void)state;
 	make_world(&w);
 	for (size_t i = 0; i < ARRAY_LEN(many); i++) {
-		many[i].prefix = prefix("2001:db8:1::/64");
-		many[i].prefix.addr.octet[6] = (uint8_t)i;
+		many[i] = (struct netlink_inside_prefix){ .prefix = prefix(first) };
+		many[i].prefix.addr.octet[octet] = (uint8_t)i;
 	}
 	w.facts.inside = many;
-	w.facts.n_inside = STEER_PREFIXES_MAX;
 	in.facts = &w.facts;
-	assert_int_equal(snapshot_build(&s, &in, &e), 0);
-	snapshot_free(s);
-	s = NULL;
-	w.facts.n_inside = STEER_PREFIXES_MAX + 1;
-	assert_int_equal(snapshot_build(&s, &in, &e), -ENOSPC);
-	assert_null(s);
-	assert_true(e.text[0]);
+	for (w.facts.n_inside = most; w.facts.n_inside <= most + 1; w.facts.n_inside++) {
+		bool fits = w.facts.n_inside == most;
+
+		s = NULL;
+		assert_int_equal(snapshot_build(&s, &in, &e), fits ? 0 : -ENOSPC);
+		assert_true(fits ? s != NULL : strstr(e.text, said) != NULL);
+		snapshot_free(s);
+	}
 	config_free(c);
+}
+
+static void more_prefixes_than_there_is_room_for_are_refused(void **state)
+{
+	(void)state;
+	assert_room_for(nat64_and_egress6, "2001:db8:1::/64", 6, EGRESS6_PREFIXES_MAX,
+			"egress6.prefixes");
+	assert_room_for("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 198.51.100.10}\n",
+			"2001:db8:1::/64", 6, STEER_PREFIXES_MAX, "inside prefixes");
+}
+
+/* As many prefixes as the file may have, beside those of the interfaces and our own. */
+static void the_longest_list_of_prefixes_is_built(void **state)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	fputs("interfaces: {inside: lan0, outside: wan0}\n"
+	      "services: [{name: s, addresses: 198.51.100.20, port: 80, "
+	      "nodes: [{name: n, address: 192.0.2.9}]}]\negress6: {prefixes: [", f);
+	for (int i = 0; i < EGRESS6_PREFIXES_MAX; i++)
+		fprintf(f, "%s2001:db8:%x::/48", i ? ", " : "", 0x100 + i);
+	fputs("]}\n", f);
+	fclose(f);
+	assert_room_for(text, "10.0.0.0/24", 14, STEER_PREFIXES_MAX - EGRESS6_PREFIXES_MAX - 1,
+			"inside prefixes");
+	free(text);
 }
 
 static void a_replay_cannot_follow_interfaces(void **state)
@@ -379,6 +410,7 @@ int main(void)
 		cmocka_unit_test(a_shared_address_is_its_alias_in_the_data_plane),
 		cmocka_unit_test(services_probes_may_come_from_inside),
 		cmocka_unit_test(more_prefixes_than_there_is_room_for_are_refused),
+		cmocka_unit_test(the_longest_list_of_prefixes_is_built),
 		cmocka_unit_test(a_replay_cannot_follow_interfaces),
 		cmocka_unit_test(a_rebuild_beside_the_running_one_leaves_it_alone),
 		cmocka_unit_test(only_what_matters_to_workers_asks_for_a_new_snapshot),
