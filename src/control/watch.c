@@ -45,13 +45,13 @@ static void say(struct log_limit *l, uint64_t *seen, uint64_t value, const char 
 	*seen = value;
 }
 
+/* That an upstream is silent is said by the resolver, which knows which one. */
 static void look_at_dns(struct watch *w, const struct dns64_stats *s, uint64_t now_ms)
 {
 	const struct {
 		const counter64 *value;
 		const char *text;
 	} row[WATCH_DNS] = {
-		{ &s->upstream_timeouts, "dns64: upstream does not answer" },
 		{ &s->upstream_errors, "dns64: upstream cannot be reached" },
 		{ &s->tasks_full, "dns64: too many queries at a time" },
 		{ &s->client_full, "dns64: too many queries of one client" },

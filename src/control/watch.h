@@ -6,7 +6,7 @@
 struct workers;
 struct dns64_stats;
 
-enum { WATCH_DNS = 4 };
+enum { WATCH_DNS = 3 };
 
 /** struct watch - zero at first. */
 struct watch {

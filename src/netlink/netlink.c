@@ -295,14 +295,18 @@ static void report_repairs(struct netlink *nl, bool first)
 {
 	const struct netlink_applied *a = &nl->last;
 	uint64_t skipped;
+	char more[64] = "";
 
 	if (first || (!a->n_added && !a->n_removed && !a->n_sysctl && !a->firewall && !a->main_rule))
 		return;
-	if (log_allowed(&nl->repair_limit, now_ms(), &skipped))
-		log_notice("kernel brought back in line: %u added, %u removed, %u settings%s%s",
-			   a->n_added, a->n_removed, a->n_sysctl,
-			   a->firewall ? ", firewall rules" : "",
-			   a->main_rule ? ", the rule for table main (somebody had deleted it)" : "");
+	if (!log_allowed(&nl->repair_limit, now_ms(), &skipped))
+		return;
+	if (skipped)
+		snprintf(more, sizeof(more), "; %llu more repairs since the last line",
+			 (unsigned long long)skipped);
+	log_notice("kernel brought back in line: %u added, %u removed, %u settings%s%s%s", a->n_added,
+		   a->n_removed, a->n_sysctl, a->firewall ? ", firewall rules" : "",
+		   a->main_rule ? ", the rule for table main (somebody had deleted it)" : "", more);
 }
 
 /* A conflict at start is refused. Later the local address is lost to us, the rest works on. */

@@ -845,8 +845,26 @@ def test_a_silent_upstream_is_said(lab):
                 "udp dport 53 drop; tcp dport 53 drop; }; }")
     g = lab.gateway(BASIC + DNS64)
     lab.host("dig +time=1 +tries=1 @2001:db8:1::1 example.com AAAA", check=False)
-    g.expect(r"dns64: upstream does not answer", timeout=30)
+    g.expect(r"dns64: upstream 198.51.100.2 port 53 does not answer", timeout=30)
+    for _ in range(3):  # each more than the second after which counters are looked at
+        lab.host("dig +time=2 +tries=1 @2001:db8:1::1 example.com AAAA", check=False)
     assert lab.gets_out()
+    assert sum("does not answer" in line for line in g.said()) == 1
+
+
+def test_repairs_that_are_not_told_are_counted(lab):
+    g = lab.gateway()
+    def rules():
+        return sorted(x for x in lab.router("ip -d -4 rule show").splitlines() if "proto 164" in x)
+    before, end, n = rules(), time.monotonic() + 30, 0
+    while not (told := [x for x in g.said() if "more repairs since the last line" in x]):
+        assert time.monotonic() < end, g.lines
+        lab.router(f"ip -4 rule del pref {before[0].split(':')[0]}")
+        n += 1
+        wait_for(lambda: rules() == before, what="the rule is back")
+    withheld = int(re.search(r"; (\d+) more repairs", told[0])[1])
+    assert 1 <= withheld <= n
+    assert sum("kernel brought back" in x for x in g.lines) <= 2
 
 
 # ---- replay ----
