@@ -6,6 +6,8 @@
  */
 #include "dataplane_internal.h"
 
+enum { ERROR_ROOM = 1280 }; /* bytes; RFC 4443 2.4 (c) */
+
 struct slot {
 	uint64_t seq;
 	struct packet packet;
@@ -59,6 +61,12 @@ struct verdict handoff__send(struct worker *w, const struct packet *p, unsigned 
 	return verdict_held();
 }
 
+/* An ICMP error grows by what its translation adds to it (RFC 4884, RFC 5837). */
+static uint32_t room_for(const struct packet *p)
+{
+	return p->flags & PACKET_ICMP_ERROR && p->len < ERROR_ROOM ? ERROR_ROOM : p->len;
+}
+
 struct packet *handoff__receive(struct handoff *h, struct outbox *out, bool *resolved)
 {
 	uint32_t s = spsc_begin_read(&h->small), b = spsc_begin_read(&h->big);
@@ -67,12 +75,13 @@ struct packet *handoff__receive(struct handoff *h, struct outbox *out, bool *res
 	const struct slot *slot;
 	struct packet *p;
 	uint8_t *data;
-	uint32_t headroom;
+	uint32_t headroom, room;
 
 	if (s == UINT32_MAX && b == UINT32_MAX)
 		return NULL;
 	slot = big ? &h->big_slot[b] : &h->small_slot[s];
-	p = outbox_add(out, slot->packet.len);
+	room = room_for(&slot->packet);
+	p = outbox_add(out, room);
 	if (!p)
 		return NULL;
 	data = p->data;
@@ -80,7 +89,7 @@ struct packet *handoff__receive(struct handoff *h, struct outbox *out, bool *res
 	*p = slot->packet;
 	p->data = data;
 	p->headroom = headroom;
-	p->room = p->len;
+	p->room = room;
 	*resolved = slot->resolved;
 	memcpy(data, big ? h->big_bytes[b] : h->small_bytes[s], p->len);
 	spsc_commit_read(big ? &h->big : &h->small);

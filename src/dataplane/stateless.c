@@ -73,7 +73,7 @@ static struct verdict check_mapped(const struct snapshot *s, const struct packet
 	if (!(p->flags & PACKET_HAIRPIN) && !a->replaced &&
 	    classify__is_inside(s, error ? &rw->outer_src : &rw->to.src))
 		return verdict_drop(DROP_SPOOFED_INSIDE);
-	if (a->dst == SIIT_BY_PREFIX && !classify__is_inside(s, &rw->to.dst))
+	if (a->dst == SIIT_BY_PREFIX && !classify__is_inside(s, siit_answer_to(a)))
 		return verdict_reject(DROP_UNMAPPED, REPLY_ADMIN_PROHIBITED);
 	return verdict_continue();
 }
@@ -106,7 +106,7 @@ struct verdict stateless__admit(const struct snapshot *s, const struct packet *p
 
 bool stateless__turns_round(const struct snapshot *s, const struct siit_answer *a)
 {
-	const struct addr *to = &a->rewrite.to.dst;
+	const struct addr *to = siit_answer_to(a);
 
 	if (!addr_is_v4(to) || a->rewrite.out_side != SIDE_OUTSIDE)
 		return false;

@@ -206,7 +206,7 @@ static struct addr pool_source4(const struct siit_table *t, uint8_t hops)
 
 static void replace_source(const struct plan *m, const struct packet *p, struct siit_answer *out)
 {
-	out->replaced = true;
+	out->replaced = out->rewrite.outer_src_shared = true;
 	out->rewrite.outer_src = m->to6 ? m->t->icmp6_source : pool_source4(m->t, p->ttl);
 }
 
@@ -230,6 +230,20 @@ static void map_error_source(const struct plan *m, const struct packet *p, bool 
 		replace_source(m, p, out);
 	else
 		out->rewrite.outer_src = fresh;
+}
+
+/* It goes where its own header says, should that not be where the quoted packet came from. */
+static struct verdict map_error_destination(const struct plan *m, const struct packet *p,
+					    struct siit_answer *out)
+{
+	struct addr dst = packet_destination(p);
+
+	if (addr_equal(&dst, &p->key.dst))
+		return verdict_continue();
+	out->dst = map_destination(m, &dst, &out->rewrite.outer_dst);
+	if (out->dst == SIIT_UNMAPPED)
+		return verdict_drop(DROP_UNMAPPED);
+	return check_pair(m, &dst, &out->rewrite.outer_dst);
 }
 
 /* ---- the answer ---- */
@@ -273,7 +287,8 @@ struct verdict siit_admit(const struct siit_table *t, const struct packet *p, bo
 		return v;
 	out->rewrite.addr_delta = rewrite_addr_delta(&p->key, &out->rewrite.to);
 	out->rewrite.out_side = p->side == SIDE_INSIDE ? SIDE_OUTSIDE : SIDE_INSIDE;
-	if (p->flags & PACKET_ICMP_ERROR)
-		map_error_source(&m, p, foreign, out);
-	return verdict_continue();
+	if (likely(!(p->flags & PACKET_ICMP_ERROR)))
+		return verdict_continue();
+	map_error_source(&m, p, foreign, out);
+	return map_error_destination(&m, p, out);
 }

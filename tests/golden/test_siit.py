@@ -1,7 +1,11 @@
 """Stateless translation: explicit mappings, RFC 6052, hairpins, errors, fragments (RFC 7757, 7915, 6791)."""
-from scapy.layers.inet import ICMP, IP, TCP, UDP
-from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrFragment)
+import socket
+import struct
+
+from scapy.layers.inet import ICMP, IP, TCP, UDP, in4_chksum
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoRequest, ICMPv6TimeExceeded, IPv6, IPv6ExtHdrFragment, in6_chksum)
 from scapy.packet import Raw
+from scapy.utils import checksum
 from golden import ANY, case, each, inside, outside, to_inside, to_outside
 
 SIIT = """\
@@ -42,6 +46,16 @@ def seen6(l4, src=PEER6, dst=HOST6, **ip):
     return IPv6(**{"src": src, "dst": dst, "hlim": 63, **ip}) / l4
 
 
+def named(quote, address):
+    """RFC 4884: the quote padded to 128 bytes; RFC 5837: an interface information object with the
+    address of who sent the error."""
+    family, afi = (socket.AF_INET6, 2) if ":" in address else (socket.AF_INET, 1)
+    info = struct.pack("!HH", afi, 0) + socket.inet_pton(family, address)
+    extension = struct.pack("!BBHHBB", 0x20, 0, 0, 4 + len(info), 2, 4) + info
+    extension = extension[:2] + struct.pack("!H", checksum(extension)) + extension[4:]
+    return Raw(bytes(quote).ljust(128, b"\0") + extension)
+
+
 DNS = UDP(sport=4000, dport=53) / b"question"
 SYN = TCP(sport=4000, dport=80, flags="S", seq=7, options=[("MSS", 1220)])
 ECHO6, ECHO4 = ICMPv6EchoRequest(id=7, seq=1, data=b"ping"), ICMP(type=8, id=7, seq=1) / b"ping"
@@ -57,16 +71,37 @@ def both_ways(what, there6, there4, l4, back4, back6):
     ]
 
 
-def protocol(number, name, payload, after_6to4=None, after_4to6=None):
+def protocol(number, name, payload, after_6to4=None, after_4to6=None, payload4=None):
     return [
         case(f"{name} to IPv4 with correct headers (RFC 7915 4.5)", SIIT,
              inside(IPv6(src=HOST6, dst=PEER6, nh=number) / payload),
              to_outside(IP(src=HOST4, dst=PEER4, ttl=63, id=ANY, proto=number) /
                         (after_6to4 or payload))),
         case(f"{name} to IPv6 with correct headers (RFC 7915 5.5)", SIIT,
-             outside(IP(src=PEER4, dst=HOST4, proto=number) / payload),
+             outside(IP(src=PEER4, dst=HOST4, proto=number) / (payload4 or payload)),
              to_inside(IPv6(src=PEER6, dst=HOST6, hlim=63, nh=number) / (after_4to6 or payload))),
     ]
+
+
+def with_checksum(proto, src, dst, packet):
+    """@packet, whose checksum is in UDP's place, with the sum over it and its pseudo-header."""
+    if ":" in src:
+        pseudo = in6_chksum(proto, IPv6(src=src, dst=dst), packet)
+    else:
+        pseudo = in4_chksum(proto, IP(src=src, dst=dst), packet)
+    return packet[:6] + struct.pack("!H", pseudo) + packet[8:]
+
+
+def quoted(proto, src, dst):
+    return with_checksum(proto, src, dst, bytes.fromhex("003503e800100000") + b"12345678")
+
+
+def with_ports_like_udp(number, name):
+    bare = bytes.fromhex("0fa0003500200000") + bytes(range(40))
+    return protocol(number, name, Raw(with_checksum(number, HOST6, PEER6, bare)),
+                    Raw(with_checksum(number, HOST4, PEER4, bare)),
+                    Raw(with_checksum(number, PEER6, HOST6, bare)),
+                    Raw(with_checksum(number, PEER4, HOST4, bare)))
 
 
 SCTP = Raw(bytes.fromhex("0fa0005000000001deadbeef") + bytes(20))
@@ -86,6 +121,8 @@ CASES = [
          outside(from4(DNS, src="2.0.0.9", dst=EAM4)),
          to_inside(seen6(DNS, src="2001:db8:4::9", dst=EAM6))),
     *protocol(132, "SCTP", SCTP),
+    *with_ports_like_udp(33, "DCCP"),
+    *with_ports_like_udp(136, "UDP-Lite"),
     *protocol(47, "GRE", PLAIN),
     *protocol(50, "ESP", PLAIN),
     *protocol(253, "an experimental protocol", PLAIN),
@@ -117,14 +154,30 @@ CASES = [
          to_outside(seen4(ICMP(type=3, code=3) / from4(DNS, ttl=63, id=0)))),
     case("an error from a router without an IPv4 address has one of the pool (RFC 6791)", SIIT,
          inside(from6(ICMPv6TimeExceeded() / seen6(DNS), src=ROUTER6)),
-         to_outside(seen4(ICMP(type=11, code=0) / from4(DNS, ttl=63, id=0), src="203.0.113.8"))),
+         to_outside(seen4(ICMP(type=11, code=0, length=32) / named(from4(DNS, ttl=63, id=0), ROUTER6),
+                          src="203.0.113.8"))),
+    case("without a pool, one of ours: it never vanishes (RFC 6791)",
+         "siit: {prefix: 2001:db8:100::/40}\n",
+         inside(from6(ICMPv6TimeExceeded() / seen6(DNS), src=ROUTER6)),
+         to_outside(seen4(ICMP(type=11, code=0, length=32) / named(from4(DNS, ttl=63, id=0), ROUTER6),
+                          src=GATEWAY4))),
+    case("an error goes where it says, not where it quotes (RFC 7915 5.2)", SIIT,
+         inside(from6(ICMPv6DestUnreach(code=4) / seen6(DNS, src="2001:db8:1c6:3364:9::"))),
+         to_outside(seen4(ICMP(type=3, code=3) / from4(DNS, ttl=63, id=0, src="198.51.100.9")))),
+    case("of DCCP and UDP-Lite the quoted checksum follows the addresses", SIIT,
+         *[step for proto in (33, 136) for step in (
+             inside(from6(ICMPv6DestUnreach(code=4) / IPv6(src=PEER6, dst=HOST6, hlim=9, nh=proto) /
+                          Raw(quoted(proto, PEER6, HOST6)))),
+             to_outside(seen4(ICMP(type=3, code=3) / IP(src=PEER4, dst=HOST4, ttl=9, id=0, proto=proto) /
+                              Raw(quoted(proto, PEER4, HOST4)))))]),
     case("an error from IPv4 (RFC 7915 4.2, 4.3)", SIIT,
          outside(from4(ICMP(type=3, code=3) / seen4(DNS, id=9), src="192.0.2.1")),
          to_inside(seen6(ICMPv6DestUnreach(code=4) / from6(DNS, hlim=63),
                          src="2001:db8:1c0:2:1::"))),
     case("an error from IPv4 that nothing maps has the source that was configured", EAM_ONLY,
          outside(IP(src=PEER4, dst=EAM4) / ICMP(type=11) / seen4(DNS, src=EAM4, dst="2.0.0.9", id=9)),
-         to_inside(seen6(ICMPv6TimeExceeded() / from6(DNS, src=EAM6, dst="2001:db8:4::9", hlim=63),
+         to_inside(seen6(ICMPv6TimeExceeded(length=16) /
+                         named(from6(DNS, src=EAM6, dst="2001:db8:4::9", hlim=63), PEER4),
                          src="2001:db8::2", dst=EAM6))),
     case("an error that embeds what cannot be mapped is dropped", SIIT,
          inside(from6(ICMPv6DestUnreach(code=4) / seen6(DNS, dst=ROUTER6))), drops={"unmapped": 1}),

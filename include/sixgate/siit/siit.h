@@ -49,7 +49,8 @@ bool siit_turns_round(const struct siit_table *t, enum siit_method how, const st
 
 /**
  * struct siit_answer - what becomes of one packet
- * @src, @dst: how they were mapped (of an error: the embedded packet's destination and source)
+ * @src, @dst: how they were mapped (of an error: the embedded packet's destination, and where the
+ *             error goes)
  * @replaced:  an ICMP error's own source could not be mapped: rewrite.outer_src is from the pool of
  *             RFC 6791, or zero where none is configured: the caller's own address then
  */
@@ -58,6 +59,14 @@ struct siit_answer {
 	enum siit_method src, dst;
 	bool replaced;
 };
+
+/** siit_answer_to() - where the packet goes. */
+static inline const struct addr *siit_answer_to(const struct siit_answer *a)
+{
+	static const struct addr none;
+
+	return addr_equal(&a->rewrite.outer_dst, &none) ? &a->rewrite.to.dst : &a->rewrite.outer_dst;
+}
 
 /**
  * siit_admit() - the answer for @p, which siit_claims_eam() or siit_claims_prefix() claimed
