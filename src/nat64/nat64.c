@@ -232,3 +232,8 @@ uint32_t nat64_ports_used(const struct nat64 *n)
 {
 	return n->ports.n_used;
 }
+
+uint32_t nat64_subscribers(const struct nat64 *n)
+{
+	return n->ports.subscriber_pool.used;
+}

@@ -50,8 +50,10 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 /* Of what is kept for newcomers: the less is left, the fewer. */
 static uint32_t newcomer_share(const struct supply *sup)
 {
+	uint32_t left = (sup->free + 1) * BLOCK_BITS; /* who was alone may have had some of it */
 	uint32_t free = sup->ports > sup->singles ? sup->ports - sup->singles : 0;
 
+	free = left < free ? left : free;
 	if (free > sup->ports / 2)
 		return 64;
 	if (free > sup->ports / 4)

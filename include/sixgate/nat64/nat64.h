@@ -121,3 +121,6 @@ uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t
  *  nat64_ports_used(): ports and identifiers given out, of all protocols. */
 uint32_t nat64_mappings(const struct nat64 *n);
 uint32_t nat64_ports_used(const struct nat64 *n);
+
+/** nat64_subscribers() - that have flows or ports, or something of whom rests. */
+uint32_t nat64_subscribers(const struct nat64 *n);

@@ -11,6 +11,7 @@ enum { BED_WORKERS = 4, BED_ENTRIES = 2048, BED_ICMP = 0 };
 
 /**
  * struct bed - everything of one test; bed_up() after the configuration is written
+ * @now_ms: of all calls
  * @t: the table in use; @old: the one before, after bed_reload()
  */
 struct bed {
@@ -25,6 +26,7 @@ struct bed {
 	unsigned n_workers;
 	struct arena arena;
 	struct err err;
+	uint64_t now_ms;
 };
 
 static inline struct addr addr_of(const char *text)
@@ -64,6 +66,7 @@ static inline struct bed *bed_new(unsigned n_workers)
 	for (uint64_t i = 0; i < 8; i++)
 		b->key.word[i] = 0x9e3779b97f4a7c15 * (i + 1);
 	b->n_workers = n_workers;
+	b->now_ms = 1;
 	b->conf.prefix = b->prefix;
 	b->conf.pool4 = b->pool4;
 	b->conf.static_entry = b->entry;
@@ -146,8 +149,8 @@ static inline struct verdict bed_ask(struct bed *b, const struct packet *p, stru
 	unsigned w = owner_of_tuple(b->steer, &p->key, (enum side)p->side);
 
 	*plan = (struct flow_plan){ 0 };
-	return addr_is_v4(&p->key.dst) ? nat64_admit_outside(b->n[w], b->t, p, plan, 1) :
-					 nat64_admit_inside(b->n[w], b->t, p, plan, 1);
+	return addr_is_v4(&p->key.dst) ? nat64_admit_outside(b->n[w], b->t, p, plan, b->now_ms) :
+					 nat64_admit_inside(b->n[w], b->t, p, plan, b->now_ms);
 }
 
 static inline struct verdict bed_open(struct bed *b, const struct tuple *t, struct flow_plan *plan)
@@ -178,7 +181,16 @@ static inline void bed_end(struct bed *b, const struct flow_plan *plan)
 	struct flow f = { .key = { plan->key[0], plan->key[1] }, .object = plan->object,
 			  .flags = plan->flags };
 
-	nat64_flow_ended(b->n[bed_owner(b, plan)], &f, 1);
+	nat64_flow_ended(b->n[bed_owner(b, plan)], &f, b->now_ms);
+}
+
+/* Time goes on, and what has rested long enough is free. */
+static inline void bed_advance(struct bed *b, uint64_t ms)
+{
+	b->now_ms += ms;
+	for (unsigned i = 0; i < b->n_workers; i++)
+		while (nat64_advance(b->n[i], b->now_ms))
+			;
 }
 
 static inline struct flow flow_of(const struct flow_plan *plan)

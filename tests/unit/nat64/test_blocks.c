@@ -1,0 +1,350 @@
+/* test_blocks.c - blocks of ports per subscriber, quarantine, and fair shares: RFC 6888 REQ-8, REQ-13,
+ * REQ-14, RFC 4787 REQ-4, RFC 6146 5.3. */
+#include "bed.h"
+#include "sixgate/nat64/event.h"
+
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+enum { MINUTE_MS = 60000, QUARANTINE_MS = 120000, TICK_MS = 256 };
+
+/* Host @host of subscriber @which, a /64. */
+static struct tuple from(uint16_t which, uint8_t host, uint16_t port, uint8_t proto)
+{
+	struct tuple t = tuple_of("2001:db8:1::1", server, port, proto == 58 ? port : 80, proto);
+
+	t.src.octet[6] = (uint8_t)(which >> 8);
+	t.src.octet[7] = (uint8_t)which;
+	t.src.octet[15] = host;
+	return t;
+}
+
+static struct bed *bed_with(uint16_t first, uint16_t last, uint32_t quarantine_s)
+{
+	struct bed *b = bed_new(1);
+
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", first, last);
+	b->conf.quarantine.time_s = quarantine_s;
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	bed_up(b, 70000);
+	return b;
+}
+
+static struct nat64_event next_event(struct bed *b)
+{
+	struct nat64_event e = { 0 };
+
+	nat64_event_read(nat64_events(b->n[0]), &e);
+	return e;
+}
+
+/* RFC 6888 REQ-14: sixty-four ports of each protocol, one record. */
+static void block_of_64_ports_serves_all_protocols_and_hosts_of_a_subscriber(void **state)
+{
+	static const uint8_t proto[] = { 6, 17, 58 };
+	struct bed *b = bed_with(1024, 65535, 120);
+	struct nat64_event e;
+	unsigned block = 0;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 3 * 64; i++) {
+		struct flow_plan plan;
+
+		t = from(1, (uint8_t)(1 + i % 5), (uint16_t)(3000 + i), proto[i % 3]);
+		plan = bed_must_open(b, &t);
+
+		if (i == 0)
+			block = mapped_port(&plan) / 64;
+		assert_int_equal(mapped_port(&plan) / 64, block);
+	}
+	e = next_event(b);
+	assert_int_equal(e.kind, NAT64_EVENT_BLOCK_ALLOCATED);
+	assert_int_equal(e.protocol, 0);
+	assert_int_equal(e.port_first, block * 64);
+	assert_int_equal(e.port_last, block * 64 + 63);
+	assert_int_equal(e.subscriber_len, 64);
+	assert_int_equal(e.inside.octet[7], 1);
+	assert_int_equal(e.inside.octet[15], 0);
+	assert_int_equal(e.outside.octet[15], 1);
+	assert_int_equal(next_event(b).kind, 0);
+	t = from(1, 9, 9, 17);
+	bed_must_open(b, &t);
+	assert_int_equal(next_event(b).kind, NAT64_EVENT_BLOCK_ALLOCATED);
+	bed_free(b);
+}
+
+/* RFC 6888 REQ-8: not before 120 s another one; the subscriber itself at once. */
+static void freed_block_rests_120_s_before_another_subscriber_gets_it(void **state)
+{
+	struct bed *b = bed_with(1024, 1024 + 16 * 64 - 1, 120); /* 16 blocks */
+	struct flow_plan plan[16], none;
+	bool seen[16] = { 0 };
+	unsigned block;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 14; i++) { /* two more are kept, to be given out singly */
+		t = from(i, 1, 5000, 17);
+		plan[i] = bed_must_open(b, &t);
+		block = (mapped_port(&plan[i]) - 1024) / 64;
+		assert_false(seen[block]);
+		seen[block] = true;
+	}
+	bed_end(b, &plan[3]);
+	block = mapped_port(&plan[3]) / 64;
+	bed_advance(b, QUARANTINE_MS - TICK_MS);
+	for (uint16_t i = 100; i < 140; i++) { /* others come, and find singles */
+		t = from(i, 1, 5000, 17);
+		none = bed_must_open(b, &t);
+		assert_int_not_equal(mapped_port(&none) / 64, block);
+		bed_end(b, &none);
+	}
+	t = from(3, 2, 6000, 17); /* its own, at once */
+	plan[3] = bed_must_open(b, &t);
+	assert_int_equal(mapped_port(&plan[3]) / 64, block);
+	bed_end(b, &plan[3]); /* and the time begins anew */
+	bed_advance(b, QUARANTINE_MS - TICK_MS);
+	t = from(200, 1, 5000, 6);
+	none = bed_must_open(b, &t);
+	assert_int_not_equal(mapped_port(&none) / 64, block);
+	bed_end(b, &none);
+	bed_advance(b, QUARANTINE_MS + TICK_MS);
+	for (uint16_t i = 201;; i++) { /* somebody else gets it before others get nothing */
+		t = from(i, 1, 5000, 6);
+		none = bed_must_open(b, &t);
+		if (mapped_port(&none) / 64 == block)
+			break;
+	}
+	bed_free(b);
+}
+
+/* The same for one port of a tiny pool. */
+static void freed_single_rests_and_only_its_own_subscriber_gets_it_earlier(void **state)
+{
+	struct bed *b = bed_with(2000, 2003, 120);
+	struct flow_plan plan[4], none;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++) {
+		t = from(i, 1, 5000, 6);
+		plan[i] = bed_must_open(b, &t);
+	}
+	t = from(9, 1, 5000, 6);
+	assert_dropped(bed_open(b, &t, &none), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
+	bed_end(b, &plan[2]);
+	assert_int_equal(nat64_ports_used(b->n[0]), 3);
+	bed_advance(b, QUARANTINE_MS - TICK_MS);
+	assert_dropped(bed_open(b, &t, &none), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
+	t = from(2, 7, 4000, 6);
+	plan[2] = bed_must_open(b, &t);
+	assert_int_equal(nat64_ports_used(b->n[0]), 4);
+	bed_end(b, &plan[2]);
+	bed_advance(b, QUARANTINE_MS + TICK_MS);
+	t = from(9, 1, 5000, 6);
+	none = bed_must_open(b, &t);
+	assert_int_equal(mapped_port(&none), mapped_port(&plan[2]));
+	bed_free(b);
+}
+
+/* RFC 6888 REQ-8: "the maximum number of ports in this state" is configurable. */
+static void more_than_so_many_ports_do_not_rest(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan[8];
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 1024 + 16 * 64 - 1);
+	b->conf.quarantine = (struct nat64_quarantine){ 120, 4 * 64 };
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	bed_up(b, 1000);
+	for (uint16_t i = 0; i < 8; i++) {
+		t = from(i, 1, 5000, 17);
+		plan[i] = bed_must_open(b, &t);
+		assert_int_equal(next_event(b).kind, NAT64_EVENT_BLOCK_ALLOCATED);
+	}
+	for (uint16_t i = 0; i < 8; i++) {
+		struct nat64_event e;
+
+		bed_end(b, &plan[i]);
+		e = next_event(b);
+		assert_int_equal(e.kind, i < 4 ? 0 : NAT64_EVENT_BLOCK_RELEASED);
+		if (i >= 4) /* that which has rested longest */
+			assert_int_equal(e.inside.octet[7], i - 4);
+	}
+	bed_free(b);
+}
+
+/* Subscribers one after another, each taking all it gets: the ones that come late get something. */
+static void newcomers_always_find_something_while_others_hold_much(void **state)
+{
+	struct bed *b = bed_with(1024, 65535, 120);
+	uint32_t got[200] = { 0 };
+	struct flow_plan plan;
+
+	(void)state;
+	for (uint16_t i = 0; i < 200; i++) {
+		for (;; got[i]++) {
+			struct tuple t = from(i, (uint8_t)(got[i] >> 14), (uint16_t)got[i], 17);
+
+			if (bed_open(b, &t, &plan).next != VERDICT_CONTINUE)
+				break;
+		}
+		if (got[i] == 0)
+			fail_msg("subscriber %u got nothing", i);
+	}
+	assert_true(got[0] < 63000);
+	bed_free(b);
+}
+
+/* In turns: even shares, and most of the pool in use (RFC 6888 REQ-13). */
+static void subscribers_in_turns_get_even_shares(void **state)
+{
+	static const uint32_t sizes[][2] = { { 2000, 2063 }, { 1024, 4095 }, { 1024, 65535 } };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(sizes); k++) {
+		struct bed *b = bed_with((uint16_t)sizes[k][0], (uint16_t)sizes[k][1], 120);
+		uint32_t n = sizes[k][1] - sizes[k][0] + 1, total = 0, least = UINT32_MAX;
+		const uint16_t subscribers = 10;
+		uint32_t got[10] = { 0 };
+		struct flow_plan plan;
+
+		for (uint32_t turn = 0; turn < n; turn++)
+			for (uint16_t i = 0; i < subscribers; i++) {
+				struct tuple t = from(i, (uint8_t)(turn >> 14), (uint16_t)turn, 6);
+
+				got[i] += bed_open(b, &t, &plan).next == VERDICT_CONTINUE;
+			}
+		for (uint16_t i = 0; i < subscribers; i++) {
+			total += got[i];
+			least = got[i] < least ? got[i] : least;
+		}
+		print_message("%u ports: %u given out, least %u\n", n, total, least);
+		assert_true(total >= n * 80 / 100);
+		assert_true(least >= n / subscribers * 70 / 100);
+		bed_free(b);
+	}
+}
+
+/* RFC 4787 REQ-4, only if asked for: also where the block must be chosen for it. */
+static void parity_is_kept_when_asked_for_as_long_as_there_is_a_choice(void **state)
+{
+	struct bed *b = bed_new(1);
+	unsigned odd = 0;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2099);
+	b->conf.port_parity = true;
+	bed_up(b, 1000);
+	for (uint16_t i = 0; i < 80; i++) {
+		struct tuple t = from(1, 1, (uint16_t)(3000 + 2 * i), 17);
+		struct flow_plan plan = bed_must_open(b, &t);
+
+		if (i < 50)
+			assert_int_equal(mapped_port(&plan) % 2, 0);
+		odd += mapped_port(&plan) % 2;
+	}
+	assert_int_equal(odd, 30);
+	bed_free(b);
+}
+
+/* A pool of system ports only serves everybody; else classes are kept. */
+static void pool_of_system_ports_only_serves_other_ports_too(void **state)
+{
+	struct bed *b = bed_with(100, 100, 0);
+	struct tuple t = from(1, 1, 40000, 17);
+	struct flow_plan plan = bed_must_open(b, &t);
+
+	(void)state;
+	assert_int_equal(mapped_port(&plan), 100);
+	bed_free(b);
+}
+
+/* Singles are told one by one, with their protocol. */
+static void single_ports_are_told_with_their_protocol(void **state)
+{
+	struct bed *b = bed_with(2000, 2003, 0);
+	struct tuple t = from(1, 1, 40000, 17);
+	struct flow_plan plan = bed_must_open(b, &t);
+	struct nat64_event e = next_event(b);
+
+	(void)state;
+	assert_int_equal(e.kind, NAT64_EVENT_BLOCK_ALLOCATED);
+	assert_int_equal(e.protocol, NAT64_UDP);
+	assert_int_equal(e.port_first, mapped_port(&plan));
+	assert_int_equal(e.port_last, mapped_port(&plan));
+	bed_end(b, &plan);
+	e = next_event(b);
+	assert_int_equal(e.kind, NAT64_EVENT_BLOCK_RELEASED);
+	assert_int_equal(e.port_first, mapped_port(&plan));
+	assert_int_equal(e.inside.octet[7], 1);
+	bed_free(b);
+}
+
+/* A static entry whose port rests, or lies in a block that somebody holds. */
+static void static_entry_takes_a_port_that_rests(void **state)
+{
+	struct bed *b = bed_with(2000, 2003, 120);
+	struct tuple t = from(1, 1, 40000, 17), in;
+	struct flow_plan plan = bed_must_open(b, &t);
+
+	(void)state;
+	bed_end(b, &plan);
+	bed_static(b, NAT64_UDP, "2001:db8:1:7::7", 7, "192.0.2.1", mapped_port(&plan));
+	bed_reload(b);
+	in = tuple_of("198.51.100.7", "192.0.2.1", 9, mapped_port(&plan), 17);
+	plan = bed_must_open(b, &in);
+	assert_int_equal(be16_to(plan.key[0].sport), 7);
+	bed_end(b, &plan);
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_int_equal(nat64_ports_used(b->n[0]), 0);
+	bed_free(b);
+}
+
+/* The address goes while its ports are held, rest and idle: nothing of them is left. */
+static void address_that_goes_takes_blocks_and_resting_ports_with_it(void **state)
+{
+	struct bed *b = bed_with(100, 65535, 120);
+	struct flow_plan plan[40];
+
+	(void)state;
+	for (uint16_t i = 0; i < 40; i++) {
+		struct tuple t = from(i, 1, i % 2 ? 500 : 5000, 17);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (uint16_t i = 0; i < 20; i++)
+		bed_end(b, &plan[i]);
+	b->pool4[0].first = b->pool4[0].last = addr_of("192.0.2.2");
+	bed_reload(b);
+	for (uint16_t i = 20; i < 40; i++)
+		bed_end(b, &plan[i]);
+	assert_int_equal(nat64_ports_used(b->n[0]), 0);
+	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(block_of_64_ports_serves_all_protocols_and_hosts_of_a_subscriber),
+		cmocka_unit_test(freed_block_rests_120_s_before_another_subscriber_gets_it),
+		cmocka_unit_test(freed_single_rests_and_only_its_own_subscriber_gets_it_earlier),
+		cmocka_unit_test(more_than_so_many_ports_do_not_rest),
+		cmocka_unit_test(newcomers_always_find_something_while_others_hold_much),
+		cmocka_unit_test(subscribers_in_turns_get_even_shares),
+		cmocka_unit_test(parity_is_kept_when_asked_for_as_long_as_there_is_a_choice),
+		cmocka_unit_test(pool_of_system_ports_only_serves_other_ports_too),
+		cmocka_unit_test(single_ports_are_told_with_their_protocol),
+		cmocka_unit_test(static_entry_takes_a_port_that_rests),
+		cmocka_unit_test(address_that_goes_takes_blocks_and_resting_ports_with_it),
+	};
+
+	return cmocka_run_group_tests_name("nat64/blocks", tests, NULL, NULL);
+}

@@ -1,0 +1,363 @@
+/* test_limits.c - limits of a subscriber, exempt destinations, and events: RFC 6888 REQ-4 to REQ-6,
+ * REQ-11, REQ-12, RFC 5508 REQ-8. */
+#include "bed.h"
+#include "sixgate/nat64/event.h"
+
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+static struct bed *bed_limited(struct nat64_limits limits)
+{
+	struct bed *b = bed_new(1);
+
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	b->conf.limits = limits;
+	b->conf.log_what = NAT64_LOG_SESSIONS;
+	bed_up(b, 10000);
+	return b;
+}
+
+static struct tuple from(uint16_t which, uint16_t port, uint16_t dport)
+{
+	struct tuple t = tuple_of("2001:db8:1::1", server, port, dport, 17);
+
+	t.src.octet[6] = (uint8_t)(which >> 8);
+	t.src.octet[7] = (uint8_t)which;
+	return t;
+}
+
+static struct nat64_event last_event(struct bed *b)
+{
+	struct nat64_event e = { 0 };
+
+	while (nat64_event_read(nat64_events(b->n[0]), &e))
+		;
+	return e;
+}
+
+static void flows_of_a_subscriber_end_at_its_limit_and_not_before(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .flows = 10 });
+	struct flow_plan plan[10], none;
+	struct nat64_event e;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 10; i++) { /* several of one mapping count, too */
+		t = from(1, (uint16_t)(5000 + i / 2), (uint16_t)(80 + i % 2));
+		plan[i] = bed_must_open(b, &t);
+	}
+	t = from(1, 5000, 99);
+	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
+	e = last_event(b);
+	assert_int_equal(e.kind, NAT64_EVENT_QUOTA_EXCEEDED);
+	assert_int_equal(e.quota, NAT64_QUOTA_FLOWS);
+	assert_int_equal(e.subscriber_len, 64);
+	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
+	assert_int_equal(last_event(b).kind, 0); /* told once in a while */
+	t = from(2, 5000, 99);
+	bed_must_open(b, &t);
+	bed_end(b, &plan[0]);
+	t = from(1, 5000, 99);
+	bed_must_open(b, &t);
+	t = from(1, 5000, 98);
+	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
+	bed_free(b);
+}
+
+/* What nobody inside has answered is not the subscriber's doing. */
+static void sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .flows = 2 });
+	struct flow_plan plan, in[3], none;
+	struct tuple t = from(1, 5000, 80), u;
+	struct flow f;
+
+	(void)state;
+	plan = bed_must_open(b, &t);
+	for (uint16_t i = 0; i < 3; i++) {
+		u = plan.key[1];
+		u.src = addr_of("198.51.100.7");
+		u.sport = be16_from((uint16_t)(1000 + i));
+		in[i] = bed_must_open(b, &u);
+	}
+	t = from(1, 5000, 81);
+	plan = bed_must_open(b, &t);
+	bed_end(b, &plan);
+	f = flow_of(&in[0]);
+	nat64_flow_answered(b->n[0], &f);
+	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
+	in[0].flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
+	bed_end(b, &in[0]);
+	bed_must_open(b, &t);
+	bed_free(b);
+}
+
+static void ports_of_a_subscriber_end_at_its_limit_and_not_before(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .ports = 100 });
+	struct flow_plan plan[100], none;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 100; i++) {
+		t = from(1, (uint16_t)(5000 + i), 80);
+		plan[i] = bed_must_open(b, &t);
+	}
+	t = from(1, 6000, 80);
+	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_PORTS, REPLY_ADMIN_PROHIBITED);
+	assert_int_equal(last_event(b).quota, NAT64_QUOTA_PORTS);
+	t = from(1, 5000, 81); /* another flow of a port that it has */
+	bed_must_open(b, &t);
+	bed_end(b, &plan[99]);
+	t = from(1, 6000, 80);
+	bed_must_open(b, &t);
+	bed_free(b);
+}
+
+static void new_flows_are_as_many_a_second_as_the_limit_says(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .new_flows = 50 });
+	struct flow_plan plan;
+	uint16_t port = 1024;
+	unsigned n = 0;
+	struct tuple t;
+
+	(void)state;
+	for (unsigned ms = 0; ms < 10000; ms += 5, b->now_ms += 5)
+		for (unsigned i = 0; i < 2; i++) {
+			struct verdict v;
+
+			t = from(1, port++, 80);
+			v = bed_open(b, &t, &plan);
+			n += v.next == VERDICT_CONTINUE;
+			if (ms < 100) /* those of one second at once */
+				assert_int_equal(v.next, VERDICT_CONTINUE);
+			else if (v.next != VERDICT_CONTINUE)
+				assert_dropped(v, DROP_QUOTA_NEW_FLOWS, REPLY_ADMIN_PROHIBITED);
+		}
+	assert_in_range(n, 50 + 499, 50 + 501);
+	t = from(2, 80, 80);
+	bed_must_open(b, &t);
+	bed_free(b);
+}
+
+/* RFC 6888: a subscriber is a prefix of the operator's choice. */
+static void subscriber_prefix_says_whose_flows_are_counted_together(void **state)
+{
+	static const struct {
+		uint8_t len;
+		bool near, far; /* the same /64, the same /48 */
+	} row[] = { { 0, true, false }, { 64, true, false }, { 128, false, false }, { 48, true, true },
+		    { 56, true, false } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct bed *b = bed_limited((struct nat64_limits){ .subscriber_prefix = row[i].len,
+								   .flows = 1 });
+		struct tuple t = from(0x101, 5000, 80), near = t, far = from(0x201, 5000, 80);
+		struct flow_plan plan;
+
+		bed_must_open(b, &t);
+		near.src.octet[15] = 9;
+		assert_int_equal(bed_open(b, &near, &plan).next != VERDICT_CONTINUE, row[i].near);
+		assert_int_equal(bed_open(b, &far, &plan).next != VERDICT_CONTINUE, row[i].far);
+		bed_free(b);
+	}
+}
+
+/* A static entry is the operator's will: no limit holds for it. */
+static void static_entries_are_without_limits(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct tuple t = from(1, 53, 80);
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_static(b, NAT64_UDP, "2001:db8:1:1::1", 53, "192.0.2.1", 53);
+	b->conf.limits = (struct nat64_limits){ .flows = 1, .ports = 1, .new_flows = 1 };
+	bed_up(b, 100);
+	for (uint16_t i = 0; i < 20; i++) {
+		t.dport = be16_from((uint16_t)(1000 + i));
+		bed_must_open(b, &t);
+	}
+	bed_free(b);
+}
+
+/* RFC 6888 REQ-6. */
+static void exempt_destinations_are_refused_both_ways(void **state)
+{
+	static const struct {
+		const char *dst;
+		uint16_t port;
+		uint8_t proto;
+		bool exempt;
+	} row[] = {
+		{ "64:ff9b:1::203.0.113.9", 80, 6, true },   { "64:ff9b:1::203.0.113.9", 80, 17, true },
+		{ "64:ff9b:1::203.0.113.9", 80, 58, true },  { "64:ff9b:1::203.0.114.9", 80, 6, false },
+		{ "64:ff9b:1::198.51.100.7", 25, 6, true },  { "64:ff9b:1::198.51.100.7", 24, 6, false },
+		{ "64:ff9b:1::198.51.100.7", 27, 17, true }, { "64:ff9b:1::198.51.100.7", 28, 17, false },
+		{ "64:ff9b:1::198.51.100.7", 25, 58, false }, { "64:ff9b:1::198.51.100.8", 25, 6, false },
+	};
+	struct exempt_conf exempt[2] = { { .port_last = 65535 }, { .port_first = 25, .port_last = 27 } };
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+	struct tuple t, in;
+
+	(void)state;
+	assert_int_equal(prefix_parse("203.0.113.0/24", &exempt[0].destination), 0);
+	assert_int_equal(prefix_parse("198.51.100.7/32", &exempt[1].destination), 0);
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	b->conf.exempt = exempt;
+	b->conf.n_exempt = 2;
+	bed_up(b, 100);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		uint16_t sport = row[i].proto == 58 ? row[i].port : 5000;
+
+		print_message("row %zu\n", i);
+		t = tuple_of("2001:db8:1::1", row[i].dst, sport, row[i].port, row[i].proto);
+		if (row[i].exempt)
+			assert_dropped(bed_open(b, &t, &plan), DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
+		else
+			bed_must_open(b, &t);
+	}
+	t = tuple_of("2001:db8:1::1", "64:ff9b:1::192.0.2.77", 6000, 80, 17);
+	plan = bed_must_open(b, &t);
+	in = plan.key[1];
+	in.src = addr_of("203.0.113.9");
+	assert_dropped(bed_open(b, &in, &plan), DROP_EXEMPT, REPLY_NONE);
+	bed_free(b);
+}
+
+/* When the table of flows is short, who has more than his share gets no more; others do. */
+static void flow_table_that_runs_short_is_shared(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ 0 });
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 900; i++) {
+		t = from(1, (uint16_t)(1024 + i), 80);
+		nat64_note_flows(b->n[0], 1000 - i, 1000);
+		bed_must_open(b, &t); /* alone */
+	}
+	t = from(2, 5000, 80);
+	nat64_note_flows(b->n[0], 100, 1000);
+	bed_must_open(b, &t);
+	t = from(1, 5000, 80);
+	nat64_note_flows(b->n[0], 99, 1000);
+	assert_dropped(bed_open(b, &t, &plan), DROP_FAIR_SHARE, REPLY_ADDR_UNREACHABLE);
+	for (uint16_t i = 0; i < 90; i++) {
+		t = from(2, (uint16_t)(6000 + i), 80);
+		nat64_note_flows(b->n[0], 99 - i, 1000);
+		if (bed_open(b, &t, &plan).next != VERDICT_CONTINUE)
+			break;
+		assert_in_range(i, 0, 80);
+	}
+	bed_free(b);
+}
+
+/* Sessions are told with their other end only when that is asked for: RFC 6888 REQ-12. */
+static void sessions_are_told_and_destinations_only_when_asked_for(void **state)
+{
+	(void)state;
+	for (unsigned asked = 0; asked < 2; asked++) {
+		struct bed *b = bed_limited((struct nat64_limits){ 0 });
+		struct tuple t = from(1, 5000, 80);
+		struct nat64_event e;
+		struct flow_plan plan;
+
+		b->conf.log_what = NAT64_LOG_SESSIONS | (asked ? NAT64_LOG_DESTINATIONS : 0);
+		bed_reload(b);
+		b->now_ms = 777;
+		plan = bed_must_open(b, &t);
+		for (unsigned end = 0; end < 2; end++) {
+			e = last_event(b);
+			assert_int_equal(e.kind, end ? NAT64_EVENT_SESSION_DELETED :
+						       NAT64_EVENT_SESSION_CREATED);
+			assert_int_equal(e.time_ms, 777);
+			assert_int_equal(e.protocol, NAT64_UDP);
+			assert_true(addr_equal(&e.inside, &t.src));
+			assert_true(addr_equal(&e.outside, &plan.key[1].dst));
+			assert_int_equal(e.subscriber_len, 128);
+			assert_int_equal(e.inside_port, 5000);
+			assert_int_equal(e.port_first, mapped_port(&plan));
+			assert_int_equal(e.port_last, mapped_port(&plan));
+			assert_int_equal(e.destination, asked ? 0xcb007109 : 0);
+			assert_int_equal(e.destination_port, asked ? 80 : 0);
+			if (!end)
+				bed_end(b, &plan);
+		}
+		bed_free(b);
+	}
+}
+
+static void events_that_find_the_ring_full_are_lost_and_counted(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ 0 });
+	struct nat64_event_ring *ring = nat64_events(b->n[0]);
+	struct nat64_event e;
+	uint32_t n = 0;
+	struct tuple t;
+
+	(void)state;
+	for (uint32_t i = 0; i < NAT64_EVENT_SLOTS + 7; i++) {
+		t = from(1, (uint16_t)(1024 + i), 80);
+		bed_must_open(b, &t);
+	}
+	assert_int_equal(counter_read(&ring->lost), 7);
+	while (nat64_event_read(ring, &e))
+		assert_int_equal(e.inside_port, 1024 + n++);
+	assert_int_equal(n, NAT64_EVENT_SLOTS);
+	b->conf.log_what = 0;
+	bed_reload(b);
+	t = from(2, 1, 1);
+	bed_must_open(b, &t);
+	assert_false(nat64_event_read(ring, &e));
+	bed_free(b);
+}
+
+static void exhausted_pool_is_told_once_in_a_while(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2000);
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	bed_up(b, 10);
+	t = from(1, 5000, 80);
+	bed_must_open(b, &t);
+	last_event(b);
+	for (unsigned i = 0; i < 130; i++, b->now_ms += 1000) {
+		t = from(2, 5000, 80);
+		assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED,
+			       REPLY_ADDR_UNREACHABLE);
+		assert_int_equal(last_event(b).kind, i % 60 ? 0 : NAT64_EVENT_POOL_EXHAUSTED);
+	}
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_of_a_subscriber_end_at_its_limit_and_not_before),
+		cmocka_unit_test(sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered),
+		cmocka_unit_test(ports_of_a_subscriber_end_at_its_limit_and_not_before),
+		cmocka_unit_test(new_flows_are_as_many_a_second_as_the_limit_says),
+		cmocka_unit_test(subscriber_prefix_says_whose_flows_are_counted_together),
+		cmocka_unit_test(static_entries_are_without_limits),
+		cmocka_unit_test(exempt_destinations_are_refused_both_ways),
+		cmocka_unit_test(flow_table_that_runs_short_is_shared),
+		cmocka_unit_test(sessions_are_told_and_destinations_only_when_asked_for),
+		cmocka_unit_test(events_that_find_the_ring_full_are_lost_and_counted),
+		cmocka_unit_test(exhausted_pool_is_told_once_in_a_while),
+	};
+
+	return cmocka_run_group_tests_name("nat64/limits", tests, NULL, NULL);
+}
