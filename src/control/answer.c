@@ -99,6 +99,13 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 	case CTL_UNDRAIN:
 		answer_drain(c, cl, r);
 		break;
+	case CTL_EXPLAIN:
+		explain__start(c, cl, &r->about);
+		break;
+	case CTL_TRACE:
+		trace__start(c, cl, r);
+		break;
+	case CTL_WHO:
 	case N_CTL_COMMANDS:
 		break;
 	}

@@ -7,6 +7,7 @@
 #include "handover.h"
 #include "nodes.h"
 #include "privileges.h"
+#include "question.h"
 #include "sixgate/log/log.h"
 
 const struct snapshot *control__running(const struct control *c)
@@ -184,6 +185,7 @@ static void on_tick(uv_timer_t *t)
 	if (c->want_snapshot)
 		control__settle_soon(c);
 	dump__wake(c);
+	question__wake(c);
 	if (ticks % TICKS_WATCH == 0)
 		watch__look(&c->watch, &c->workers, dns_thread__stats(&c->dns), uv_now(&c->loop));
 	if (ticks % TICKS_DNS_RETRY == 0)
@@ -204,6 +206,7 @@ static void on_worker_ended(uv_async_t *a)
 static void on_dump_done(uv_async_t *a)
 {
 	dump__wake(a->data);
+	question__wake(a->data);
 }
 
 int control__open_loop(struct control *c, int channel, struct err *e)

@@ -60,6 +60,8 @@ struct control {
 	struct health *health; /* see nodes.h */
 	struct watch watch;
 	struct dump *dumps;
+	struct question *questions; /* see question.h */
+	bool tracing;
 
 	uint64_t started_ms;
 	uint64_t n_reloads, n_reloads_failed;
@@ -111,6 +113,18 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 /** dump__start() - flows or bib, streamed from the workers. dump__wake(): a worker has answered. */
 void dump__start(struct control *c, struct client *cl, const struct ctl_request *r);
 void dump__wake(struct control *c);
+
+/** explain__start(), trace__start() - streamed, too; see question.h. */
+void explain__start(struct control *c, struct client *cl, const struct ctl_subject *about);
+void trace__start(struct control *c, struct client *cl, const struct ctl_request *r);
+
+/** shared__to_real(), shared__to_alias() - the shared address is known to the data plane by its
+ *  alias; people know the real one. Other addresses are left as they are. */
+void shared__to_real(const struct control *c, struct addr *a);
+void shared__to_alias(const struct control *c, struct addr *a);
+
+/** step__json() - a step of a packet, for people's eyes: {"step": ...}; NULL when out of memory. */
+json_t *step__json(const struct control *c, const struct trace_record *r);
 
 /** status__json() and so on - the answers; owned by the caller, NULL when out of memory. */
 json_t *status__json(struct control *c);

@@ -35,25 +35,30 @@ static void on_done(struct worker_request *r)
 	uv_async_send(&c->dump_done);
 }
 
-/* The shared address is known to the data plane by its alias; people know the real one. */
-static void show_real(const struct control *c, struct addr *a)
+void shared__to_real(const struct control *c, struct addr *a)
 {
 	if (c->facts.has_shared && addr_equal(a, &c->facts.shared_alias))
 		*a = c->facts.shared_real;
 }
 
+void shared__to_alias(const struct control *c, struct addr *a)
+{
+	if (c->facts.has_shared && addr_equal(a, &c->facts.shared_real))
+		*a = c->facts.shared_alias;
+}
+
 static json_t *flow_line(const struct control *c, struct flow_record r)
 {
 	for (int dir = 0; dir < 2; dir++) {
-		show_real(c, &r.key[dir].src);
-		show_real(c, &r.key[dir].dst);
+		shared__to_real(c, &r.key[dir].src);
+		shared__to_real(c, &r.key[dir].dst);
 	}
 	return record__flow_json(&r);
 }
 
 static json_t *bib_line(const struct control *c, struct bib_record r)
 {
-	show_real(c, &r.outside);
+	shared__to_real(c, &r.outside);
 	return record__bib_json(&r);
 }
 

@@ -5,11 +5,13 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
+#include "subject.h"
 
 static const char *const command_names[N_CTL_COMMANDS] = {
 	[CTL_STATUS] = "status",     [CTL_FLOWS] = "flows",   [CTL_BIB] = "bib",
 	[CTL_NODES] = "nodes",       [CTL_COUNTERS] = "counters", [CTL_CONFIG] = "config",
 	[CTL_RELOAD] = "reload",     [CTL_DRAIN] = "drain",   [CTL_UNDRAIN] = "undrain",
+	[CTL_EXPLAIN] = "explain",   [CTL_TRACE] = "trace",   [CTL_WHO] = "who",
 };
 
 const char *ctl_command_name(enum ctl_command c)
@@ -58,7 +60,7 @@ static int decode_member(const char *key, const json_t *v, struct ctl_request *o
 		return decode_name(key, v, out->node, e);
 	if (strcmp(key, "service") == 0)
 		return decode_name(key, v, out->service, e);
-	return err_set(e, -EINVAL, "unknown member in the request");
+	return subject__decode(key, v, &out->about, e);
 }
 
 static int check_names(const struct ctl_request *r, struct err *e)
@@ -88,7 +90,7 @@ static int decode_object(json_t *root, struct ctl_request *out, struct err *e)
 	}
 	if (r.command == N_CTL_COMMANDS)
 		return err_set(e, -EINVAL, "\"command\" is missing");
-	if (check_names(&r, e) != 0)
+	if (check_names(&r, e) != 0 || ctl_subject_check(r.command, &r.about, e) != 0)
 		return -EINVAL;
 	*out = r;
 	return 0;
@@ -120,6 +122,8 @@ size_t ctl_request_encode(const struct ctl_request *r, char *line, size_t size)
 		json_object_set_new(v, "node", json_string(r->node));
 	if (v && r->service[0])
 		json_object_set_new(v, "service", json_string(r->service));
+	if (v)
+		subject__encode(v, &r->about);
 	if (v && (!r->node[0] || json_object_get(v, "node")) &&
 	    (!r->service[0] || json_object_get(v, "service")))
 		n = json_dumpb(v, line, size, JSON_COMPACT);

@@ -20,14 +20,14 @@ json_t *text__json(const char *text)
 	return v;
 }
 
-static json_t *endpoint_json(const struct addr *a, uint16_t port)
+json_t *endpoint__json(const struct addr *a, uint16_t port)
 {
 	char text[ADDR_TEXT_MAX];
 
 	return json_pack("{s:s,s:i}", "address", addr_format(a, text), "port", port);
 }
 
-static const char *protocol_name(uint8_t proto)
+const char *protocol__name(uint8_t proto)
 {
 	switch (proto) {
 	case 1:
@@ -43,6 +43,11 @@ static const char *protocol_name(uint8_t proto)
 	}
 }
 
+const char *state__name(uint8_t state)
+{
+	return tcp_state_name((enum tcp_state)state);
+}
+
 json_t *record__flow_json(const struct flow_record *r)
 {
 	static const char *const policy[N_POLICIES] = { "none", "nat64", "egress6", "services" };
@@ -51,13 +56,13 @@ json_t *record__flow_json(const struct flow_record *r)
 	/* what leaves in direction 0 is the other key reversed */
 	return json_pack("{s:{s:s,s:s,s:i,s:s,s:b,s:i,s:o,s:o,s:o,s:o}}", "flow", "policy",
 			 policy[r->policy < N_POLICIES ? r->policy : 0], "protocol",
-			 protocol_name(in->proto), "protocol_number", in->proto, "state",
+			 protocol__name(in->proto), "protocol_number", in->proto, "state",
 			 in->proto == 6 ? tcp_state_name((enum tcp_state)r->state) : "",
 			 "from_outside", (r->flags & FLOW_FROM_OUTSIDE) != 0, "expires_s",
-			 (int)r->expires_s, "source", endpoint_json(&in->src, be16_to(in->sport)),
-			 "destination", endpoint_json(&in->dst, be16_to(in->dport)), "new_source",
-			 endpoint_json(&back->dst, be16_to(back->dport)), "new_destination",
-			 endpoint_json(&back->src, be16_to(back->sport)));
+			 (int)r->expires_s, "source", endpoint__json(&in->src, be16_to(in->sport)),
+			 "destination", endpoint__json(&in->dst, be16_to(in->dport)), "new_source",
+			 endpoint__json(&back->dst, be16_to(back->dport)), "new_destination",
+			 endpoint__json(&back->src, be16_to(back->sport)));
 }
 
 json_t *record__bib_json(const struct bib_record *r)
@@ -67,6 +72,6 @@ json_t *record__bib_json(const struct bib_record *r)
 
 	return json_pack("{s:{s:s,s:b,s:i,s:o,s:o}}", "mapping", "protocol", protocol, "static",
 			 r->is_static, "sessions", (int)r->n_sessions, "inside",
-			 endpoint_json(&r->inside, r->inside_port), "outside",
-			 endpoint_json(&r->outside, r->outside_port));
+			 endpoint__json(&r->inside, r->inside_port), "outside",
+			 endpoint__json(&r->outside, r->outside_port));
 }

@@ -5,11 +5,76 @@
  */
 #include "sixgate/dataplane/explain.h"
 #include "dataplane_internal.h"
+#include "sixgate/packet/checksum.h"
 
 struct explain_room {
 	struct batch batch;
 	uint8_t bytes[PACKET_HEADROOM + HANDOFF_BYTES];
 };
+
+static void store_checksum(uint8_t *field, uint64_t sum)
+{
+	uint16_t c = (uint16_t)~checksum_fold(sum);
+
+	memcpy(field, &c, sizeof(c));
+}
+
+/* Return: length of the IP header. */
+static uint32_t write_ip(uint8_t *at, const struct tuple *t, uint32_t l4_len)
+{
+	if (!addr_is_v4(&t->src)) {
+		at[0] = 0x60;
+		store16(at + 4, (uint16_t)l4_len);
+		at[6] = t->proto;
+		at[7] = 64;
+		memcpy(at + 8, t->src.octet, 16);
+		memcpy(at + 24, t->dst.octet, 16);
+		return 40;
+	}
+	at[0] = 0x45;
+	store16(at + 2, (uint16_t)(20 + l4_len));
+	at[6] = 0x40; /* DF */
+	at[8] = 64;
+	at[9] = t->proto;
+	memcpy(at + 12, t->src.octet + 12, 4);
+	memcpy(at + 16, t->dst.octet + 12, 4);
+	store_checksum(at + 10, checksum_add(0, at, 20));
+	return 20;
+}
+
+static uint8_t echo_type(const struct tuple *t, bool reply)
+{
+	if (t->proto == IPPROTO_ICMP)
+		return reply ? 0 : 8;
+	return reply ? 129 : 128;
+}
+
+void explain_set_packet(struct explain *x, const struct tuple *t, bool reply)
+{
+	const bool tcp = t->proto == IPPROTO_TCP, udp = t->proto == IPPROTO_UDP;
+	const uint32_t l4_len = tcp ? 20 : 8, field = tcp ? 16 : udp ? 6 : 2;
+	uint8_t *l4;
+
+	memset(x->bytes, 0, sizeof(x->bytes));
+	l4 = x->bytes + write_ip(x->bytes, t, l4_len);
+	x->len = (uint32_t)(l4 - x->bytes) + l4_len;
+	store_be16(l4 + (tcp || udp ? 0 : 4), t->sport);
+	if (tcp || udp)
+		store_be16(l4 + 2, t->dport);
+	else
+		l4[0] = echo_type(t, reply);
+	if (udp)
+		store16(l4 + 4, (uint16_t)l4_len);
+	if (tcp) {
+		l4[12] = 0x50;
+		l4[13] = reply ? TCP_ACK : TCP_SYN;
+	}
+	store_checksum(l4 + field,
+		       checksum_add(t->proto == IPPROTO_ICMP ? 0 :
+							       checksum_pseudo(&t->src, &t->dst,
+									       t->proto, l4_len),
+				    l4, l4_len));
+}
 
 static struct explain_room *take_room(struct arena *extra, const struct worker *w,
 				      struct handoff *to[STEER_WORKERS_MAX])

@@ -134,6 +134,7 @@ void trace__begin(struct worker *w, const struct packet *p)
 	ref = find(w, &shown.key);
 	t->packet++;
 	t->made_at = w->out.n;
+	t->handed = false;
 	t->key = shown.key;
 	w->traced = picked(w, &shown.key, ref);
 	if (!w->traced)
@@ -175,6 +176,7 @@ void trace__opened(struct worker *w, uint32_t index, unsigned dir)
 
 void trace__handed(struct worker *w, unsigned owner)
 {
+	w->trace->handed = true;
 	put(w, (struct trace_record){ .step = TRACE_HANDED, .value = owner });
 }
 
@@ -205,7 +207,8 @@ void trace__end(struct worker *w, const struct packet *p)
 	for (uint16_t i = w->trace->made_at; i < w->out.n; i++)
 		if (&w->out.packet[i] != p && w->out.packet[i].verdict.next == VERDICT_FORWARD)
 			note_sent(w, TRACE_MADE, &w->out.packet[i], 0);
-	put(w, (struct trace_record){ .step = TRACE_ENDED, .verdict = p->verdict,
-				      .side = p->out_side });
 	w->traced = false;
+	if (p->verdict.next == VERDICT_HELD && w->trace->handed)
+		return; /* it ends where it was handed to */
+	put(w, (struct trace_record){ .step = TRACE_ENDED, .verdict = p->verdict });
 }

@@ -8,21 +8,28 @@
 /* @second: a second word that belongs to the name; @operand: what must follow; @takes: options. */
 enum { TAKES_MAX = 1, TAKES_ALL = 2, TAKES_SERVICE = 4 };
 
+/* Words that say which packets: those of subject.c are given all that is left. */
+typedef int take_subject(int n, char **word, struct ctl_request *r, struct err *e);
+
 static const struct command {
 	const char *name, *second, *operand;
 	enum ctl_command command; /* N_CTL_COMMANDS: the tool's own work */
 	unsigned takes;
+	take_subject *subject;
 } commands[] = {
-	{ "status", NULL, NULL, CTL_STATUS, 0 },
-	{ "flows", NULL, NULL, CTL_FLOWS, TAKES_MAX },
-	{ "bib", NULL, NULL, CTL_BIB, TAKES_MAX },
-	{ "nodes", NULL, NULL, CTL_NODES, 0 },
-	{ "counters", NULL, NULL, CTL_COUNTERS, TAKES_ALL },
-	{ "config", "show", NULL, CTL_CONFIG, 0 },
-	{ "reload", NULL, NULL, CTL_RELOAD, 0 },
-	{ "drain", NULL, "the name of a node", CTL_DRAIN, TAKES_SERVICE },
-	{ "undrain", NULL, "the name of a node", CTL_UNDRAIN, TAKES_SERVICE },
-	{ "teardown", NULL, NULL, N_CTL_COMMANDS, 0 },
+	{ "status", NULL, NULL, CTL_STATUS, 0, NULL },
+	{ "flows", NULL, NULL, CTL_FLOWS, TAKES_MAX, NULL },
+	{ "bib", NULL, NULL, CTL_BIB, TAKES_MAX, NULL },
+	{ "nodes", NULL, NULL, CTL_NODES, 0, NULL },
+	{ "counters", NULL, NULL, CTL_COUNTERS, TAKES_ALL, NULL },
+	{ "config", "show", NULL, CTL_CONFIG, 0, NULL },
+	{ "reload", NULL, NULL, CTL_RELOAD, 0, NULL },
+	{ "drain", NULL, "the name of a node", CTL_DRAIN, TAKES_SERVICE, NULL },
+	{ "undrain", NULL, "the name of a node", CTL_UNDRAIN, TAKES_SERVICE, NULL },
+	{ "explain", NULL, NULL, CTL_EXPLAIN, 0, ctl_take_explain },
+	{ "trace", NULL, NULL, CTL_TRACE, TAKES_MAX, ctl_take_trace },
+	{ "who", NULL, NULL, CTL_WHO, 0, ctl_take_who },
+	{ "teardown", NULL, NULL, N_CTL_COMMANDS, 0, NULL },
 };
 
 static const char *name_at(const void *of, size_t i)
@@ -48,12 +55,16 @@ static const struct command *find_command(const char *word, struct err *e)
 
 static int check_options(const struct command *k, const struct ctl_request *r, struct err *e)
 {
-	const char *wrong = r->max && !(k->takes & TAKES_MAX)		? "--max goes with flows and bib" :
+	const char *wrong = r->max && !(k->takes & TAKES_MAX) ? "--max goes with flows, bib and trace" :
 			    r->all && !(k->takes & TAKES_ALL)		? "--all goes with counters" :
 			    r->service[0] && !(k->takes & TAKES_SERVICE) ? "--service goes with drain and undrain" :
 									   NULL;
 
-	return wrong ? err_set(e, CTL_USAGE, "%s, not with %s", wrong, k->name) : CTL_OK;
+	if (wrong)
+		return err_set(e, CTL_USAGE, "%s, not with %s", wrong, k->name);
+	return k->command == N_CTL_COMMANDS || ctl_subject_check(k->command, &r->about, e) == 0 ?
+		       CTL_OK :
+		       CTL_USAGE;
 }
 
 static int take_node(const char *word, struct ctl_request *r, struct err *e)
@@ -79,6 +90,10 @@ int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e)
 		return err_set(e, CTL_USAGE, "%s wants \"%s\" after it%s%s", k->name, k->second,
 			       n < 2 ? "" : ", not ", n < 2 ? "" : word[1]);
 	used += k->second != NULL;
+	r->command = k->command;
+	if (k->subject)
+		return k->subject(n - used, word + used, r, e) == CTL_OK ? check_options(k, r, e) :
+									   CTL_USAGE;
 	if (k->operand && n <= used)
 		return err_set(e, CTL_USAGE, "%s wants %s after it", k->name, k->operand);
 	if (k->operand && take_node(word[used++], r, e) != CTL_OK)
@@ -86,6 +101,5 @@ int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e)
 	if (n > used)
 		return err_set(e, CTL_USAGE, "unexpected argument \"%s\" after %s", word[used],
 			       word[used - 1]);
-	r->command = k->command;
 	return check_options(k, r, e);
 }

@@ -14,6 +14,14 @@ enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 64 };
  */
 int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e);
 
+/** ctl_take_explain() and so on - the words after the command's name. Return: CTL_OK or CTL_USAGE. */
+int ctl_take_explain(int n, char **word, struct ctl_request *r, struct err *e);
+int ctl_take_trace(int n, char **word, struct ctl_request *r, struct err *e);
+int ctl_take_who(int n, char **word, struct ctl_request *r, struct err *e);
+
+/** ctl_show_step() - a line of explain or trace. */
+void ctl_show_step(enum ctl_command command, const json_t *line, bool last);
+
 /**
  * ctl_ask() - one request, and @each for every line of the answer
  * @each: @last is true for the line that has "ok"; borrows @line

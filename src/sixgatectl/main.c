@@ -20,6 +20,10 @@ static const struct option long_options[] = {
 	{ "socket", required_argument, NULL, 's' }, { "config", required_argument, NULL, 'c' },
 	{ "json", no_argument, NULL, 'j' },	    { "all", no_argument, NULL, 'a' },
 	{ "max", required_argument, NULL, 'n' },    { "service", required_argument, NULL, 'S' },
+	{ "inside", no_argument, NULL, 'I' },	    { "outside", no_argument, NULL, 'O' },
+	{ "reply", no_argument, NULL, 'R' },	    { "count", required_argument, NULL, 'n' },
+	{ "seconds", required_argument, NULL, 'T' },
+	{ "protocol", required_argument, NULL, 'p' },
 	{ "version", no_argument, NULL, 'V' },	    { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -37,6 +41,10 @@ static const char help_text[] =
 	"                    no new flows to a node; those it has go on for the service's drain: time\n"
 	"  undrain NODE [--service NAME]\n"
 	"                    back into service\n"
+	"  explain PROTOCOL SOURCE PORT DESTINATION PORT [--inside | --outside] [--reply]\n"
+	"                    what would happen to such a packet, and why; nothing is changed by it\n"
+	"  trace [tcp | udp | icmp] [host ADDRESS]... [port N]... [--count N] [--seconds N]\n"
+	"                    the steps of live packets, as they pass\n"
 	"  reload            read the configuration file again; a wrong file changes nothing\n"
 	"  teardown          stop the daemon and remove everything of it, the guard too\n"
 	"\n"
@@ -47,6 +55,11 @@ static const char help_text[] =
 	"  -n, --max N        flows and bib: not more than so many\n"
 	"  -a, --all          counters: those that are zero, too\n"
 	"  -S, --service NAME drain and undrain: in this service only; else in all that have the node\n"
+	"      --inside, --outside\n"
+	"                     explain: where it arrives; else inside if its source is of there\n"
+	"      --reply        explain: not the first of its flow: TCP with ACK, an echo reply\n"
+	"      --count N      trace: end after so many packets\n"
+	"      --seconds N    trace: end after so long; default 60\n"
 	"  -V, --version      the version, and nothing else\n"
 	"  -h, --help         this text\n"
 	"\n"
@@ -112,6 +125,28 @@ static int take_service(const char *text, char out[CTL_NAME_MAX])
 	return CTL_USAGE;
 }
 
+static int take_seconds(const char *text, uint32_t *out)
+{
+	char *end;
+	unsigned long n = strtoul(text, &end, 10);
+
+	if (*text && !*end && n >= 1 && n <= CTL_SECONDS_MAX) {
+		*out = (uint32_t)n;
+		return CTL_OK;
+	}
+	fprintf(stderr, "sixgatectl: --seconds wants a number from 1 to %d\n", CTL_SECONDS_MAX);
+	return CTL_USAGE;
+}
+
+static int take_protocol(const char *text, uint8_t *out)
+{
+	*out = ctl_protocol_number(text);
+	if (*out)
+		return CTL_OK;
+	fprintf(stderr, "sixgatectl: --protocol wants tcp, udp or icmp\n");
+	return CTL_USAGE;
+}
+
 /* Return: CTL_OK to go on, or the exit code. */
 static int take_option(struct arguments *a, int opt)
 {
@@ -122,6 +157,11 @@ static int take_option(struct arguments *a, int opt)
 	case 'a': a->request.all = true; return CTL_OK;
 	case 'n': return take_number(optarg, &a->request.max);
 	case 'S': return take_service(optarg, a->request.service);
+	case 'I': a->request.about.side = CTL_SIDE_INSIDE; return CTL_OK;
+	case 'O': a->request.about.side = CTL_SIDE_OUTSIDE; return CTL_OK;
+	case 'R': a->request.about.reply = true; return CTL_OK;
+	case 'T': return take_seconds(optarg, &a->request.about.seconds);
+	case 'p': return take_protocol(optarg, &a->request.about.protocol);
 	case 'V': puts("sixgatectl " SIXGATE_VERSION); exit(CTL_OK);
 	case 'h': fputs(help_text, stdout); exit(CTL_OK);
 	default: return CTL_USAGE; /* getopt_long() has said why */
@@ -133,7 +173,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 	struct err e = { "" };
 	int opt, rc = CTL_OK;
 
-	while (rc == CTL_OK && (opt = getopt_long(argc, argv, "s:c:jan:S:Vh", long_options, NULL)) != -1)
+	while (rc == CTL_OK && (opt = getopt_long(argc, argv, "s:c:jan:S:p:Vh", long_options, NULL)) != -1)
 		rc = take_option(a, opt);
 	if (rc == CTL_OK) {
 		rc = ctl_parse_command(argc - optind, argv + optind, &a->request, &e);

@@ -241,6 +241,11 @@ void ctl_show(enum ctl_command command, const json_t *line, bool last)
 	case CTL_UNDRAIN:
 		show_drained(json_object_get(line, "nodes"));
 		break;
+	case CTL_EXPLAIN:
+	case CTL_TRACE:
+		ctl_show_step(command, line, last);
+		break;
+	case CTL_WHO:
 	case N_CTL_COMMANDS:
 		break;
 	}

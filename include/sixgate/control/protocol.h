@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include "sixgate/base/addr.h"
 #include "sixgate/base/err.h"
 
 enum { CTL_LINE_MAX = 4096, CTL_CLIENTS_MAX = 16, CTL_NAME_MAX = 64 };
@@ -23,13 +24,39 @@ enum ctl_command {
 	CTL_RELOAD,
 	CTL_DRAIN,
 	CTL_UNDRAIN,
+	CTL_EXPLAIN,
+	CTL_TRACE,
+	CTL_WHO,
 	N_CTL_COMMANDS
+};
+
+/** By the source address; arrives inside; arrives outside. */
+enum ctl_side { CTL_SIDE_AUTO, CTL_SIDE_INSIDE, CTL_SIDE_OUTSIDE, N_CTL_SIDES };
+
+enum { CTL_HOSTS_MAX = 2, CTL_SECONDS_MAX = 3600, CTL_SECONDS_DEFAULT = 60 };
+
+/**
+ * struct ctl_subject - the packets that explain, trace and who are about
+ * @protocol: 1 (ICMP of both families), 6, 17; 0: any (explain always names one)
+ * @side:     explain: enum ctl_side
+ * @reply:    explain: not the first packet of its flow: TCP with ACK, an echo reply
+ * @host, @port: explain: both ends, source first; who: one of each, outside; trace: up to two of
+ *            each. Ports are host order; identifiers of ICMP
+ * @seconds:  trace: its end, 1 to CTL_SECONDS_MAX; 0 means CTL_SECONDS_DEFAULT
+ */
+struct ctl_subject {
+	uint8_t protocol, side;
+	bool reply;
+	uint8_t n_host, n_port;
+	struct addr host[CTL_HOSTS_MAX];
+	uint16_t port[CTL_HOSTS_MAX];
+	uint32_t seconds;
 };
 
 /**
  * struct ctl_request - a checked request
  * @all: counters: also those that are zero
- * @max: flows and bib: at most so many records; 0 for all
+ * @max: flows and bib: at most so many records, trace: packets; 0 for all
  * @node, @service: drain and undrain: a node's name, never empty, and in which service; empty: in all
  */
 struct ctl_request {
@@ -37,7 +64,16 @@ struct ctl_request {
 	bool all;
 	uint64_t max;
 	char node[CTL_NAME_MAX], service[CTL_NAME_MAX];
+	struct ctl_subject about; /* explain, trace and who; else zero */
 };
+
+/** ctl_protocol_number() - of "tcp", "udp", "icmp"; 0 for anything else. ctl_protocol_name() - and
+ *  back; static text. */
+uint8_t ctl_protocol_number(const char *name);
+const char *ctl_protocol_name(uint8_t number);
+
+/** ctl_subject_check() - it has what @c needs, and nothing else. Return: 0 or -EINVAL. */
+int ctl_subject_check(enum ctl_command c, const struct ctl_subject *s, struct err *e);
 
 /** ctl_command_name() - as it is written in a request; static text. */
 const char *ctl_command_name(enum ctl_command c);

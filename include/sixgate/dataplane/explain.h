@@ -32,6 +32,11 @@ struct explain {
 	struct trace_record step[EXPLAIN_STEPS_MAX];
 };
 
+/** explain_set_packet() - @x gets a packet with tuple @t and no payload; its side is the caller's to
+ *  set. @reply: not the first of its flow: a TCP segment with ACK instead of SYN, an echo reply. Of TCP,
+ *  UDP and ICMP; both addresses of one family. */
+void explain_set_packet(struct explain *x, const struct tuple *t, bool reply);
+
 /** worker_explain_bytes() - zeroed memory that worker_explain() needs besides the copy. */
 size_t worker_explain_bytes(const struct worker *w);
 

@@ -26,7 +26,7 @@ enum trace_step {
 	TRACE_HANDED,     /* value: the worker it was handed to */
 	TRACE_REWRITTEN,  /* side, len, tuple, state: as it leaves */
 	TRACE_MADE,       /* side, len, tuple, icmp_*, tcp_flags: sent because of it: an error, a piece */
-	TRACE_ENDED,      /* verdict: what became of it */
+	TRACE_ENDED,      /* verdict: what became of it; the last step, but of one that was handed on */
 	N_TRACE_STEPS
 };
 
@@ -68,6 +68,7 @@ struct trace_filter {
  * @filter:  set between two batches only
  * @lost:    records for which there was no room
  * @packet:  number of the packet that is being looked at
+ * @handed:  it was handed to another worker
  * @made_at: where the outbox stood when its turn began
  */
 struct trace {
@@ -75,6 +76,7 @@ struct trace {
 	struct trace_filter filter;
 	counter64 lost;
 	uint64_t packet;
+	bool handed;
 	uint16_t made_at;
 	struct tuple key; /* of the packet as it came in */
 	struct trace_record slot[TRACE_SLOTS];

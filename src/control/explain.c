@@ -1,0 +1,100 @@
+/*
+ * explain.c - sixgatectl explain: what would happen to such a packet, asked of the worker that would
+ * get it, and of the next one when it is handed on.
+ */
+#include "sixgate/dataplane/explain.h"
+#include <errno.h>
+#include <stdlib.h>
+#include "question.h"
+#include "record.h"
+
+struct explain_question {
+	struct question q; /* first */
+	struct explain x;
+	unsigned worker;
+};
+
+static bool comes_from_inside(const struct snapshot *s, const struct ctl_subject *about)
+{
+	for (uint32_t i = 0; i < s->n_inside; i++)
+		if (prefix_contains(&s->inside[i], &about->host[0]))
+			return true;
+	return s->n_inside == 0 && s->nat64 && !addr_is_v4(&about->host[1]) &&
+	       nat64_claims_pool6(s->nat64, &about->host[1], NULL);
+}
+
+static void set_packet(struct explain *x, const struct control *c, const struct ctl_subject *about)
+{
+	struct tuple t = { .src = about->host[0], .dst = about->host[1],
+			   .sport = be16_from(about->port[0]), .dport = be16_from(about->port[1]),
+			   .proto = about->protocol };
+	bool inside = about->side == CTL_SIDE_INSIDE ||
+		      (about->side == CTL_SIDE_AUTO && comes_from_inside(control__running(c), about));
+
+	if (t.proto == 1 && !addr_is_v4(&t.src))
+		t.proto = 58;
+	x->side = inside ? SIDE_INSIDE : SIDE_OUTSIDE;
+	if (!inside)
+		shared__to_alias(c, &t.dst);
+	explain_set_packet(x, &t, about->reply);
+}
+
+static const char *verdict_name(struct verdict v)
+{
+	return v.next == VERDICT_FORWARD ? "forwarded" : v.next == VERDICT_DROP ? "dropped" : "held";
+}
+
+static void tell(struct explain_question *e, struct client *cl)
+{
+	const enum drop_reason why = (enum drop_reason)e->x.verdict.why;
+
+	for (uint32_t i = 0; i < e->x.n_step; i++)
+		client__send(cl, step__json(e->q.control, &e->x.step[i]));
+	client__send(cl, json_pack("{s:b,s:s,s:s,s:s,s:b}", "ok", 1, "verdict",
+				   verdict_name(e->x.verdict), "reason", drop_reason_name(why), "help",
+				   drop_reason_help(why), "cut", (int)e->x.cut));
+	client__finish(cl);
+}
+
+static enum stream_step more(struct question *q, struct client *cl)
+{
+	struct explain_question *e = (struct explain_question *)q;
+
+	if (!question__has_answer(q)) {
+		question__ask(q, e->worker);
+		return STREAM_WAIT;
+	}
+	if (q->request.n == 0) {
+		client__fail(cl, "no memory for a copy of the worker");
+		return STREAM_END;
+	}
+	if (e->x.verdict.next == VERDICT_HELD && e->x.next != UINT32_MAX) {
+		e->worker = e->x.next;
+		return STREAM_MORE;
+	}
+	tell(e, cl);
+	return STREAM_END;
+}
+
+static bool abandoned(struct question *q)
+{
+	(void)q;
+	return true;
+}
+
+void explain__start(struct control *c, struct client *cl, const struct ctl_subject *about)
+{
+	struct explain_question *e = calloc(1, sizeof(*e));
+
+	if (!e) {
+		client__fail(cl, "out of memory");
+		return;
+	}
+	set_packet(&e->x, c, about);
+	e->worker = owner_of(&control__running(c)->steer, e->x.bytes, e->x.len, (enum side)e->x.side);
+	e->q.more = more;
+	e->q.abandoned = abandoned;
+	e->q.request.kind = WORKER_EXPLAIN;
+	e->q.request.explain = &e->x;
+	question__start(c, cl, &e->q);
+}

@@ -1,0 +1,160 @@
+"""explain and trace of a running gateway: what it says is what then happens on the wire."""
+import re
+import subprocess
+
+import pytest
+from control_lab import BASIC, HOST_IN_64, ControlLab, build_programs
+from netlink_lab import wait_for
+
+INSIDE, NET = "2001:db8:1::2", "2001:db8:f::2"
+
+
+@pytest.fixture(scope="session")
+def programs():
+    return build_programs()
+
+
+@pytest.fixture
+def lab(programs):
+    lab = ControlLab(programs)
+    yield lab
+    lab.close()
+
+
+def explain(g, *words):
+    """Its steps, and the last line."""
+    lines = g.ask("explain", *[str(w) for w in words])
+    return [x["step"] for x in lines[:-1]], lines[-1]
+
+
+def one(steps, what):
+    found = [s for s in steps if s["what"] == what]
+    assert len(found) == 1, steps
+    return found[0]
+
+
+def quiet(g):
+    """All counters but those of what the host itself sends meanwhile."""
+    return {k: v for k, v in g.counters().items() if "rx_" not in k and "tx_" not in k and v}
+
+
+def test_explain_of_an_allowed_flow_comes_true(lab):
+    g = lab.gateway(BASIC.replace("workers: 2", "workers: 1"))
+    before = quiet(g)
+    steps, last = explain(g, "udp", INSIDE, 5000, HOST_IN_64, 53)
+    assert last["verdict"] == "forwarded"
+    assert one(steps, "asked")["admits"] and one(steps, "opened")["policy"] == "nat64"
+    out = one(steps, "rewritten")
+    assert out["side"] == "outside" and out["destination"] == {"address": "198.51.100.2", "port": 53}
+    assert out["source"]["address"] == "198.51.100.10"
+    # nothing has changed: no flow, no mapping, no counter, and the same port is said again
+    assert g.ask("flows")[-1]["n"] == 0 and g.ask("bib")[-1]["n"] == 0
+    assert quiet(g) == before
+    assert one(explain(g, "udp", INSIDE, 5000, HOST_IN_64, 53)[0], "rewritten")["source"] == out["source"]
+    lab.host("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+             f" s.bind(('{INSIDE}', 5000)); s.sendto(b'x', ('{HOST_IN_64}', 53))\"")
+    mapping = wait_for(lambda: [m["mapping"] for m in g.ask("bib")[:-1]], what="a mapping")[0]
+    assert mapping["outside"] == out["source"]
+    # now there is a flow, and the answer from outside finds it
+    steps, last = explain(g, "udp", "198.51.100.2", 53, "198.51.100.10", out["source"]["port"])
+    assert one(steps, "flow")["direction"] == "back" and last["verdict"] == "forwarded"
+    assert one(steps, "rewritten")["destination"] == {"address": INSIDE, "port": 5000}
+
+
+def test_explain_of_what_is_refused_says_why(lab):
+    g = lab.gateway()
+    for words, reason in (
+            (("tcp", NET, 1000, INSIDE, 22), "unsolicited"),
+            (("tcp", "198.51.100.2", 1000, "198.51.100.10", 2222), "no-bib-entry"),
+            (("tcp", "2001:db8:666::1", 1000, HOST_IN_64, 80, "--inside"), "source-not-inside"),
+            (("udp", INSIDE, 1000, NET, 53, "--outside"), "spoofed-inside"),
+            (("icmp", "203.0.113.1", 7, "203.0.113.2", 7), "no-policy")):
+        steps, last = explain(g, *words)
+        assert (last["verdict"], last["reason"]) == ("dropped", reason), (words, steps)
+        assert one(steps, "ended")["reason"] == reason and last["help"]
+    text = g.ctl("explain", "tcp", NET, "1000", INSIDE, "22")
+    assert "egress6 refuses it: unsolicited" in text
+    # and the traffic meets the same
+    before = g.counters()["unsolicited"]
+    lab.net(f"curl -s -m 0.5 http://[{INSIDE}]:22/", check=False)
+    assert g.counters()["unsolicited"] > before
+
+
+def test_explain_goes_from_worker_to_worker(lab):
+    """A hairpin: the second flow may belong to another worker."""
+    text = BASIC.replace("workers: 2", "workers: 4").replace("}\negress6", ", static: [{protocol: tcp, "
+                         f"inside: {{address: '{INSIDE}', port: 80}}, "
+                         "outside: {address: 198.51.100.10, port: 80}}]}\negress6")
+    g = lab.gateway(text)
+    handed = 0
+    for port in range(2000, 2032):
+        steps, last = explain(g, "tcp", f"2001:db8:1::{port}", port, "64:ff9b::198.51.100.10", 80)
+        assert last["verdict"] == "forwarded", steps
+        assert any(s["what"] == "round" for s in steps) or any(s["what"] == "handed" for s in steps)
+        assert steps[-2]["destination"] == {"address": INSIDE, "port": 80}
+        handed += any(s["what"] == "handed" for s in steps)
+    assert handed > 0
+    assert g.ask("flows")[-1]["n"] == 0
+
+
+def test_wrong_words_are_named(lab):
+    g = lab.gateway()
+    for words, said in ((("explain", "tcp", "::1"), "five words"),
+                        (("explain", "sctp", "::1", "1", "::2", "2"), "no protocol"),
+                        (("explain", "tcp", "::1", "1", "1.2.3.4", "2"), "one family"),
+                        (("explain", "tcp", "::1", "65536", "::2", "2"), "no port"),
+                        (("trace", "hots", "::1"), "expected tcp"),
+                        (("trace", "host"), "an address"),
+                        (("flows", "--reply"), "go with explain")):
+        assert said in g.ctl(*words, code=64)
+
+
+def trace(g, *words):
+    """Started, and tracing."""
+    p = subprocess.Popen([g.tool, "-s", g.socket, "trace", *words], text=True, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE)
+    assert p.stderr.readline() == "tracing\n"
+    return p
+
+
+def test_a_trace_shows_the_steps_of_a_ping_both_ways(lab):
+    g = lab.gateway()
+    p = trace(g, "icmp", "host", INSIDE, "--count", "4", "--seconds", "20")
+    assert "running already" in g.ctl("trace", "--seconds", "1", code=1)
+    assert lab.ping(lab.net, "198.51.100.1") and lab.ping(lab.host, HOST_IN_64, count=2)
+    out, _ = p.communicate(timeout=15)
+    lines = out.splitlines()
+    assert p.returncode == 0 and lines[-1] == "4 packets", out
+    steps = [re.sub(r"^\d+\.\d+  ", "", x) for x in lines[:-1]]
+    assert [s for s in steps if s.startswith("arrives")][0].startswith(f"arrives inside: icmpv6 [{INSIDE}]:")
+    assert steps.count("nat64 takes it") == 1
+    assert sum(bool(re.match(r"leaves outside as icmp 198\.51\.100\.10:\d+ > 198\.51\.100\.2:", s))
+               for s in steps) == 2
+    assert sum(s.startswith("arrives outside: icmp 198.51.100.2:") for s in steps) == 2
+    assert sum(f"> [{INSIDE}]:" in s for s in steps if s.startswith("leaves inside")) == 2
+    assert steps.count("sent") == 4
+
+
+def test_a_trace_ends_with_its_client_and_with_its_time(lab):
+    g = lab.gateway()
+    p = trace(g, "host", INSIDE, "--seconds", "600")
+    p.kill()
+    p.communicate()
+    # packets give it something to write, by which it notices; then another may begin
+    def begins():
+        lab.ping(lab.host, HOST_IN_64, count=1)
+        q = subprocess.run([g.tool, "-s", g.socket, "trace", "tcp", "--seconds", "1"], text=True,
+                           capture_output=True)
+        return q.returncode == 0 and q.stdout
+    assert wait_for(begins, timeout=20, what="the trace has ended") == "0 packets\n"
+
+
+def test_a_refused_packet_is_traced_with_its_reason_and_its_error(lab):
+    g = lab.gateway()
+    p = trace(g, "udp", "port", "777", "--count", "1")
+    lab.host("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+             " s.sendto(b'x', ('2001:db8:1::1:0', 778))\"", check=False)
+    lab.net("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+            f" s.sendto(b'x', ('{INSIDE}', 777))\"")
+    out, _ = p.communicate(timeout=15)
+    assert "egress6 refuses it: unsolicited" in out and "dropped: unsolicited (" in out
