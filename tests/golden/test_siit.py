@@ -22,6 +22,16 @@ siit:
   icmp4-source: [203.0.113.8]
   icmp6-source: 2001:db8::2
 """
+CLAT = """\
+siit:
+  clat: {plat-prefix: 64:ff9b::/96, source: 2001:db8:464::/96, hosts: [192.168.0.0/24]}
+"""
+CLAT_SINGLE = """\
+siit:
+  clat: {plat-prefix: 64:ff9b::/96, source: 2001:db8:464::1, hosts: 192.0.0.1}
+"""
+LAN4, LAN6 = "192.168.0.7", "2001:db8:464::c0a8:7"  # an IPv4 host inside, and how the provider sees it
+FAR4, FAR6 = "9.9.9.9", "64:ff9b::909:909"
 HOST6, HOST4 = "2001:db8:1c0:2:21::", "192.0.2.33"  # an IPv6 host with an IPv4-translatable address
 PEER6, PEER4 = "2001:db8:1c6:3364:2::", "198.51.100.2"  # an IPv4 host, and how the inside sees it
 EAM6, EAM4 = "2001:db8:3::5", "1.0.0.5"
@@ -200,6 +210,43 @@ CASES = [
          to_outside(seen4(DNS, src=EAM4, dst="1.0.0.9")),
          outside(from4(DNS, src=EAM4, dst="1.0.0.9", ttl=62)),
          to_inside(seen6(DNS, src="2001:db8:101:0:5::", dst="2001:db8:3::9", hlim=61))),
+
+    # RFC 6877
+    case("RFC 6877 6.3: an IPv4 host inside reaches IPv4 over IPv6", CLAT,
+         inside(from4(DNS, src=LAN4, dst=FAR4)), to_outside(seen6(DNS, src=LAN6, dst=FAR6)),
+         outside(from6(DNS, src=FAR6, dst=LAN6)), to_inside(seen4(DNS, src=FAR4, dst=LAN4))),
+    case("RFC 6877: TCP and echo, too", CLAT,
+         inside(from4(SYN, src=LAN4, dst=FAR4)), to_outside(seen6(SYN, src=LAN6, dst=FAR6)),
+         inside(from4(ECHO4, src=LAN4, dst=FAR4)), to_outside(seen6(ECHO6, src=LAN6, dst=FAR6))),
+    case("RFC 6877 6.3: a single address for a single host", CLAT_SINGLE,
+         inside(from4(DNS, src="192.0.0.1", dst=FAR4)),
+         to_outside(seen6(DNS, src="2001:db8:464::1", dst=FAR6)),
+         outside(from6(DNS, src=FAR6, dst="2001:db8:464::1")),
+         to_inside(seen4(DNS, src=FAR4, dst="192.0.0.1"))),
+    case("RFC 6877: an error from the IPv4 Internet", CLAT,
+         outside(from6(ICMPv6TimeExceeded() / seen6(DNS, src=LAN6, dst=FAR6), src="64:ff9b::808:808",
+                       dst=LAN6)),
+         to_inside(seen4(ICMP(type=11, code=0) / from4(DNS, src=LAN4, dst=FAR4, ttl=63, id=0),
+                         src="8.8.8.8", dst=LAN4))),
+    case("RFC 6877, RFC 6791: an error from a router of the provider", CLAT + "  icmp4-source: 203.0.113.8\n",
+         outside(from6(ICMPv6TimeExceeded() / seen6(DNS, src=LAN6, dst=FAR6), src=ROUTER6, dst=LAN6)),
+         to_inside(seen4(ICMP(type=11, code=0, length=32) /
+                         named(from4(DNS, src=LAN4, dst=FAR4, ttl=63, id=0), ROUTER6),
+                         src="203.0.113.8", dst=LAN4))),
+    case("RFC 6877: others than its hosts are not the CLAT's", CLAT,
+         inside(from4(DNS, src="192.168.1.7", dst=FAR4)),
+         to_inside(IP(src=GATEWAY4, dst="192.168.1.7", ttl=64, id=ANY, tos=0xc0) /
+                   ICMP(type=3, code=0) / Raw(bytes(from4(DNS, src="192.168.1.7", dst=FAR4)))),
+         drops={"no-policy": 1}),
+    case("RFC 6877: nor is who does not come from the PLAT", CLAT,
+         outside(from6(DNS, src=ROUTER6, dst=LAN6)),
+         to_outside(IPv6(src=GATEWAY6, dst=ROUTER6, hlim=64) / ICMPv6DestUnreach(code=1) /
+                    Raw(bytes(from6(DNS, src=ROUTER6, dst=LAN6)))), drops={"unmapped": 1}),
+    case("RFC 6052 3.1: private IPv4 beyond the well-known prefix is told so", CLAT,
+         inside(from4(DNS, src=LAN4, dst="10.0.0.1")),
+         to_inside(IP(src=GATEWAY4, dst=LAN4, ttl=64, id=ANY, tos=0xc0) /
+                   ICMP(type=3, code=13) / Raw(bytes(from4(DNS, src=LAN4, dst="10.0.0.1")))),
+         drops={"private-ipv4": 1}),
 
     # fragments
     case("fragments are translated one by one, the last without the first (RFC 7915 5.1.1)", SIIT,
