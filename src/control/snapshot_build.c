@@ -213,6 +213,8 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 	if (pool && entry) {
 		use_alias(&in->conf->nat64, in->facts, pool, entry);
 		conf.pool4 = pool;
+		if (in->facts && in->facts->has_shared)
+			conf.shared_real = in->facts->shared_real;
 		conf.static_entry = entry;
 		rc = nat64_table_new(&s->nat64, &conf, in->running ? in->running->nat64 : NULL,
 				     &s->steer, e);
@@ -276,7 +278,8 @@ int snapshot_build(struct snapshot **out, const struct snapshot_input *in, struc
 bool snapshot_changes(const struct netlink_facts *a, const struct netlink_facts *b)
 {
 	if (!netlink_facts_same_inside(a, b) ||
-	    !addr_equal(&a->shared_alias, &b->shared_alias))
+	    !addr_equal(&a->shared_alias, &b->shared_alias) ||
+	    !addr_equal(&a->shared_real, &b->shared_real))
 		return true;
 	for (int side = 0; side < N_SIDES; side++) {
 		for (int v4 = 0; v4 < 2; v4++) {

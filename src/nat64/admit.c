@@ -241,6 +241,7 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 	if (is_exempt(t, &v4, proto, be16_to(p->key.dport)))
 		return verdict_reject(DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
 
+	table__take_shared(t, proto, be16_to(p->key.dport), &v4);
 	k = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
 	index = admit_flow(n, t, &k, &v);
 	if (index == BIB_NONE)
@@ -278,9 +279,10 @@ static void plan_outside(const struct nat64_table *t, const struct mapping *m,
 {
 	enum protocol_index proto = m->proto_plus - 1u;
 	be16 inside_port = be16_from(m->inside_port);
+	struct addr shown = table__shown(t, &p->key.src);
 
 	*plan = (struct flow_plan){
-		.key = { { .src = m->inside, .dst = rfc6052_embed(prefix, &p->key.src),
+		.key = { { .src = m->inside, .dst = rfc6052_embed(prefix, &shown),
 			   .sport = inside_port,
 			   .dport = proto == PROTO_ICMP ? inside_port : p->key.sport,
 			   .proto = wire_proto6[proto] },
@@ -298,6 +300,7 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 {
 	uint32_t slot = table__slot_of(t, &p->key.dst), index, prefix;
 	int proto = protocol_of(p);
+	struct addr shown;
 	struct verdict v;
 
 	n->now_ms = now_ms;
@@ -318,7 +321,8 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	if (v.next != VERDICT_CONTINUE)
 		return v;
 	prefix = n->mapping[index].prefix < t->n_prefix ? n->mapping[index].prefix : 0;
-	if (!may_embed(t, prefix, &p->key.src))
+	shown = table__shown(t, &p->key.src);
+	if (!may_embed(t, prefix, &shown))
 		return verdict_drop(DROP_PRIVATE_IPV4);
 	plan_outside(t, &n->mapping[index], p, &t->prefix[prefix], plan);
 	plan->object = index;

@@ -100,13 +100,33 @@ bool nat64_claims_pool6(const struct nat64_table *t, const struct addr *a, struc
 	return !v4 || rfc6052_extract(&t->prefix[i], a, v4);
 }
 
+struct addr table__shown(const struct nat64_table *t, const struct addr *a)
+{
+	return t->shared_slot != NO_SLOT && addr_equal(a, &t->slot[t->shared_slot].addr) ?
+		       t->shared_real : *a;
+}
+
+void table__take_shared(const struct nat64_table *t, enum protocol_index proto, uint16_t port,
+			struct addr *a)
+{
+	const struct pool_slot *s = &t->slot[t->shared_slot == NO_SLOT ? 0 : t->shared_slot];
+
+	if (t->shared_slot != NO_SLOT && proto != PROTO_ICMP && addr_equal(a, &t->shared_real) &&
+	    table__ports_of(s, proto, port / BLOCK_BITS) >> port % BLOCK_BITS & 1)
+		*a = s->addr;
+}
+
 struct addr nat64_error_source(const struct nat64_table *t, const struct flow *f, unsigned dir,
 			       const struct addr *src)
 {
+	struct addr shown;
 	int prefix;
 
 	if (dir == 0 || !addr_is_v4(src))
 		return f->key[!dir].dst;
 	prefix = table__prefix_of(t, &f->key[0].dst);
-	return prefix < 0 ? f->key[0].dst : rfc6052_embed(&t->prefix[prefix], src);
+	if (prefix < 0)
+		return f->key[0].dst;
+	shown = table__shown(t, src);
+	return rfc6052_embed(&t->prefix[prefix], &shown);
 }

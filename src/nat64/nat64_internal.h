@@ -70,6 +70,8 @@ struct nat64_table {
 	struct nat64_quarantine quarantine;
 	bool port_parity;
 	uint8_t log_what;
+	uint32_t shared_slot; /* whose address is the alias of @shared_real; or NO_SLOT */
+	struct addr shared_real;
 	uint32_t n_exempt;
 	struct exempt_conf exempt[NAT64_EXEMPT_MAX];
 	struct static_entry entry[NAT64_STATIC_MAX];
@@ -81,6 +83,11 @@ struct nat64_table {
 uint32_t table__map_home(const struct addr *a); /* where the search in @map begins */
 uint32_t table__slot_of(const struct nat64_table *t, const struct addr *a); /* or NO_SLOT */
 int table__prefix_of(const struct nat64_table *t, const struct addr *a);    /* or -1 */
+/* The address that hosts know for @a: the shared address instead of its alias. */
+struct addr table__shown(const struct nat64_table *t, const struct addr *a);
+/* Becomes the alias where @a is the shared address and @port, of TCP or UDP, is ours and not the host's. */
+void table__take_shared(const struct nat64_table *t, enum protocol_index proto, uint16_t port,
+			struct addr *a);
 /* Ports of @block that the configuration gives to @proto, as bits. */
 uint64_t table__ports_of(const struct pool_slot *s, enum protocol_index proto, unsigned block);
 /* The worker to which packets of an inside host go. */

@@ -286,6 +286,11 @@ static int add_choices(struct nat64_table *t, const struct nat64_conf *conf, str
 	t->quarantine = conf->quarantine;
 	t->port_parity = conf->port_parity;
 	t->log_what = conf->log_what;
+	t->shared_real = conf->shared_real;
+	t->shared_slot = NO_SLOT;
+	for (size_t i = 0; i < conf->n_pool4; i++)
+		if (conf->pool4[i].outside && (conf->shared_real.word[0] | conf->shared_real.word[1]))
+			t->shared_slot = table__slot_of(t, &conf->pool4[i].first);
 	t->n_exempt = (uint32_t)conf->n_exempt;
 	if (t->n_exempt)
 		memcpy(t->exempt, conf->exempt, t->n_exempt * sizeof(*t->exempt));

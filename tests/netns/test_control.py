@@ -1,5 +1,6 @@
 """The whole daemon in real namespaces: how it starts, is asked, reloads, fails and ends."""
 import ctypes
+import ipaddress
 import json
 import os
 import pathlib
@@ -700,6 +701,38 @@ def test_a_shared_address_is_shown_as_people_know_it(lab):
     assert {f["flow"]["new_source"]["address"] for f in g.ask("flows")[:-1]
             if f["flow"]["policy"] == "nat64"} == {"198.51.100.1"}
     assert g.ask("bib")[0]["mapping"]["outside"]["address"] == "198.51.100.1"
+
+
+MEET = """
+import socket, sys
+to = sys.argv[1]
+a, b = (socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(2))
+for s, own in (a, 7001), (b, 7002):
+    s.bind(("2001:db8:1::2", own))
+    s.settimeout(5)
+a.sendto(b"open", ("64:ff9b::198.51.100.2", 9))
+print("opened", flush=True)
+port = int(sys.stdin.readline())
+b.sendto(b"hello", (to, port))
+data, who = a.recvfrom(100)
+a.sendto(data + b" yourself", who[:2])
+data, back = b.recvfrom(100)
+print(data.decode(), who[0], back[0], back[1] == port)
+"""
+
+
+@pytest.mark.parametrize("pool,address", [("198.51.100.10", "198.51.100.10"), ("outside", "198.51.100.1")])
+def test_inside_hosts_meet_by_their_mappings(lab, pool, address):
+    g = lab.gateway(BASIC.replace("198.51.100.10", pool))
+    known = str(ipaddress.ip_address(f"64:ff9b::{address}"))
+    p = lab.host.start(["python3", "-c", MEET, known], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                       text=True)
+    assert p.stdout.readline() == "opened\n"
+    (mapping,) = wait_for(lambda: [m["mapping"]["outside"] for m in g.ask("bib")[:-1]
+                                   if m["mapping"]["inside"]["port"] == 7001], what="the mapping")
+    assert mapping["address"] == address
+    said, _ = p.communicate(f"{mapping['port']}\n", timeout=20)
+    assert said == f"hello yourself {known} {known} True\n"
 
 
 def test_what_a_host_firewall_does_is_a_finding(lab):

@@ -117,6 +117,9 @@ struct nat64_conf {
 	size_t n_exempt;
 	struct nat64_timeouts timeouts;
 	uint8_t log_what; /* set of enum nat64_log_what (event.h); default 0: no events are made */
+	/* Not of the file: the address that the `outside` entries of pool4 stand for, once they hold its
+	 * alias; zero if there is none. */
+	struct addr shared_real;
 };
 
 void nat64_conf_default(struct nat64_conf *c);

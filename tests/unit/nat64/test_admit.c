@@ -301,6 +301,42 @@ static void hairpin_joins_two_inside_hosts_by_their_mappings(void **state)
 	bed_free(b);
 }
 
+/* The same by an address that the host has, too: hosts know that address, the pool its alias. */
+static void hairpin_by_the_shared_address_shows_no_alias(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct tuple t = tuple_of("2001:db8:1::5", "64:ff9b::9.9.9.9", 5000, 53, 17), call, round, want;
+	struct flow_plan callee, caller, second;
+	struct packet p;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b::/96"); /* the alias under it is not for translation (RFC 6052 3.1) */
+	bed_pool(b, "192.0.0.6", "192.0.0.6", 20000, 29999);
+	b->pool4[0].outside = true;
+	b->conf.shared_real = addr_of("9.9.9.1");
+	bed_up(b, 100);
+	callee = bed_must_open(b, &t);
+	call = tuple_of("2001:db8:1::6", "64:ff9b::9.9.9.1", 6000, mapped_port(&callee), 17);
+	caller = bed_must_open(b, &call);
+	assert_int_equal(caller.flags, FLOW_OUT_INSIDE_1 | FLOW_HAIRPIN_0);
+
+	round = tuple_reverse(&caller.key[1]);
+	p = first_packet(&round);
+	p.flags |= PACKET_HAIRPIN;
+	assert_int_equal(bed_ask(b, &p, &second).next, VERDICT_CONTINUE);
+	want = tuple_of("2001:db8:1::5", "64:ff9b::9.9.9.1", 5000, mapped_port(&caller), 17);
+	assert_tuple(&second.key[0], &want);
+	assert_int_equal(second.flags, FLOW_OUT_INSIDE_1 | FLOW_FROM_OUTSIDE | FLOW_HAIRPIN_0);
+	want = tuple_reverse(&second.key[1]);
+	assert_tuple(&want, &caller.key[1]);
+
+	call.dport = be16_from(22); /* the host's own: it goes there */
+	caller = bed_must_open(b, &call);
+	assert_int_equal(caller.flags, FLOW_OUT_INSIDE_1);
+	assert_true(addr_equal(&caller.key[1].src, &b->conf.shared_real));
+	bed_free(b);
+}
+
 /* RFC 6888 REQ-11, RFC 5508 REQ-8: told why, and nothing is left behind. */
 static void full_pool_and_full_bib_are_refused_with_address_unreachable(void **state)
 {
@@ -479,6 +515,7 @@ int main(void)
 		cmocka_unit_test(bad_packets_from_outside_are_refused_with_their_reason),
 		cmocka_unit_test(private_source_from_outside_is_not_embedded_in_the_well_known_prefix),
 		cmocka_unit_test(hairpin_joins_two_inside_hosts_by_their_mappings),
+		cmocka_unit_test(hairpin_by_the_shared_address_shows_no_alias),
 		cmocka_unit_test(full_pool_and_full_bib_are_refused_with_address_unreachable),
 		cmocka_unit_test(error_source_is_under_the_prefix_or_the_pool_address),
 		cmocka_unit_test(addresses_that_look_like_bad_ones_in_part_pass),
