@@ -201,15 +201,23 @@ static bool nat64_has_prefix(const struct nat64_conf *c, const struct prefix *p)
 	return false;
 }
 
-static void check_dns64_prefixes(const struct config *c, struct complaints *to)
+static void check_dns64_prefixes(const struct config *c, const struct prefix *prefix, size_t n,
+				 struct complaints *to)
 {
 	char text[PREFIX_TEXT_MAX];
 
-	for (size_t i = 0; i < c->dns64.n_prefix; i++)
-		if (!nat64_has_prefix(&c->nat64, &c->dns64.prefix[i]))
-			complain(to, &c->dns64.prefix[i], "dns64.prefix",
+	for (size_t i = 0; i < n; i++)
+		if (!nat64_has_prefix(&c->nat64, &prefix[i]))
+			complain(to, &prefix[i], "dns64.prefix",
 				 "%s is no prefix of nat64: nobody would translate these addresses",
-				 prefix_format(&c->dns64.prefix[i], text));
+				 prefix_format(&prefix[i], text));
+}
+
+static void check_dns64_in_nat64(const struct config *c, struct complaints *to)
+{
+	check_dns64_prefixes(c, c->dns64.prefix, c->dns64.n_prefix, to);
+	for (size_t i = 0; i < c->dns64.n_view; i++)
+		check_dns64_prefixes(c, c->dns64.view[i].prefix, c->dns64.view[i].n_prefix, to);
 }
 
 static void check_service_in_nat64(const struct nat64_conf *n, const struct service_conf *s,
@@ -358,7 +366,7 @@ static void check_between(const struct config *c, struct complaints *to)
 	if (c->has_siit)
 		check_siit(c, to);
 	if (c->has_nat64 && c->has_dns64)
-		check_dns64_prefixes(c, to);
+		check_dns64_in_nat64(c, to);
 	for (size_t i = 0; c->has_nat64 && c->has_services && i < c->services.n_service; i++) {
 		check_service_in_nat64(&c->nat64, &c->services.service[i], to);
 		check_embed_in_nat64(&c->nat64, &c->services.service[i], to);

@@ -428,6 +428,77 @@ static const struct list never_list = {
 	.item = &domain_item, COUNT(struct dns64_conf, n_never), .max = DNS64_NEVER_MAX,
 };
 
+static const struct list always_list = {
+	.item = &domain_item, COUNT(struct dns64_conf, n_always), .max = DNS64_ALWAYS_MAX,
+};
+
+static const struct field mapped_fields[] = {
+	{ "ipv4", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV4_ONLY, AT(struct dns64_mapped_conf, v4),
+	  .example = "10.0.0.0/8", .help = "addresses that are written into the prefix here" },
+	{ "prefix", FIELD_PREFIX, FIELD_OPTIONAL | FIELD_IPV6_ONLY, AT(struct dns64_mapped_conf, v6),
+	  .example = "2001:db8:a::/96", .help = "without it they are not shown at all" },
+};
+static const struct record mapped_record = {
+	.what = "a range", FIELDS(mapped_fields), .size = sizeof(struct dns64_mapped_conf),
+	.flow = true,
+};
+static const struct field mapped_item = { .kind = FIELD_RECORD, .record = &mapped_record,
+					  .size = sizeof(struct dns64_mapped_conf) };
+static const struct list mapped_list = {
+	.item = &mapped_item, COUNT(struct dns64_conf, n_mapped), .max = DNS64_MAPPED_MAX,
+};
+
+static const struct field client_item = { .kind = FIELD_PREFIX, .size = sizeof(struct prefix) };
+static const struct list view_clients_list = {
+	.item = &client_item, COUNT(struct dns64_view_conf, n_clients), .max = DNS64_CLIENTS_MAX,
+};
+static const struct list view_prefix_list = {
+	.item = &prefix6_item, COUNT(struct dns64_view_conf, n_prefix), .max = DNS64_PREFIXES_MAX,
+};
+static const struct list view_exclude_list = {
+	.item = &prefix6_item, COUNT(struct dns64_view_conf, n_exclude), .max = DNS64_EXCLUDE_MAX,
+};
+static const struct list view_never_list = {
+	.item = &domain_item, COUNT(struct dns64_view_conf, n_never), .max = DNS64_NEVER_MAX,
+};
+static const struct list view_always_list = {
+	.item = &domain_item, COUNT(struct dns64_view_conf, n_always), .max = DNS64_ALWAYS_MAX,
+};
+static const struct list view_mapped_list = {
+	.item = &mapped_item, COUNT(struct dns64_view_conf, n_mapped), .max = DNS64_MAPPED_MAX,
+};
+static const struct field view_fields[] = {
+	{ "clients", FIELD_LIST, FIELD_REQUIRED, AT(struct dns64_view_conf, clients),
+	  .list = &view_clients_list, .example = "[2001:db8:1::/48]", .help = "who is answered so" },
+	{ "synthesize", FIELD_BOOL, 0, AT(struct dns64_view_conf, synthesize),
+	  .help = "false: no AAAA is made for them" },
+	{ "prefix", FIELD_LIST, 0, AT(struct dns64_view_conf, prefix), .list = &view_prefix_list,
+	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's" },
+	{ "exclude", FIELD_LIST, 0, AT(struct dns64_view_conf, exclude),
+	  .list = &view_exclude_list, .example = "[::ffff:0:0/96]", .help = "as in the section" },
+	{ "never", FIELD_LIST, 0, AT(struct dns64_view_conf, never), .list = &view_never_list,
+	  .example = "[example.internal]", .help = "as in the section" },
+	{ "always", FIELD_LIST, 0, AT(struct dns64_view_conf, always), .list = &view_always_list,
+	  .example = "[broken.example]", .help = "as in the section" },
+	{ "mapped", FIELD_LIST, 0, AT(struct dns64_view_conf, mapped), .list = &view_mapped_list,
+	  .help = "as in the section" },
+};
+
+static void view_init(void *base)
+{
+	*(struct dns64_view_conf *)base = (struct dns64_view_conf){ .synthesize = true };
+}
+
+static const struct record view_record = {
+	.what = "a view", FIELDS(view_fields), .size = sizeof(struct dns64_view_conf),
+	.init = view_init,
+};
+static const struct field view_item = { .kind = FIELD_RECORD, .record = &view_record,
+					.size = sizeof(struct dns64_view_conf) };
+static const struct list view_list = {
+	.item = &view_item, COUNT(struct dns64_conf, n_view), .max = DNS64_VIEWS_MAX,
+};
+
 static const struct field cache_fields[] = {
 	{ "size", FIELD_SIZE, 0, AT(struct dns64_conf, cache_bytes), DNS64_CACHE_MIN_BYTES,
 	  DNS64_CACHE_MAX_BYTES, .help = "bytes of answers" },
@@ -458,8 +529,12 @@ static const struct field dns64_fields[] = {
 	  .help = "AAAA records that count as absent (RFC 6147 5.1.4)" },
 	{ "never", FIELD_LIST, 0, AT(struct dns64_conf, never), .list = &never_list,
 	  .example = "[example.internal]", .help = "domains never synthesised" },
-	{ "always", FIELD_UNBUILT },
-	{ "views", FIELD_UNBUILT },
+	{ "always", FIELD_LIST, 0, AT(struct dns64_conf, always), .list = &always_list,
+	  .example = "[broken.example]", .help = "domains whose own AAAA records are ignored" },
+	{ "mapped", FIELD_LIST, 0, AT(struct dns64_conf, mapped), .list = &mapped_list,
+	  .help = "IPv4 addresses with a prefix of their own, or none" },
+	{ "views", FIELD_LIST, 0, AT(struct dns64_conf, view), .list = &view_list,
+	  .help = "other answers for some clients; the first one with the client counts" },
 	{ "zones", FIELD_UNBUILT },
 	{ "break-dnssec", FIELD_BOOL, 0, AT(struct dns64_conf, break_dnssec),
 	  .help = "synthesise for clients that validate, too" },

@@ -71,28 +71,48 @@ static void complain_of_upstream(const struct dns64_conf *c, struct complaints *
 	}
 }
 
-static void complain_of_prefixes(const struct dns64_conf *c, struct complaints *to)
+/* What the section and each of its views have. */
+struct choices {
+	const struct prefix *prefix, *exclude;
+	char *const *never, *const *always;
+	const struct dns64_mapped_conf *mapped;
+	size_t n_prefix, n_exclude, n_never, n_always, n_mapped;
+};
+
+static void complain_of_prefixes(const struct choices *c, const char *key, struct complaints *to)
 {
-	if (!c->n_prefix)
-		complain(to, &c->prefix, "dns64.prefix",
-			 "is missing: there is no section `nat64` to take it from");
 	if (c->n_prefix > DNS64_PREFIXES_MAX)
-		complain(to, &c->prefix, "dns64.prefix", "expected at most %d prefixes",
+		complain(to, &c->prefix[0], key, "expected at most %d prefixes",
 			 DNS64_PREFIXES_MAX);
 	for (size_t i = 0; i < c->n_prefix && i < DNS64_PREFIXES_MAX; i++) {
 		struct pool6 pool6;
 		struct err e;
 
 		if (pool6_init(&pool6, &c->prefix[i], &e))
-			complain(to, &c->prefix[i], "dns64.prefix", "%s", e.text);
+			complain(to, &c->prefix[i], key, "%s", e.text);
 		for (size_t j = 0; j < i; j++)
 			if (prefix_overlaps(&c->prefix[i], &c->prefix[j]))
-				complain(to, &c->prefix[i], "dns64.prefix",
+				complain(to, &c->prefix[i], key,
 					 "overlaps the prefix number %zu of the list", j + 1);
 	}
-	if (c->n_exclude > DNS64_EXCLUDE_MAX)
-		complain(to, &c->exclude, "dns64.exclude", "expected at most %d prefixes",
-			 DNS64_EXCLUDE_MAX);
+}
+
+static void complain_of_mapped(const struct choices *c, const char *key, struct complaints *to)
+{
+	if (c->n_mapped > DNS64_MAPPED_MAX)
+		complain(to, &c->mapped[0], key, "expected at most %d ranges", DNS64_MAPPED_MAX);
+	for (size_t i = 0; i < c->n_mapped && i < DNS64_MAPPED_MAX; i++) {
+		const struct dns64_mapped_conf *m = &c->mapped[i];
+		struct pool6 pool6;
+		struct err e;
+
+		if (m->v6.len && pool6_init(&pool6, &m->v6, &e))
+			complain(to, &m->v6, key, "%s", e.text);
+		for (size_t j = 0; j < i; j++)
+			if (c->mapped[j].v4.len == m->v4.len &&
+			    addr_equal(&c->mapped[j].v4.addr, &m->v4.addr))
+				complain(to, &m->v4, key, "is there twice");
+	}
 }
 
 /* RFC 1035 2.3.4 in text form; host names and the underscores of service names. */
@@ -114,18 +134,69 @@ static bool is_domain(const char *name)
 	return true;
 }
 
+static void complain_of_domains(char *const *name, size_t n, const char *key,
+				struct complaints *to)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!name[i] || !is_domain(name[i]))
+			complain(to, &name[i], key,
+				 "expected a domain name of letters, digits, hyphens and dots");
+}
+
+static void complain_of_choices(const struct choices *c, struct complaints *to)
+{
+	complain_of_prefixes(c, "dns64.prefix", to);
+	complain_of_mapped(c, "dns64.mapped", to);
+	if (c->n_exclude > DNS64_EXCLUDE_MAX)
+		complain(to, &c->exclude[0], "dns64.exclude", "expected at most %d prefixes",
+			 DNS64_EXCLUDE_MAX);
+	if (c->n_never > DNS64_NEVER_MAX)
+		complain(to, &c->never[0], "dns64.never", "expected at most %d domains",
+			 DNS64_NEVER_MAX);
+	else
+		complain_of_domains(c->never, c->n_never, "dns64.never", to);
+	if (c->n_always > DNS64_ALWAYS_MAX)
+		complain(to, &c->always[0], "dns64.always", "expected at most %d domains",
+			 DNS64_ALWAYS_MAX);
+	else
+		complain_of_domains(c->always, c->n_always, "dns64.always", to);
+}
+
+static void complain_of_view(const struct dns64_view_conf *v, struct complaints *to)
+{
+	const struct choices c = { .prefix = v->prefix, .n_prefix = v->n_prefix,
+				   .exclude = v->exclude, .n_exclude = v->n_exclude,
+				   .never = v->never, .n_never = v->n_never,
+				   .always = v->always, .n_always = v->n_always,
+				   .mapped = v->mapped, .n_mapped = v->n_mapped };
+
+	if (!v->n_clients || v->n_clients > DNS64_CLIENTS_MAX)
+		complain(to, v, "dns64.views", "expected 1 to %d prefixes of clients",
+			 DNS64_CLIENTS_MAX);
+	if (!v->synthesize && (v->n_prefix || v->n_mapped))
+		complain(to, v, "dns64.views", "has prefixes, and `synthesize: false`");
+	complain_of_choices(&c, to);
+}
+
 void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 {
+	const struct choices choices = { .prefix = c->prefix, .n_prefix = c->n_prefix,
+					 .exclude = c->exclude, .n_exclude = c->n_exclude,
+					 .never = c->never, .n_never = c->n_never,
+					 .always = c->always, .n_always = c->n_always,
+					 .mapped = c->mapped, .n_mapped = c->n_mapped };
+
 	complain_of_listen(c, to);
 	complain_of_upstream(c, to);
-	complain_of_prefixes(c, to);
-	if (c->n_never > DNS64_NEVER_MAX)
-		complain(to, &c->never, "dns64.never", "expected at most %d domains",
-			 DNS64_NEVER_MAX);
-	for (size_t i = 0; i < c->n_never && i < DNS64_NEVER_MAX; i++)
-		if (!c->never[i] || !is_domain(c->never[i]))
-			complain(to, &c->never[i], "dns64.never",
-				 "expected a domain name of letters, digits, hyphens and dots");
+	if (!c->n_prefix)
+		complain(to, &c->prefix, "dns64.prefix",
+			 "is missing: there is no section `nat64` to take it from");
+	complain_of_choices(&choices, to);
+	if (c->n_view > DNS64_VIEWS_MAX)
+		complain(to, &c->view, "dns64.views", "expected at most %d views",
+			 DNS64_VIEWS_MAX);
+	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++)
+		complain_of_view(&c->view[i], to);
 	if (c->cache_bytes < DNS64_CACHE_MIN_BYTES || c->cache_bytes > DNS64_CACHE_MAX_BYTES)
 		complain(to, &c->cache_bytes, "dns64.cache.size", "expected 1m to 64g bytes");
 	if (c->stale_s > DNS64_STALE_MAX_S)

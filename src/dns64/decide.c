@@ -43,20 +43,45 @@ bool dns64__excluded(const struct dns64_policy *p, const uint8_t octets[16])
 	return false;
 }
 
-bool dns64__may_carry(const struct dns64_policy *p, const struct pool6 *prefix,
+static bool may_carry(const struct dns64_policy *p, const struct pool6 *prefix,
 		      const struct addr *v4)
 {
 	return p->allow_private || !pool6_is_well_known(prefix) || addr_is_global_v4(v4);
 }
 
-static bool carried_by_any(const struct dns64_policy *p, const uint8_t octets[4])
+static const struct dns64_mapped *mapped_of(const struct dns64_policy *p, const struct addr *v4)
 {
-	struct addr v4 = addr_from_v4(octets);
+	const struct dns64_mapped *best = NULL;
 
-	for (size_t i = 0; i < p->n_prefix; i++)
-		if (dns64__may_carry(p, &p->prefix[i], &v4))
-			return true;
-	return false;
+	for (size_t i = 0; i < p->n_mapped; i++)
+		if (prefix_contains(&p->mapped[i].v4, v4) &&
+		    (!best || p->mapped[i].v4.len > best->v4.len))
+			best = &p->mapped[i];
+	return best;
+}
+
+size_t dns64__addresses(const struct dns64_policy *p, const struct addr *v4, struct addr *out)
+{
+	const struct dns64_mapped *m = mapped_of(p, v4);
+	size_t n = 0;
+
+	if (m && (m->hidden || !may_carry(p, &m->to, v4) || !p->n_prefix))
+		return 0;
+	if (m) {
+		out[0] = rfc6052_embed(&m->to, v4);
+		return 1;
+	}
+	for (size_t i = 0; i < p->n_prefix && n < DNS64_PREFIXES_MAX; i++)
+		if (may_carry(p, &p->prefix[i], v4))
+			out[n++] = rfc6052_embed(&p->prefix[i], v4);
+	return n;
+}
+
+static bool is_carried(const struct dns64_policy *p, const uint8_t octets[4])
+{
+	struct addr v4 = addr_from_v4(octets), v6[DNS64_PREFIXES_MAX];
+
+	return dns64__addresses(p, &v4, v6) > 0;
 }
 
 /* RFC 2308 5: the lesser of the SOA's own TTL and its last field, which ends the data. */
@@ -71,15 +96,15 @@ static uint32_t soa_negative_ttl(const uint8_t *wire, const struct dns_rr *soa)
 }
 
 static void examine_answer(const struct dns64_policy *p, const uint8_t *wire,
-			   const struct dns_rr *rr, struct dns64_facts *f)
+			   const struct dns_rr *rr, bool always, struct dns64_facts *f)
 {
 	const uint8_t *data = wire + rr->rdata_at;
 
-	if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16 && dns64__excluded(p, data))
+	if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16 && (always || dns64__excluded(p, data)))
 		f->n_excluded++;
 	else if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16)
 		f->n_usable++;
-	else if (rr->type == DNS_TYPE_A && rr->rdlen == 4 && carried_by_any(p, data))
+	else if (rr->type == DNS_TYPE_A && rr->rdlen == 4 && is_carried(p, data))
 		f->n_usable++;
 }
 
@@ -91,9 +116,11 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 	struct dns_name end, owner;
 	struct dns_walk w;
 	struct dns_rr rr;
+	bool always;
 
 	must(dns_question_read(view->wire, view->len, &q));
 	f.bogus = ede >= DNS_EDE_DNSSEC_FIRST && ede <= DNS_EDE_DNSSEC_LAST;
+	always = dns64_always(p, &q.name);
 	dns64__chain_end(view, &end);
 	dns_walk_start(&w, view->wire, view->len);
 	while (dns_walk_next(&w, &rr)) {
@@ -119,7 +146,7 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 		if (rr.section == DNS_ANSWER && rr.type == q.type && rr.class == DNS_CLASS_IN &&
 		    dns_name_read(view->wire, view->len, rr.owner_at, &owner) &&
 		    dns_name_equal(&owner, &end))
-			examine_answer(p, view->wire, &rr, &f);
+			examine_answer(p, view->wire, &rr, always, &f);
 	}
 	return f;
 }

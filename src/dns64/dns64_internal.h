@@ -9,9 +9,10 @@ void dns64__chain_end(const struct dns_view *view, struct dns_name *end);
 /** dns64__excluded() - true if the AAAA record with these octets counts as absent. */
 bool dns64__excluded(const struct dns64_policy *p, const uint8_t octets[16]);
 
-/** dns64__may_carry() - RFC 6052 3.1: no non-global IPv4 under the well-known prefix. */
-bool dns64__may_carry(const struct dns64_policy *p, const struct pool6 *prefix,
-		      const struct addr *v4);
+/** dns64__addresses() - what @v4 becomes: at most DNS64_PREFIXES_MAX addresses to @out, none where
+ *  it is not to be shown: non-global IPv4 under the well-known prefix (RFC 6052 3.1), or as
+ *  `mapped` says. Return: how many. */
+size_t dns64__addresses(const struct dns64_policy *p, const struct addr *v4, struct addr *out);
 
 /**
  * struct reply - what a client is told

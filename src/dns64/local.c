@@ -159,22 +159,29 @@ static bool reverse_address(const struct dns_name *name, struct addr *out)
 	return true;
 }
 
+/* The IPv4 address in @v6, if it is one that these clients are shown. */
+static bool carried_by(const struct dns64_policy *p, const struct addr *v6, struct addr *v4)
+{
+	for (size_t i = 0; i < p->n_prefix; i++)
+		if (rfc6052_extract(&p->prefix[i], v6, v4))
+			return true;
+	for (size_t i = 0; i < p->n_mapped && p->n_prefix; i++)
+		if (!p->mapped[i].hidden && rfc6052_extract(&p->mapped[i].to, v6, v4) &&
+		    prefix_contains(&p->mapped[i].v4, v4))
+			return true;
+	return false;
+}
+
 bool dns64_reverse_target(const struct dns64_policy *p, const struct dns_name *name,
 			  struct dns_name *target)
 {
 	struct addr v6, v4;
+	const uint8_t *o = v4.octet + 12;
+	char text[64];
 
-	if (!reverse_address(name, &v6))
+	if (!reverse_address(name, &v6) || !carried_by(p, &v6, &v4))
 		return false;
-	for (size_t i = 0; i < p->n_prefix; i++) {
-		const uint8_t *o = v4.octet + 12;
-		char text[64];
-
-		if (!rfc6052_extract(&p->prefix[i], &v6, &v4))
-			continue;
-		snprintf(text, sizeof(text), "%u.%u.%u.%u.in-addr.arpa.", o[3], o[2], o[1], o[0]);
-		must(dns_name_parse(text, target) == 0);
-		return true;
-	}
-	return false;
+	snprintf(text, sizeof(text), "%u.%u.%u.%u.in-addr.arpa.", o[3], o[2], o[1], o[0]);
+	must(dns_name_parse(text, target) == 0);
+	return true;
 }

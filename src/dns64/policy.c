@@ -14,21 +14,120 @@ static void *copy_array(const void *from, size_t n, size_t size)
 	return to;
 }
 
-static int convert(struct dns64_policy *p, const struct dns64_conf *conf, struct err *e)
+static int convert_names(struct dns_name *to, char *const *from, size_t n, const char *key,
+			 struct err *e)
 {
-	for (size_t i = 0; i < conf->n_prefix; i++) {
-		int rc = pool6_init(&p->prefix[i], &conf->prefix[i], e);
-
-		if (rc)
-			return err_wrap(e, rc, "dns64: prefix");
-	}
-	for (size_t i = 0; i < conf->n_never; i++) {
-		if (dns_name_parse(conf->never[i], &p->never[i]))
-			return err_set(e, -EINVAL, "dns64: never: %s: not a domain name",
-				       conf->never[i]);
-		dns_name_fold(&p->never[i]);
+	for (size_t i = 0; i < n; i++) {
+		if (dns_name_parse(from[i], &to[i]))
+			return err_set(e, -EINVAL, "dns64: %s: %s: not a domain name", key, from[i]);
+		dns_name_fold(&to[i]);
 	}
 	return 0;
+}
+
+static int convert_prefixes(struct dns64_policy *p, const struct dns64_conf *conf, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < conf->n_prefix && rc == 0; i++)
+		rc = pool6_init(&p->prefix[i], &conf->prefix[i], e);
+	for (size_t i = 0; i < conf->n_mapped && rc == 0; i++) {
+		struct dns64_mapped *m = &p->mapped[i];
+
+		m->v4 = conf->mapped[i].v4;
+		m->hidden = conf->mapped[i].v6.len == 0;
+		if (!m->hidden)
+			rc = pool6_init(&m->to, &conf->mapped[i].v6, e);
+	}
+	return rc ? err_wrap(e, rc, "dns64: prefix") : 0;
+}
+
+static int convert(struct dns64_policy *p, const struct dns64_conf *conf, struct err *e)
+{
+	int rc = convert_prefixes(p, conf, e);
+
+	if (rc == 0)
+		rc = convert_names(p->never, conf->never, conf->n_never, "never", e);
+	if (rc == 0)
+		rc = convert_names(p->always, conf->always, conf->n_always, "always", e);
+	return rc;
+}
+
+static void copy_choices(struct dns64_policy *p, const struct dns64_conf *conf)
+{
+	p->n_prefix = conf->n_prefix;
+	p->n_exclude = conf->n_exclude;
+	p->n_never = conf->n_never;
+	p->n_always = conf->n_always;
+	p->n_mapped = conf->n_mapped;
+	p->n_upstream = conf->n_upstream;
+	p->stale_s = conf->stale_s;
+	p->client_timeout_ms = conf->client_timeout_ms;
+	p->parallel = conf->parallel;
+	p->break_dnssec = conf->break_dnssec;
+	p->synthesize_on_error = conf->synthesize_on_error;
+	p->allow_private = conf->allow_private;
+	p->allow_outside = conf->allow_outside;
+}
+
+static bool allocate(struct dns64_policy *p, const struct dns64_conf *conf)
+{
+	p->prefix = calloc(p->n_prefix + 1, sizeof(*p->prefix));
+	p->never = calloc(p->n_never + 1, sizeof(*p->never));
+	p->always = calloc(p->n_always + 1, sizeof(*p->always));
+	p->mapped = calloc(p->n_mapped + 1, sizeof(*p->mapped));
+	p->view = calloc(conf->n_view + 1, sizeof(struct dns64_policy *));
+	p->exclude = copy_array(conf->exclude, p->n_exclude, sizeof(*p->exclude));
+	p->upstream = copy_array(conf->upstream, p->n_upstream, sizeof(*p->upstream));
+	return p->prefix && p->never && p->always && p->mapped && p->view && p->exclude &&
+	       p->upstream;
+}
+
+/* What the view leaves open is as the section says. */
+static struct dns64_conf view_as_section(const struct dns64_conf *conf,
+					 const struct dns64_view_conf *v)
+{
+	struct dns64_conf c = *conf;
+
+	c.n_view = 0;
+	if (v->n_prefix) {
+		c.prefix = v->prefix;
+		c.n_prefix = v->n_prefix;
+	}
+	if (v->n_exclude) {
+		c.exclude = v->exclude;
+		c.n_exclude = v->n_exclude;
+	}
+	if (v->n_never) {
+		c.never = v->never;
+		c.n_never = v->n_never;
+	}
+	if (v->n_always) {
+		c.always = v->always;
+		c.n_always = v->n_always;
+	}
+	if (v->n_mapped) {
+		c.mapped = v->mapped;
+		c.n_mapped = v->n_mapped;
+	}
+	if (!v->synthesize)
+		c.n_prefix = 0;
+	return c;
+}
+
+static int add_view(struct dns64_policy *p, const struct dns64_conf *conf,
+		    const struct dns64_view_conf *v, struct err *e)
+{
+	struct dns64_conf section = view_as_section(conf, v);
+	struct dns64_policy *view;
+	int rc = dns64_policy_new(&view, &section, e);
+
+	if (rc)
+		return rc;
+	p->view[p->n_view++] = view;
+	view->n_clients = v->n_clients;
+	view->clients = copy_array(v->clients, v->n_clients, sizeof(*v->clients));
+	return view->clients ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");
 }
 
 int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, struct err *e)
@@ -38,24 +137,10 @@ int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, s
 
 	if (!p)
 		return err_set(e, -ENOMEM, "dns64: out of memory");
-	p->n_prefix = conf->n_prefix;
-	p->n_exclude = conf->n_exclude;
-	p->n_never = conf->n_never;
-	p->n_upstream = conf->n_upstream;
-	p->stale_s = conf->stale_s;
-	p->client_timeout_ms = conf->client_timeout_ms;
-	p->parallel = conf->parallel;
-	p->break_dnssec = conf->break_dnssec;
-	p->synthesize_on_error = conf->synthesize_on_error;
-	p->allow_private = conf->allow_private;
-	p->allow_outside = conf->allow_outside;
-	p->prefix = calloc(p->n_prefix + 1, sizeof(*p->prefix));
-	p->never = calloc(p->n_never + 1, sizeof(*p->never));
-	p->exclude = copy_array(conf->exclude, p->n_exclude, sizeof(*p->exclude));
-	p->upstream = copy_array(conf->upstream, p->n_upstream, sizeof(*p->upstream));
-	rc = p->prefix && p->never && p->exclude && p->upstream ?
-		     convert(p, conf, e) :
-		     err_set(e, -ENOMEM, "dns64: out of memory");
+	copy_choices(p, conf);
+	rc = allocate(p, conf) ? convert(p, conf, e) : err_set(e, -ENOMEM, "dns64: out of memory");
+	for (size_t i = 0; i < conf->n_view && rc == 0; i++)
+		rc = add_view(p, conf, &conf->view[i], e);
 	if (rc) {
 		dns64_policy_free(p);
 		return rc;
@@ -68,17 +153,43 @@ void dns64_policy_free(struct dns64_policy *p)
 {
 	if (!p)
 		return;
+	for (size_t i = 0; i < p->n_view; i++)
+		dns64_policy_free(p->view[i]); /* views have no views: one level */
+	free(p->view);
+	free(p->clients);
 	free(p->prefix);
 	free(p->never);
+	free(p->always);
+	free(p->mapped);
 	free(p->exclude);
 	free(p->upstream);
 	free(p);
 }
 
-bool dns64_never(const struct dns64_policy *p, const struct dns_name *name)
+const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p,
+					    const struct addr *client)
 {
-	for (size_t i = 0; i < p->n_never; i++)
-		if (dns_name_is_under(name, &p->never[i]))
+	for (size_t i = 0; i < p->n_view; i++)
+		for (size_t j = 0; j < p->view[i]->n_clients; j++)
+			if (prefix_contains(&p->view[i]->clients[j], client))
+				return p->view[i];
+	return p;
+}
+
+static bool is_under_any(const struct dns_name *name, const struct dns_name *domain, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (dns_name_is_under(name, &domain[i]))
 			return true;
 	return false;
+}
+
+bool dns64_never(const struct dns64_policy *p, const struct dns_name *name)
+{
+	return is_under_any(name, p->never, p->n_never);
+}
+
+bool dns64_always(const struct dns64_policy *p, const struct dns_name *name)
+{
+	return is_under_any(name, p->always, p->n_always);
 }

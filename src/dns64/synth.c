@@ -107,27 +107,22 @@ static bool push_aaaa(ldns_rr_list *list, const ldns_rr *a, const struct addr *v
 	return false;
 }
 
-/* RFC 6147 5.1.7, for every prefix that may carry the address. */
+/* RFC 6147 5.1.7, under every prefix that may carry the address. */
 static bool push_synthetic(const struct dns64_policy *p, ldns_rr_list *list, const ldns_rr *a,
 			   uint32_t ttl_max)
 {
 	uint32_t ttl = ldns_rr_ttl(a) < ttl_max ? ldns_rr_ttl(a) : ttl_max;
 	const uint8_t *octets = sole_rdata(a, 4);
-	struct addr v4;
+	struct addr v4, v6[DNS64_PREFIXES_MAX];
+	size_t n;
 
 	if (!octets)
 		return true;
 	v4 = addr_from_v4(octets);
-	for (size_t i = 0; i < p->n_prefix; i++) {
-		struct addr v6;
-
-		if (!dns64__may_carry(p, &p->prefix[i], &v4) ||
-		    ldns_rr_list_rr_count(list) >= DNS64_RECORDS_MAX)
-			continue;
-		v6 = rfc6052_embed(&p->prefix[i], &v4);
-		if (!push_aaaa(list, a, &v6, ttl))
+	n = dns64__addresses(p, &v4, v6);
+	for (size_t i = 0; i < n && ldns_rr_list_rr_count(list) < DNS64_RECORDS_MAX; i++)
+		if (!push_aaaa(list, a, &v6[i], ttl))
 			return false;
-	}
 	return true;
 }
 
@@ -201,7 +196,7 @@ size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, 
 	return len;
 }
 
-static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr)
+static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr, bool always)
 {
 	const uint8_t *octets;
 
@@ -212,22 +207,26 @@ static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr)
 	if (ldns_rr_get_type(rr) != LDNS_RR_TYPE_AAAA)
 		return false;
 	octets = sole_rdata(rr, 16);
-	return octets && dns64__excluded(p, octets);
+	return octets && (always || dns64__excluded(p, octets));
 }
 
 size_t dns64_filter(const struct dns64_policy *p, const struct dns_view *aaaa, uint8_t *out)
 {
 	ldns_pkt *pkt = parse(aaaa);
 	ldns_rr_list *from, *to;
+	struct dns_question q;
 	size_t len = 0;
+	bool always;
 
 	if (!pkt)
 		return 0;
+	must(dns_question_read(aaaa->wire, aaaa->len, &q));
+	always = dns64_always(p, &q.name);
 	age(pkt, aaaa);
 	from = ldns_pkt_answer(pkt);
 	to = ldns_rr_list_new();
 	for (size_t i = 0; to && i < ldns_rr_list_rr_count(from); i++)
-		if (!is_excluded(p, ldns_rr_list_rr(from, i)))
+		if (!is_excluded(p, ldns_rr_list_rr(from, i), always))
 			ldns_rr_list_push_rr(to, ldns_rr_clone(ldns_rr_list_rr(from, i)));
 	if (to) {
 		replace_answer(pkt, to);

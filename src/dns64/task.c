@@ -16,6 +16,14 @@ static uint16_t client_slot(const struct resolver *r, const struct sockaddr_in6 
 	return hash % CLIENT_SLOTS;
 }
 
+/* Asked anew each time: a reload may come between two steps of a task. */
+static const struct dns64_policy *policy_of(const struct resolver *r, const struct client *c)
+{
+	struct addr client = addr_from_v6(c->peer.sin6_addr.s6_addr);
+
+	return dns64_policy_for(r->policy, &client);
+}
+
 static void send_reply(struct resolver *r, const struct client *c, const struct dns_query *q,
 		       const struct reply *reply)
 {
@@ -211,14 +219,15 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 		take_stale(r, leg);
 }
 
-static struct dns64_facts facts_of(const struct resolver *r, const struct leg *leg)
+static struct dns64_facts facts_of(const struct resolver *r, const struct dns64_policy *policy,
+				   const struct leg *leg)
 {
 	struct dns_view view;
 
 	if (leg->state != LEG_ANSWERED)
 		return (struct dns64_facts){ .negative_ttl = DNS64_NO_SOA_TTL_S };
 	view = view_of(r, leg);
-	return dns64_examine(r->policy, &view, leg->answer->ede);
+	return dns64_examine(policy, &view, leg->answer->ede);
 }
 
 static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_max)
@@ -226,7 +235,7 @@ static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_
 	struct dns_view a = view_of(r, &t->a);
 
 	counter_add(&r->stats->synthesized, 1);
-	finish_made(r, t, dns64_synthesize(r->policy, &a, ttl_max, r->made),
+	finish_made(r, t, dns64_synthesize(policy_of(r, &t->client), &a, ttl_max, r->made),
 		    t->a.is_stale ? DNS_EDE_STALE : DNS_EDE_SYNTHESIZED);
 }
 
@@ -240,15 +249,17 @@ static void finish_original(struct resolver *r, struct task *t, const struct dns
 	}
 	counter_add(&r->stats->filtered, 1);
 	view = view_of(r, &t->main);
-	finish_made(r, t, dns64_filter(r->policy, &view, r->made), ede_of(&t->main));
+	finish_made(r, t, dns64_filter(policy_of(r, &t->client), &view, r->made), ede_of(&t->main));
 }
 
 static struct dns64_legs legs_of(const struct resolver *r, const struct task *t)
 {
+	const struct dns64_policy *policy = policy_of(r, &t->client);
+
 	return (struct dns64_legs){ .aaaa_state = t->main.state,
 				    .a_state = t->a.state,
-				    .aaaa = facts_of(r, &t->main),
-				    .a = facts_of(r, &t->a),
+				    .aaaa = facts_of(r, policy, &t->main),
+				    .a = facts_of(r, policy, &t->a),
 				    .dnssec_ok = t->query.dnssec_ok,
 				    .impatient = t->impatient };
 }
@@ -257,13 +268,13 @@ static void step_aaaa(struct resolver *r, struct task *t)
 {
 	struct dns_question a = t->query.question;
 	struct dns64_legs legs = legs_of(r, t);
-	enum dns64_next next = dns64_decide(r->policy, &legs);
+	enum dns64_next next = dns64_decide(policy_of(r, &t->client), &legs);
 
 	if (next == DNS64_ASK_A) {
 		a.type = DNS_TYPE_A;
 		ask(r, t, &t->a, &a);
 		legs = legs_of(r, t);
-		next = dns64_decide(r->policy, &legs);
+		next = dns64_decide(policy_of(r, &t->client), &legs);
 	}
 	switch (next) {
 	case DNS64_WAIT:
@@ -372,7 +383,7 @@ static void start_reverse(struct resolver *r, struct task *t)
 {
 	struct dns_question q = { .type = DNS_TYPE_PTR, .class = DNS_CLASS_IN, .name = t->target };
 	/* r->out is free until the reply is written. */
-	struct dns_view view = { .wire = r->out, .len = dns64_local(r->policy, &q, r->out) };
+	struct dns_view view = { .wire = r->out, .len = dns64_local(policy_of(r, &t->client), &q, r->out) };
 
 	if (view.len) {
 		counter_add(&r->stats->reverse, 1);
@@ -385,16 +396,17 @@ static void start_reverse(struct resolver *r, struct task *t)
 
 static void start(struct resolver *r, struct task *t)
 {
+	const struct dns64_policy *policy = policy_of(r, &t->client);
 	const struct dns_question *q = &t->query.question;
 	bool ours = q->class == DNS_CLASS_IN && !(t->query.flags & DNS_CD);
 
 	if (ours && q->type == DNS_TYPE_PTR &&
-	    dns64_reverse_target(r->policy, &q->name, &t->target)) {
+	    dns64_reverse_target(policy, &q->name, &t->target)) {
 		t->kind = TASK_REVERSE;
 		start_reverse(r, t);
 		return;
 	}
-	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(r->policy, &q->name))
+	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(policy, &q->name))
 		t->kind = TASK_AAAA;
 	ask(r, t, &t->main, q);
 	step(r, t);
@@ -430,7 +442,7 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, rcode);
 		return;
 	}
-	made = dns64_local(r->policy, &q.question, r->made);
+	made = dns64_local(policy_of(r, c), &q.question, r->made);
 	if (made) {
 		answer_locally(r, c, &q, made);
 		return;

@@ -13,6 +13,10 @@ enum {
 	DNS64_PREFIXES_MAX = 8,
 	DNS64_EXCLUDE_MAX = 64,
 	DNS64_NEVER_MAX = 1024,
+	DNS64_ALWAYS_MAX = 1024,
+	DNS64_MAPPED_MAX = 64,
+	DNS64_VIEWS_MAX = 64,
+	DNS64_CLIENTS_MAX = 64, /* prefixes of one view */
 	DNS64_CACHE_MIN_BYTES = 1 << 20,
 	DNS64_STALE_MAX_S = 604800, /* RFC 8767 5: one to three days; a week at most */
 	DNS64_CLIENT_TIMEOUT_MIN_MS = 100,
@@ -26,12 +30,37 @@ struct endpoint_conf {
 	uint16_t port;
 };
 
+/** struct dns64_mapped_conf - IPv4 addresses in @v4 are written into @v6; @v6.len 0: they are not
+ *  shown at all. */
+struct dns64_mapped_conf {
+	struct prefix v4, v6;
+};
+
+/**
+ * struct dns64_view_conf - other answers for some clients. A list that is empty is the section's.
+ * @clients:    at least one prefix of client addresses, of either family
+ * @synthesize: false: these clients get no AAAA made of A
+ */
+struct dns64_view_conf {
+	struct prefix *clients;
+	size_t n_clients;
+	bool synthesize;
+	struct prefix *prefix;
+	size_t n_prefix;
+	struct prefix *exclude;
+	size_t n_exclude;
+	char **never, **always;
+	size_t n_never, n_always;
+	struct dns64_mapped_conf *mapped;
+	size_t n_mapped;
+};
+
 /**
  * struct dns64_conf - the whole section; arrays belong to the configuration's arena (default ones
  * are static)
  *
- * Of the names in the file, views, zones, always and router-advertisement are refused by the
- * configuration until they are built.
+ * Of the names in the file, zones and router-advertisement are refused by the configuration until
+ * they are built.
  */
 struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
@@ -45,6 +74,12 @@ struct dns64_conf {
 	size_t n_exclude;
 	char **never; /* domains, absolute, lower case, with the final dot */
 	size_t n_never;
+	char **always; /* the same: real AAAA records are as if they were not */
+	size_t n_always;
+	struct dns64_mapped_conf *mapped; /* the longest match counts */
+	size_t n_mapped;
+	struct dns64_view_conf *view; /* the first one that has the client counts */
+	size_t n_view;
 	bool parallel;          /* lookup: parallel (default) or serial */
 	bool break_dnssec;      /* default false */
 	bool synthesize_on_error; /* on-error: synthesize (default) or servfail */

@@ -18,13 +18,26 @@ enum {
 	DNS64_STALE_TTL_S = 30,     /* RFC 8767 4 */
 };
 
-/** struct dns64_policy - dns64_conf in the form that answering needs. Immutable. */
+/** struct dns64_mapped - @to: where the addresses in @v4 are written into, unless @hidden. */
+struct dns64_mapped {
+	struct prefix v4;
+	struct pool6 to;
+	bool hidden;
+};
+
+/**
+ * struct dns64_policy - dns64_conf in the form that answering needs. Immutable.
+ * @view, @clients: a policy of its own for the clients with these prefixes; views have no views
+ */
 struct dns64_policy {
 	struct pool6 *prefix;
 	struct prefix *exclude;
-	struct dns_name *never;
+	struct dns_name *never, *always;
+	struct dns64_mapped *mapped;
 	struct endpoint_conf *upstream;
-	size_t n_prefix, n_exclude, n_never, n_upstream;
+	struct dns64_policy **view;
+	struct prefix *clients;
+	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients;
 	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside;
 };
@@ -34,8 +47,13 @@ struct dns64_policy {
 int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, struct err *e);
 void dns64_policy_free(struct dns64_policy *p); /* NULL is allowed */
 
-/** dns64_never() - true if @name is in a domain of `never`. */
+/** dns64_policy_for() - the policy for a client: of the first view with it, or @p itself. */
+const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p,
+					    const struct addr *client);
+
+/** dns64_never() - true if @name is in a domain of `never`. dns64_always(): the same of `always`. */
 bool dns64_never(const struct dns64_policy *p, const struct dns_name *name);
+bool dns64_always(const struct dns64_policy *p, const struct dns_name *name);
 
 /** struct dns_view - an upstream's answer without its OPT, whole and well-formed
  *  (dns_message_check()); @age_s: seconds since it came, still to be taken off its TTLs;
@@ -49,8 +67,8 @@ struct dns_view {
 
 /**
  * struct dns64_facts - what one leg's answer says
- * @n_usable:     records at the end of the CNAME chain that count: AAAA outside `exclude`, A that
- *                at least one prefix may carry (RFC 6052 3.1)
+ * @n_usable:     records at the end of the CNAME chain that count: AAAA outside `exclude` of a
+ *                name outside `always`, A that at least one prefix may carry (RFC 6052 3.1)
  * @n_excluded:   records that must not be shown: AAAA that count as absent (RFC 6147 5.1.4), and A
  *                in an answer to AAAA
  * @is_signed:    the records or the denial carry RRSIGs

@@ -40,12 +40,8 @@ static void unbuilt_features_are_refused_by_name(void **state)
 		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
 		{ "log", NAT64("log: {sink: journal, what: [port-blocks]}"), "nat64.log",
 		  "not built yet", NAT64("log: off") },
-		{ "views", DNS64("views: [{clients: 2001:db8::/48, prefix: 2001:db8:64::/96}]"),
-		  "dns64.views", "not built yet", DNS64("views: []") },
 		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
 		  "not built yet", DNS64("zones: []") },
-		{ "always", DNS64("always: [a.example]"), "dns64.always", "not built yet",
-		  DNS64("always: []") },
 		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
 		  "dns64.router-advertisement", "not built yet", NULL },
 		{ "flow-log", LINKS "egress6: {prefixes: inside, flow-log: {interval: 1m}}\n",
@@ -368,6 +364,31 @@ static void sections_that_contradict_each_other_are_refused(void **state)
 		  "dns64.prefix", "2001:db8:64::/96 is no prefix of nat64",
 		  LINKS "nat64: {pool4: outside, prefix: 2001:db8:64::/96}\ndns64: {upstream: "
 			"192.0.2.53, prefix: 2001:db8:64::/96}\n" },
+		{ "prefix of a view unlike nat64's",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"2001:db8:1::/48, prefix: 2001:db8:64::/96}]}\n",
+		  "dns64.views[0].prefix", "2001:db8:64::/96 is no prefix of nat64",
+		  LINKS "nat64: {pool4: outside, prefix: [64:ff9b::/96, 2001:db8:64::/96]}\ndns64: "
+			"{upstream: 192.0.2.53, views: [{clients: 2001:db8:1::/48, prefix: "
+			"2001:db8:64::/96}]}\n" },
+		{ "a view without clients",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{prefix: "
+			"64:ff9b::/96}]}\n",
+		  "dns64.views[0]", "`clients` is missing",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"192.0.2.0/24, prefix: 64:ff9b::/96}]}\n" },
+		{ "a view with prefixes that makes nothing",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"2001:db8::/32, synthesize: false, prefix: 64:ff9b::/96}]}\n",
+		  "dns64.views[0]", "has prefixes, and `synthesize: false`",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"2001:db8::/32, synthesize: false}]}\n" },
+		{ "one range twice",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: [{ipv4: "
+			"10.0.0.0/8}, {ipv4: 10.0.0.0/8, prefix: 2001:db8:a::/96}]}\n",
+		  "dns64.mapped", "is there twice",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: [{ipv4: "
+			"10.0.0.0/8}, {ipv4: 10.0.0.0/9, prefix: 2001:db8:a::/96}]}\n" },
 		{ "embed-prefix equal to a NAT64 prefix",
 		  BOTH("pool4: outside", "addresses: 192.0.2.1, embed-prefix: 64:ff9b::/96, nodes: "
 					 "{name: n, address: 2001:db8::2}"),

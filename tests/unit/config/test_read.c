@@ -327,7 +327,8 @@ static void built_alternatives_are_accepted(void **state)
 		"nat64: {pool4: outside, filtering: address-dependent, limits: {flows: off, "
 		"ports: off, new-flows: off, subscriber-prefix: auto}, log: off}\n"
 		"dns64: {upstream: 192.0.2.53, lookup: serial, on-error: servfail, views: [], "
-		"zones: [], always: [], cache: {serve-stale: 1h}, router-advertisement: off}\n"
+		"zones: [], always: [a.example], cache: {serve-stale: off}, mapped: {ipv4: 10.0.0.0/8}, "
+		"router-advertisement: off, client-timeout: 2s}\n"
 		"egress6: {prefixes: inside, unsolicited: reject, flow-log: off}\n");
 
 	(void)state;
@@ -336,6 +337,11 @@ static void built_alternatives_are_accepted(void **state)
 	assert_int_equal(c->nat64.filtering, NAT64_ADDRESS_DEPENDENT);
 	assert_false(c->dns64.parallel);
 	assert_false(c->dns64.synthesize_on_error);
+	assert_int_equal(c->dns64.stale_s, 0);
+	assert_int_equal(c->dns64.client_timeout_ms, 2000);
+	assert_int_equal(c->dns64.n_always, 1);
+	assert_string_equal(c->dns64.always[0], "a.example.");
+	assert_int_equal(c->dns64.mapped[0].v6.len, 0);
 	assert_int_equal(c->egress6.unsolicited, EGRESS6_REJECT);
 	config_free(c);
 }
