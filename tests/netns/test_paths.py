@@ -12,8 +12,9 @@ import time
 
 import pytest
 from lab.chain import C1, GW4, GW6, MID, POOL4, R1, RIN1, S4
+from lab.netns import wait_until
 from path_lab import (SSH_PORT, TRACE_PORTS, LabelRouter, datagram, ipv4_fragment, ipv6_fragment, nat64,
-                      open_socket, pieces, send_fragments, udp)
+                      open_socket, packed, pieces, send_fragments, udp)
 
 INWARD = [RIN1, GW6, nat64(R1), nat64(MID), nat64(S4)]
 OUTWARD = ["192.0.2.1", "203.0.113.1", GW4, POOL4, POOL4]  # who has no IPv4 address shows ours
@@ -378,3 +379,40 @@ def test_a_stream_of_datagrams_loses_none(line):
     for name in ("sum", "sum_bidir_reverse"):
         assert result["end"][name]["lost_packets"] == 0, result["end"][name]
         assert result["end"][name]["packets"] > 1000
+
+
+def packet_too_big(line, quoted, mtu):
+    """Sent by rin, about a packet that was on its way to c1."""
+    source = socket.inet_ntop(socket.AF_INET6, quoted[8:24])
+    with open_socket(line.rin, socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6) as s:
+        s.sendto(struct.pack("!BBHI", 2, 0, 0, mtu) + quoted, (source, 0))
+
+
+def test_fragments_fit_an_ipv6_path_below_1280(line):
+    """RFC 7915 4, 7: what may be cut is cut to what a router inside has asked for, although IPv6 links
+    carry more. It is told in IPv4 too, for who listens."""
+    inner, outer, seen = meet(line, 4012)
+    wire = open_socket(line.c1, socket.AF_PACKET, socket.SOCK_DGRAM)
+    with inner, outer, wire:
+        wire.bind(("eth0", 0x86dd))
+        data = os.urandom(1200)
+        udp6 = datagram(nat64(S4), C1, 4012, inner.getsockname()[1], data)
+        packet_too_big(line, struct.pack("!IHBB16s16s", 6 << 28, len(udp6), 17, 60, packed(nat64(S4)),
+                                         packed(C1)) + udp6[:500], 1000)
+        wait_until(lambda: known_mtu(line.s4, POOL4) == 980, "s4 has been told")
+        send_fragments(line.s4, S4, POOL4, [ipv4_fragment(
+            S4, POOL4, 99, (0, False, datagram(S4, POOL4, 4012, seen[1], data)))])
+        assert inner.recv(65535) == data
+        wire.setblocking(False)
+        lengths = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, where = wire.recvfrom(65535)
+                if where[2] == socket.PACKET_HOST and packet[8:24] == packed(nat64(S4)):
+                    lengths.append(len(packet))
+        assert max(lengths) == 1000, lengths  # s4 sends 980, which would have become 1008
+
+
+def test_the_pool_address_answers_who_pings_it_from_outside(line):
+    """RFC 5508 REQ-10, RFC 1122 3.2.2.6."""
+    assert " 0% packet loss" in line.s4.out("ping", "-n", "-c3", "-i0.1", "-W3", POOL4)

@@ -6,6 +6,7 @@ import hashlib
 import os
 import socket
 import struct
+import time
 
 import pytest
 from lab import servers
@@ -274,6 +275,34 @@ def test_two_subscribers_open_tcp_at_the_same_time(line, filtering):
 def connected(s, to):
     """Whether it is; a refusal, by an end that has not called yet, is tried again."""
     return s.connect_ex(to) in (0, errno.EISCONN)
+
+
+def test_a_subscriber_and_a_server_open_tcp_at_the_same_time(line):
+    """RFC 5382 REQ-2, 4: the server's SYN is filtered and kept; it is answered by the subscriber's."""
+    line.configure(filtering="address-dependent")
+    with tcp_listen(line.s4, S4, 3482) as door:
+        call = tcp_connect(line.c1, nat64(S4), 3482)
+        port, (far, seen) = call.getsockname()[1], door.accept()
+    server = open_socket(line.t4, socket.AF_INET, socket.SOCK_STREAM)
+    with call, far, server:
+        server.bind((T4, 3483))
+        server.setblocking(False)
+        before = line.counter("rx_packets_outside")
+        assert server.connect_ex(seen) == errno.EINPROGRESS
+        line.wait_counter("rx_packets_outside", before)
+        with tcp_connect(line.c1, nat64(T4), 3483, source_port=port) as subscriber:
+            wait_until(lambda: connected(server, seen), "the server is connected")
+            exchange(subscriber, server, os.urandom(10_000))
+
+
+def test_who_calls_nobody_is_told_after_six_seconds(line):
+    """RFC 6146 3.5.2.2, RFC 5382 REQ-4: no sooner, for somebody inside might call as well."""
+    with open_socket(line.t4, socket.AF_INET, socket.SOCK_STREAM) as s:
+        s.settimeout(20)
+        start = time.monotonic()
+        with pytest.raises(ConnectionRefusedError):
+            s.connect((POOL4, 9999))
+        assert 5.5 < time.monotonic() - start < 12
 
 
 # ---- programs ----
