@@ -169,6 +169,16 @@ static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_
 	return index;
 }
 
+/* RFC 5508 REQ-4: it opens nothing. Its sender is judged as that of any packet; the embedded packet,
+ * whoever sent it, is not on its way here. */
+static struct verdict drop_error_without_flow(const struct snapshot *s, const struct packet *p)
+{
+	struct addr src = packet_source(p), dst = packet_destination(p);
+	struct verdict v = classify__check_side(s, p, &src, &dst);
+
+	return v.next == VERDICT_CONTINUE ? verdict_drop(DROP_NO_FLOW_ICMP) : v;
+}
+
 struct verdict classify__open(struct worker *w, const struct snapshot *s, const struct packet *p,
 			      uint64_t now_ms, struct decision *out)
 {
@@ -177,37 +187,41 @@ struct verdict classify__open(struct worker *w, const struct snapshot *s, const 
 		[POLICY_EGRESS6] = COUNT_FLOWS_CREATED_EGRESS6,
 		[POLICY_SERVICES] = COUNT_FLOWS_CREATED_SERVICES,
 	};
-	struct flow_plan plan;
+	struct flow_plan *plan = &out->plan;
 	enum drop_reason why;
-	struct verdict v = classify__check_side(s, p, &p->key.src, &p->key.dst);
+	struct verdict v;
 
+	out->index = FLOW_NONE;
+	plan->once = false;
+	if (unlikely(p->flags & PACKET_ICMP_ERROR) && !stateless__takes(s, p))
+		return drop_error_without_flow(s, p);
+	v = classify__check_side(s, p, &p->key.src, &p->key.dst);
 	if (v.next != VERDICT_CONTINUE)
 		return v;
-	out->index = FLOW_NONE;
 	if (unlikely(stateless__takes(s, p)))
 		return stateless__noted(w, stateless__admit(s, p, &out->once));
-	if (p->flags & PACKET_ICMP_ERROR)
-		return verdict_drop(DROP_NO_FLOW_ICMP);
-	v = ask_policies(w, s, p, &plan, now_ms);
+	v = ask_policies(w, s, p, plan, now_ms);
 	if (v.next != VERDICT_CONTINUE)
 		return v;
-	mark_hairpins(s, &plan);
-	if (plan.policy == POLICY_SERVICES)
-		plan.flags |= FLOW_REFRESH_BOTH;
-	if (p->side == SIDE_OUTSIDE && plan.policy != POLICY_NAT64)
-		plan.flags |= FLOW_FROM_OUTSIDE; /* nat64 has said so itself */
-	out->index = add_flow(w, &plan, now_ms, &why);
+	mark_hairpins(s, plan);
+	if (plan->once)
+		return verdict_continue();
+	if (plan->policy == POLICY_SERVICES)
+		plan->flags |= FLOW_REFRESH_BOTH;
+	if (p->side == SIDE_OUTSIDE && plan->policy != POLICY_NAT64)
+		plan->flags |= FLOW_FROM_OUTSIDE; /* nat64 has said so itself */
+	out->index = add_flow(w, plan, now_ms, &why);
 	if (out->index == FLOW_NONE) {
-		give_back(w, &plan, now_ms);
+		give_back(w, plan, now_ms);
 		return p->side == SIDE_INSIDE ? verdict_reject(why, REPLY_ADMIN_PROHIBITED) :
 						verdict_drop(why);
 	}
-	out->dir = plan.dir;
-	count(w, created[plan.policy], 1);
+	out->dir = plan->dir;
+	count(w, created[plan->policy], 1);
 	session__start(w, s, out->index, p, now_ms);
 	if (unlikely(w->traced))
 		trace__opened(w, out->index, out->dir);
 	if (unlikely(syns_count(w->syns)))
-		session__meet_syn(w, out->index, plan.dir);
+		session__meet_syn(w, out->index, plan->dir);
 	return verdict_continue();
 }

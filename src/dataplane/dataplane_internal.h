@@ -19,12 +19,14 @@ static inline void count(struct worker *w, enum worker_counter c, uint64_t n)
 
 /**
  * struct decision - about a packet without a flow
- * @index, @dir: the flow made for it, FLOW_NONE when it is rewritten once, by @once
+ * @index, @dir: the flow made for it, FLOW_NONE when it is rewritten once: by @plan when that says
+ *          so, else by @once
  */
 struct decision {
 	uint32_t index;
 	unsigned dir;
 	struct siit_answer once;
+	struct flow_plan plan;
 };
 
 /* classify.c: a packet without a flow. Return: verdict_continue() with @out, or a drop. */

@@ -164,6 +164,26 @@ static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32
 	return v;
 }
 
+/* RFC 6146 3.5.2.2, CLOSED: a segment that is no SYN, as the session that it has not would do it. */
+static struct verdict pass_by_mapping(struct worker *w, const struct snapshot *s, struct packet *p,
+				      const struct flow_plan *plan, uint64_t now_ms)
+{
+	struct flow f = { .key = { plan->key[0], plan->key[1] }, .policy = plan->policy,
+			  .flags = plan->flags };
+	struct tuple out = flow_out_tuple(&f, plan->dir);
+	uint16_t made_from = w->out.n;
+	struct verdict v;
+
+	f.delta[plan->dir] = rewrite_addr_delta(&f.key[plan->dir], &out);
+	count(w, COUNT_TCP_STRAYS, 1);
+	v = rewrite_with(w, s, &f, plan->dir, p);
+	if (!(f.flags & (FLOW_HAIRPIN_0 << plan->dir)))
+		return v;
+	if (p->flags & PACKET_HAIRPIN)
+		return verdict_drop(DROP_HAIRPIN_LOOP);
+	return hairpin(w, s, p, v, made_from, now_ms);
+}
+
 /* siit: this packet and no flow. */
 static struct verdict rewrite_once(struct worker *w, const struct snapshot *s, struct packet *p,
 				   const struct siit_answer *a, uint64_t now_ms)
@@ -203,7 +223,8 @@ static struct verdict run_owned(struct worker *w, const struct snapshot *s, stru
 		return v.why == DROP_CONSUMED ? answer__echo(w, s, p, now_ms) :
 						answer__refused(w, p, v, now_ms);
 	if (unlikely(d.index == FLOW_NONE))
-		return rewrite_once(w, s, p, &d.once, now_ms);
+		return d.plan.once ? pass_by_mapping(w, s, p, &d.plan, now_ms) :
+				     rewrite_once(w, s, p, &d.once, now_ms);
 	return in_flow(w, s, d.index, d.dir, p, now_ms);
 }
 

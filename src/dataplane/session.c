@@ -9,7 +9,7 @@
 /* What a flow is waiting for; RFC 6146 4 names the times. */
 enum lifetime { LIFE_EST, LIFE_TRANS, LIFE_UDP, LIFE_ICMP, LIFE_OTHER, N_LIFETIMES };
 
-enum { SERVICE_TRANS_S = 60 };
+enum { SERVICE_TRANS_S = 60, RESET_WINDOW = 65535 };
 
 static uint64_t nat64_life_s(const struct nat64_timeouts *t, enum lifetime what)
 {
@@ -107,13 +107,25 @@ static bool picked_up(const struct flow *f, unsigned dir, const struct packet *p
 	       !(p->tcp_flags & (TCP_SYN | TCP_RST));
 }
 
+/* RFC 7857 2.2: a reset is believed when its number can be one of this connection's: from what the
+ * other end has acknowledged to a window beyond what was sent. Others are passed on, for the ends to
+ * judge (RFC 5961 3.2), and change nothing. */
+static bool is_foreign_reset(const struct flow *f, unsigned dir, const struct packet *p)
+{
+	uint32_t seq = load32(p->data + p->l4_at + 4), from = f->ack_last[!dir];
+
+	if (!(p->tcp_flags & TCP_RST) || !from || !f->seq_next[dir])
+		return false;
+	return (int32_t)(seq - from) < 0 || (int32_t)(seq - f->seq_next[dir]) > RESET_WINDOW;
+}
+
 static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		       const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 	struct tcp_step step;
 
-	if (!has_tcp_header(p))
+	if (!has_tcp_header(p) || is_foreign_reset(f, dir, p))
 		return;
 	note_sequence(f, dir, p, f->seq_next[dir] == 0);
 	step = picked_up(f, dir, p) ? (struct tcp_step){ TCP_ESTABLISHED, TIMER_EST } :

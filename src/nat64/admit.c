@@ -219,6 +219,22 @@ static struct verdict hold_for(struct nat64 *n, const struct nat64_table *t, uin
 	return verdict_continue();
 }
 
+/* RFC 6146 3.5.2.2, CLOSED: a segment that is no SYN goes through by the mapping there is, without
+ * a session. (RFC 6146 leaves it to policy; ours is that of the filtering.) */
+static struct verdict pass_inside(struct nat64 *n, const struct nat64_table *t,
+				  const struct bib_key *k, const struct packet *p,
+				  struct flow_plan *plan)
+{
+	uint32_t index = current_mapping(n, t, k);
+	struct addr v4;
+
+	if (index == BIB_NONE || !nat64_claims_pool6(t, &p->key.dst, &v4))
+		return verdict_drop(DROP_NO_FLOW);
+	plan_inside(t, &n->mapping[index], p, &v4, plan);
+	plan->once = true;
+	return verdict_continue();
+}
+
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
 {
@@ -236,13 +252,15 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 		return v;
 	if (proto < 0)
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
-	if (!opens_session(p, proto))
+	if (proto != PROTO_TCP && !opens_session(p, proto))
 		return verdict_drop(DROP_NO_FLOW);
 	if (is_exempt(t, &v4, proto, be16_to(p->key.dport)))
 		return verdict_reject(DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
 
 	table__take_shared(t, proto, be16_to(p->key.dport), &v4);
 	k = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
+	if (!opens_session(p, proto))
+		return pass_inside(n, t, &k, p, plan);
 	index = admit_flow(n, t, &k, &v);
 	if (index == BIB_NONE)
 		return v;
@@ -263,11 +281,13 @@ static struct verdict filter_outside(const struct nat64 *n, const struct nat64_t
 	/* without a session of the inside host it only waits for others to end */
 	if (!bib__valid(n, t, m) || (!(m->flags & MAPPING_STATIC) && !m->n_sessions))
 		return verdict_drop(DROP_NO_BIB_ENTRY);
-	if (!opens_session(p, m->proto_plus - 1u))
+	if (m->proto_plus - 1u != PROTO_TCP && !opens_session(p, m->proto_plus - 1u))
 		return verdict_drop(DROP_NO_FLOW);
 	if (t->address_dependent && !(m->flags & MAPPING_STATIC) &&
 	    !permit__exists(n, index, &p->key.src))
 		return verdict_drop(DROP_FILTERED);
+	if (!opens_session(p, m->proto_plus - 1u))
+		return verdict_continue(); /* makes none */
 	if (m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
 							 NAT64_INBOUND_PER_MAPPING))
 		return verdict_drop(DROP_INBOUND_LIMIT);
@@ -325,6 +345,9 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	if (!may_embed(t, prefix, &shown))
 		return verdict_drop(DROP_PRIVATE_IPV4);
 	plan_outside(t, &n->mapping[index], p, &t->prefix[prefix], plan);
+	plan->once = !opens_session(p, proto); /* CLOSED, as in pass_inside() */
+	if (plan->once)
+		return v;
 	plan->object = index;
 	n->mapping[index].n_inbound++;
 	if (n->log_what & NAT64_LOG_SESSIONS)

@@ -192,7 +192,7 @@ CASES = [
     case("error to us about a packet to us contradicts itself and is dropped (RFC 6146 3.4)",
          NAT64, *UDP_OUT,
          error4(ICMP(type=3, code=1), IP(src=SERVER4, dst=POOL) / UDP(sport=53, dport=PORT)),
-         drops={"loop": 1}),
+         drops={"no-flow-icmp": 1}),
     case("error with a wrong checksum is dropped (RFC 5508 REQ-3)", NAT64, *UDP_OUT,
          error4(ICMP(type=3, code=1, chksum=0x1234)), drops={"bad-icmp-checksum": 1}),
     case("error does not end the session (RFC 5508 REQ-6)", NAT64, *UDP_OUT,

@@ -42,6 +42,7 @@
 	_(SIMULTANEOUS_OPENS, "simultaneous_opens", "kept SYNs that the inside host opened to")    \
 	_(ECHOES_ANSWERED, "echoes_answered", "echo requests to VIPs and pool addresses answered") \
 	_(ECHOES_LIMITED, "echoes_limited", "echo requests not answered, over the rate limit")     \
+	_(TCP_STRAYS, "tcp_strays", "segments of no session that passed by a mapping")             \
 	_(PROBES_SENT, "probes_sent", "probes of idle TCP sessions; RFC 6146 3.5.2.2")             \
 	_(SERVICE_MOVES, "service_moves", "connection attempts moved to another node")
 

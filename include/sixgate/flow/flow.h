@@ -68,11 +68,13 @@ static inline enum side flow_out_side(const struct flow *f, unsigned dir)
 
 /**
  * struct flow_plan - a policy's answer "admit": the flow to make
- * @dir: which direction the packet that asked has
+ * @dir:  which direction the packet that asked has
+ * @once: only this packet goes through, as such a flow would have it; none is made, nothing is held
  */
 struct flow_plan {
 	struct tuple key[2];
 	uint8_t dir;
+	bool once;
 	uint8_t policy, flags;
 	uint16_t generation;
 	uint32_t object, aux;

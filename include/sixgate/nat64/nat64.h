@@ -69,7 +69,7 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
 /**
  * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
  * Return: verdict_continue() with @plan filled and the mapping held for it (nat64_flow_ended()
- * gives it back, also when the flow could not be made); or a drop.
+ * gives it back, also when the flow could not be made) unless the plan is for once; or a drop.
  */
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms);

@@ -211,11 +211,14 @@ static void outside_begins_with_syn_or_echo_request_only(void **state)
 	struct tuple want;
 
 	(void)state;
-	p.tcp_flags = TCP_SYN | TCP_ACK;
-	assert_dropped(bed_ask(b, &p, &plan), DROP_NO_FLOW, REPLY_NONE);
+	p.tcp_flags = TCP_SYN | TCP_ACK; /* 3.5.2.2: once, by the mapping */
+	assert_int_equal(bed_ask(b, &p, &plan).next, VERDICT_CONTINUE);
+	assert_true(plan.once);
 	p.tcp_flags = TCP_ACK;
-	assert_dropped(bed_ask(b, &p, &plan), DROP_NO_FLOW, REPLY_NONE);
-	bed_must_open(b, &syn);
+	assert_int_equal(bed_ask(b, &p, &plan).next, VERDICT_CONTINUE);
+	assert_true(plan.once);
+	plan = bed_must_open(b, &syn);
+	assert_false(plan.once);
 
 	p = first_packet(&req);
 	p.icmp_type = 0;
