@@ -11,7 +11,7 @@
 	((cond) ? (void)0                                                                          \
 		: (fprintf(stderr, "law broken, line %d: %s\n", __LINE__, #cond), abort()))
 
-enum { OUT_PACKETS = 1024, OUT_BYTES = 2 << 20 };
+enum { OUT_PACKETS = 1024, OUT_BYTES = 2 << 20, PROTO_DCCP = 33, PROTO_UDPLITE = 136 };
 
 /** struct trial - one packet in exactly sized memory: a byte too far is seen */
 struct trial {
@@ -111,10 +111,22 @@ static bool has_l4(const struct packet *p)
 	return (p->flags & (PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT)) != PACKET_FRAGMENT;
 }
 
+/* One that sums a pseudo-header of the whole length. UDP-Lite's 0 is no number. */
 static bool has_checksum(const struct packet *p)
 {
-	return p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP || p->proto == IPPROTO_ICMP ||
-	       p->proto == IPPROTO_ICMPV6;
+	switch (p->proto) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return true;
+	case PROTO_DCCP:
+		return p->len - p->l4_at >= 8;
+	case PROTO_UDPLITE:
+		return p->len - p->l4_at >= 8 && load16(p->data + p->l4_at + 6) != 0;
+	default:
+		return false;
+	}
 }
 
 static bool is_udp_without_checksum(const struct packet *p)
@@ -151,6 +163,50 @@ static void law_of_what_is_sent(const struct trial *t, const struct packet *q)
 		law(tuple_equal(&f.key, &t->rw.to));
 }
 
+/* RFC 7915 5.1, 5.1.1 of what was IPv6 */
+static void law_of_ip4_headers(const struct packet *was, const struct packet *is)
+{
+	uint16_t frag = load16(is->data + 6);
+
+	law(is->l4_at == 20 && !(frag & 0x8000));
+	if (was->flags & PACKET_HAS_FRAG_HDR) {
+		law(is->frag_id == (was->frag_id & 0xffff));
+		law(frag == (was->frag_offset / 8 | (was->more_fragments ? 0x2000 : 0)));
+	} else {
+		law(frag == (segment_len(is) > 1260 ? 0x4000 : 0));
+	}
+}
+
+/* RFC 7915 4.1 of what was IPv4 */
+static void law_of_ip6_headers(const struct packet *was, const struct packet *is)
+{
+	law((load32(is->data) & 0xfffff) == 0); /* flow label */
+	law(is->l4_at == (was->flags & PACKET_FRAGMENT ? 48 : 40));
+	law(!(is->flags & PACKET_HAS_FRAG_HDR) == !(was->flags & PACKET_FRAGMENT));
+	law(is->frag_id == (was->flags & PACKET_FRAGMENT ? was->frag_id : 0));
+	law(is->frag_offset == was->frag_offset && is->more_fragments == was->more_fragments);
+}
+
+static void law_of_headers(const struct trial *t)
+{
+	struct packet was = t->before, is = parsed_again(&t->p);
+	const struct translate_env *env = &t->c->env;
+	int hops = was.ttl + env->hops;
+
+	law(is.ttl == (hops > 255 ? 255 : hops));
+	if (is.family == was.family) {
+		law(is.tclass == was.tclass);
+		return;
+	}
+	law(is.tclass == (env->conf.copy_traffic_class ? was.tclass : env->conf.tos));
+	if (was.flags & PACKET_ICMP_ERROR)
+		return;
+	if (is.family == 4)
+		law_of_ip4_headers(&was, &is);
+	else
+		law_of_ip6_headers(&was, &is);
+}
+
 /* 0 stands for no checksum, and only where IPv6 is not involved. */
 static void law_of_checksums(const struct trial *t)
 {
@@ -172,7 +228,7 @@ static void law_of_checksums(const struct trial *t)
 
 static void law_of_fragments(const struct trial *t)
 {
-	uint32_t sum = 0;
+	uint32_t sum = 0, at = t->before.frag_offset;
 	uint16_t n = 0;
 
 	for (uint16_t i = 0; i < t->out.n; i++) {
@@ -183,6 +239,11 @@ static void law_of_fragments(const struct trial *t)
 			continue;
 		law_of_what_is_sent(t, q);
 		f = parsed_again(q);
+		if (!t->before.off.gso) {
+			law(f.frag_offset == at);
+			law(f.more_fragments || i == t->out.n - 1);
+		}
+		at += f.len - f.l4_at;
 		sum += f.len - f.l4_at;
 		n++;
 	}
@@ -222,8 +283,8 @@ static int checksum_at(const struct packet *p)
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return 2;
-	case 33: /* DCCP, UDP-Lite */
-	case 136:
+	case PROTO_DCCP:
+	case PROTO_UDPLITE:
 		return p->len - p->l4_at >= 8 ? 6 : -1;
 	default:
 		return -1;
@@ -253,7 +314,7 @@ static void law_of_round_trips(struct trial *t)
 	struct verdict v;
 
 	was.data = t->original;
-	if (was.flags & PACKET_ICMP_ERROR || was.off.gso)
+	if (was.off.gso)
 		return;
 	env.hops = 1;
 	env.mtu[t->p.side] = 65535;
@@ -264,6 +325,8 @@ static void law_of_round_trips(struct trial *t)
 	v = translate_packet(&env, &t->st, &back, &rw, &t->out);
 	if (v.why == DROP_FRAGMENT_ZERO_CHECKSUM || v.why == DROP_UDP_ZERO_CHECKSUM)
 		return; /* on its own way it had to pass no IPv6 */
+	if (v.why == DROP_EXT_HEADERS && was.family == 4)
+		return; /* AH and its like in fragments: RFC 7915 5.1.1 refuses what 4.1 makes */
 	law(v.next == VERDICT_FORWARD);
 	is = parsed_again(&back);
 	is.key.proto = was.key.proto;
@@ -274,12 +337,98 @@ static void law_of_round_trips(struct trial *t)
 		law(same_l4(&was, &is));
 }
 
+/* Bytes of the embedded packet's l4 that are certainly neither padding nor extensions: of what was
+ * received by its lengths, and of those the first, for the end makes room for extensions. */
+static uint32_t certainly_quoted(const struct packet *p)
+{
+	uint32_t at = p->inner_l4_at - p->inner_at, len = p->len - p->inner_l4_at, said;
+	const uint8_t *ip = p->data + p->inner_at;
+
+	said = p->family == 6 ? 40u + load16(ip + 4) : load16(ip + 2);
+	if (said >= at && said - at < len)
+		len = said - at;
+	said = p->family == 6 ? p->data[p->l4_at + 4] * 8 : p->data[p->l4_at + 5] * 4;
+	if (said >= at && said - at < len)
+		len = said - at;
+	return len < 64 ? len : 64;
+}
+
+/* What @b must have of the l4 that @a quotes, checksum apart. */
+static bool same_quote(const struct packet *a, const struct packet *b)
+{
+	const uint8_t *x = a->data + a->inner_l4_at, *y = b->data + b->inner_l4_at;
+	uint32_t len = certainly_quoted(a), at;
+
+	if (b->len - b->inner_l4_at < len)
+		return false;
+	switch (a->inner_proto) {
+	case IPPROTO_TCP:
+		at = 16;
+		break;
+	case IPPROTO_UDP:
+	case PROTO_DCCP:
+	case PROTO_UDPLITE:
+		at = 6;
+		break;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		at = 2;
+		break;
+	default:
+		return memcmp(x, y, len) == 0;
+	}
+	if (len <= at)
+		return memcmp(x, y, len) == 0;
+	return memcmp(x, y, at) == 0 && (len <= at + 2 || !memcmp(x + at + 2, y + at + 2, len - at - 2));
+}
+
+/* An error translated back is about the same packet, from the same sender, to the same receiver, if
+ * it says something that both families have. */
+static void law_of_errors(struct trial *t)
+{
+	struct packet back = parsed_again(&t->p), was = t->before, is;
+	struct rewrite rw = { .to = t->before.key, .out_side = t->p.side };
+	struct translate_env env = t->c->env;
+	uint8_t bytes[PACKET_HEADROOM + 1280];
+	struct verdict v;
+
+	was.data = t->original;
+	law(back.len <= (back.family == 4 ? 576 : 1280));
+	law(back.flags & PACKET_ICMP_ERROR);
+	memcpy(bytes + PACKET_HEADROOM, back.data, back.len); /* it has used up its headroom */
+	back.data = bytes + PACKET_HEADROOM;
+	back.headroom = PACKET_HEADROOM;
+	back.room = back.len;
+	rw.outer_src = packet_source(&was);
+	rw.outer_dst = packet_destination(&was);
+	env.hops = 1;
+	env.mtu[0] = env.mtu[1] = 65535;
+	back.side = t->rw.out_side;
+	v = translate_packet(&env, &t->st, &back, &rw, &t->out);
+	if (v.why == DROP_ICMP_TYPE || (v.why == DROP_ICMP_INNER && was.inner_fragment))
+		return;
+	law(v.next == VERDICT_FORWARD);
+	is = back;
+	v = packet_parse(&is);
+	if (v.why == DROP_BAD_ADDRESS || v.why == DROP_LINK_LOCAL)
+		return; /* a source that IPv6 does not have */
+	law(v.next == VERDICT_CONTINUE);
+	is.key.proto = was.key.proto;
+	law(tuple_equal(&is.key, &was.key));
+	law(is.inner_fragment == was.inner_fragment);
+	law(same_quote(&was, &is));
+}
+
 static void judge(struct trial *t, struct verdict v)
 {
 	if (v.next == VERDICT_FORWARD) {
 		law_of_what_is_sent(t, &t->p);
+		law_of_headers(t);
 		law_of_checksums(t);
-		law_of_round_trips(t);
+		if (t->before.flags & PACKET_ICMP_ERROR)
+			law_of_errors(t);
+		else
+			law_of_round_trips(t);
 	} else if (v.next == VERDICT_HELD) {
 		law_of_fragments(t);
 	} else {
@@ -303,6 +452,7 @@ static void set_rewrite(struct trial *t)
 		to.sport = to.dport = be16_from(0); /* a later one: they are not known */
 	t->rw = (struct rewrite){ .to = to,
 				  .outer_src = to.src,
+				  .outer_src_shared = t->c->name_source,
 				  .addr_delta = rewrite_addr_delta(&t->p.key, &to),
 				  .out_side = !t->p.side };
 }

@@ -21,14 +21,17 @@ struct law_case {
 	struct tuple to;
 	uint8_t side;
 	bool repair;
+	bool name_source; /* struct rewrite's outer_src_shared */
 };
 
 /**
  * translate_laws_hold() - parse, translate, look at what came of it
  *
  * A drop leaves the bytes alone, and its reply is a lawful packet. What is sent parses again, has
- * exactly the outgoing tuple, fits the link, and its l4 checksum is as right or as wrong as before.
- * Fragments add up to the whole. Translated back it is what it was, but for TTL and identification.
+ * exactly the outgoing tuple, fits the link, has the header fields that RFC 7915 4.1 and 5.1 give it,
+ * and its l4 checksum is as right or as wrong as before. Fragments follow one another and add up to
+ * the whole. Translated back it is what it was, but for TTL and identification; an error translated
+ * back is about the same packet.
  *
  * Return: the verdict, for whoever counts.
  */

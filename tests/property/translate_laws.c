@@ -38,9 +38,31 @@ static uint32_t payload(void)
 	return pick(3) ? pick(1600) : edge[pick(ARRAY_LEN(edge))];
 }
 
+enum { PROTO_DCCP = 33, PROTO_ESP = 50, PROTO_SCTP = 132, PROTO_UDPLITE = 136 };
+
+/* Something with UDP's header under another name. */
+static uint32_t build_other(const struct tuple *t, uint32_t n)
+{
+	struct tuple udp = *t;
+	bool v4 = addr_is_v4(&t->src);
+	uint32_t len;
+
+	udp.proto = IPPROTO_UDP;
+	len = build_udp(bytes, &udp, n);
+	bytes[v4 ? 9 : 6] = t->proto;
+	if (!pick(16))
+		store16(bytes + (v4 ? 26 : 46), 0);
+	return len;
+}
+
 static uint32_t build(const struct tuple *t, uint32_t n)
 {
 	switch (t->proto) {
+	case PROTO_DCCP:
+	case PROTO_ESP:
+	case PROTO_SCTP:
+	case PROTO_UDPLITE:
+		return build_other(t, n);
 	case IPPROTO_TCP:
 		return build_tcp(bytes, t,
 				 (struct tcp_args){ (uint8_t)(pick(4) ? 0x10 : 0x02), 1, 2 }, n);
@@ -110,12 +132,43 @@ static void leave_unfinished(struct law_case *c, const struct tuple *t, bool v4)
 	c->off.gso_size = (uint16_t)(200 + pick(1400));
 }
 
+/* Hop-by-Hop, Destination Options, Routing, Fragment in their order, each or not. Return: bytes. */
+static uint32_t put_extensions(uint32_t len)
+{
+	static const uint8_t kinds[] = { 0, 60, 43, 44 };
+	uint8_t chain[64] = { 0 }, *next = &bytes[6], last = bytes[6];
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		if (pick(2))
+			continue;
+		*next = kinds[i];
+		next = chain + n;
+		if (kinds[i] == 44) {
+			store16(chain + n + 2, (uint16_t)(pick(3) ? rnd(&seed) & 0x3ff9 : 0));
+			store32(chain + n + 4, (uint32_t)rnd(&seed));
+		} else {
+			chain[n + 1] = 0;
+			chain[n + 2] = kinds[i] == 43 ? 0 : 1;
+			chain[n + 3] = kinds[i] == 43 ? !pick(8) : 4;
+		}
+		n += 8;
+	}
+	*next = last;
+	memmove(bytes + 40 + n, bytes + 40, len - 40);
+	memcpy(bytes + 40, chain, n);
+	store16(bytes + 4, (uint16_t)(len + n - 40));
+	return len + n;
+}
+
 /* Return: the verdict of a random packet. */
 static struct verdict try_packet(bool flip)
 {
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, 0 };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP,  IPPROTO_TCP, IPPROTO_UDP,
+					  0,           PROTO_UDPLITE, PROTO_DCCP, PROTO_SCTP,
+					  PROTO_ESP };
 	bool v4 = pick(2), to_v4 = pick(2), reverse = pick(2);
-	struct tuple t = tuple(v4, reverse, protos[pick(3)]);
+	struct tuple t = tuple(v4, reverse, protos[pick(ARRAY_LEN(protos))]);
 	struct law_case c = {
 		.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip
 	};
@@ -125,6 +178,8 @@ static struct verdict try_packet(bool flip)
 	c.to = tuple(to_v4, reverse, IPPROTO_UDP);
 	if ((t.proto == IPPROTO_TCP || t.proto == IPPROTO_UDP) && !pick(3))
 		leave_unfinished(&c, &t, v4);
+	else if (!v4 && c.len < 60000 && pick(2))
+		c.len = put_extensions(c.len);
 	for (uint32_t n = flip ? 1 + pick(4) : 0; n; n--)
 		bytes[pick(c.len < 80 ? c.len : 80)] ^= (uint8_t)(1 << pick(8));
 	return translate_laws_hold(&c);
@@ -133,20 +188,20 @@ static struct verdict try_packet(bool flip)
 static struct verdict try_error(bool flip)
 {
 	static const uint8_t types[2][4] = { { 1, 2, 3, 4 }, { 3, 11, 12, 3 } };
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, 0 };
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, 0, PROTO_UDPLITE, PROTO_ESP };
 	bool v4 = pick(2), to_v4 = pick(2);
-	struct tuple inner = tuple(v4, true, protos[pick(3)]);
-	struct law_case c = {
-		.data = bytes, .env = env(), .side = (uint8_t)pick(2), .repair = flip
-	};
+	struct tuple inner = tuple(v4, true, protos[pick(ARRAY_LEN(protos))]);
+	struct law_case c = { .data = bytes,
+			      .env = env(),
+			      .side = (uint8_t)pick(2),
+			      .repair = flip,
+			      .name_source = pick(2) };
 	static uint8_t quote[BYTES];
 	uint32_t n = build(&inner, payload() % 1700);
 
 	vary_header(v4, inner.proto);
-	if (v4) {
-		store16(bytes + 6, (uint16_t)(load16(bytes + 6) & 0xe000)); /* no later fragment */
-		sum_ip4_again();
-	}
+	if (!v4 && !pick(3))
+		n = put_extensions(n);
 	memcpy(quote, bytes, n);
 	n = n < 60 ? n : 60 + pick(n - 59);
 	c.len = build_error(bytes, &inner.dst, &inner.src, types[v4][pick(4)], (uint8_t)pick(6),
