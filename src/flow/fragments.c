@@ -2,12 +2,14 @@
  * fragments.c - datagrams being followed, and the fragments that wait for their first.
  *
  * Datagrams stand in a chained hash and in one list by age: the timeout is the same for all, so
- * the oldest is always the first to go, by time or to make room.
+ * the oldest is always the first to go, by time or to make room. What waits stands in a list by age
+ * of its own: room for a packet is made by the datagram that has kept one the longest.
  */
 #include "sixgate/flow/fragments.h"
+#include <netinet/in.h>
 #include "sixgate/base/pool.h"
 
-enum { FRAGMENT_CHAINS = 2048, NIL = POOL_NONE };
+enum { FRAGMENT_CHAINS = 2048, NIL = POOL_NONE, TCP_HEADER_MIN = 20 };
 
 /* One piece seen, in bytes of the datagram's payload. */
 struct piece {
@@ -32,6 +34,8 @@ struct datagram {
 
 struct held {
 	struct packet packet; /* data is set when it is copied out */
+	uint32_t datagram;
+	uint32_t older, younger;
 	uint8_t bytes[FRAGMENT_HELD_BYTES];
 };
 
@@ -41,6 +45,7 @@ struct fragments {
 	struct datagram *datagram;
 	struct held *held;
 	uint32_t oldest, youngest;
+	uint32_t held_oldest, held_youngest;
 	uint32_t dropped;
 	uint32_t chain[FRAGMENT_CHAINS];
 	uint32_t datagram_next[FRAGMENT_DATAGRAMS], held_next[FRAGMENT_HELD];
@@ -58,6 +63,7 @@ struct fragments *fragments_layout(struct arena *a, const struct hash_key *key)
 	fs->datagram = datagrams;
 	fs->held = helds;
 	fs->oldest = fs->youngest = NIL;
+	fs->held_oldest = fs->held_youngest = NIL;
 	pool_init(&fs->datagrams, fs->datagram_next, FRAGMENT_DATAGRAMS);
 	pool_init(&fs->helds, fs->held_next, FRAGMENT_HELD);
 	for (unsigned i = 0; i < FRAGMENT_CHAINS; i++)
@@ -74,15 +80,22 @@ static uint32_t *chain_of(struct fragments *fs, const struct addr *src, const st
 	return &fs->chain[hash_range(hash40(&fs->key, w), FRAGMENT_CHAINS)];
 }
 
+/* The first that waits for @d is no longer kept. */
+static void put_held(struct fragments *fs, struct datagram *d)
+{
+	uint32_t i = d->held;
+	const struct held *h = &fs->held[i];
+
+	*(h->older != NIL ? &fs->held[h->older].younger : &fs->held_oldest) = h->younger;
+	*(h->younger != NIL ? &fs->held[h->younger].older : &fs->held_youngest) = h->older;
+	d->held = fs->held_next[i];
+	pool_put(&fs->helds, i);
+}
+
 static void drop_held(struct fragments *fs, struct datagram *d)
 {
-	while (d->held != NIL) {
-		uint32_t i = d->held;
-
-		d->held = fs->held_next[i];
-		pool_put(&fs->helds, i);
-		fs->dropped++;
-	}
+	for (; d->held != NIL; fs->dropped++)
+		put_held(fs, d);
 }
 
 static void forget(struct fragments *fs, uint32_t index)
@@ -178,35 +191,61 @@ static struct verdict add_piece(struct datagram *d, uint32_t from, uint32_t to, 
 	return verdict_continue();
 }
 
+/* Room for one more of @d. When @d itself has kept one the longest, it is shed. */
+static uint32_t room_for(struct fragments *fs, struct datagram *d)
+{
+	uint32_t i = pool_get(&fs->helds), shed;
+
+	if (i != POOL_NONE)
+		return i;
+	shed = fs->held[fs->held_oldest].datagram;
+	if (&fs->datagram[shed] == d) {
+		d->condemned = true;
+		drop_held(fs, d);
+		return NIL;
+	}
+	forget(fs, shed);
+	return pool_get(&fs->helds);
+}
+
+static void append(struct fragments *fs, struct datagram *d, uint32_t i)
+{
+	struct held *h = &fs->held[i];
+
+	fs->held_next[i] = NIL;
+	*(d->held != NIL ? &fs->held_next[d->held_last] : &d->held) = i;
+	d->held_last = i;
+	h->datagram = (uint32_t)(d - fs->datagram);
+	h->older = fs->held_youngest;
+	h->younger = NIL;
+	*(h->older != NIL ? &fs->held[h->older].younger : &fs->held_oldest) = i;
+	fs->held_youngest = i;
+}
+
 static struct verdict hold(struct fragments *fs, struct datagram *d, const struct packet *p)
 {
-	struct held *h;
 	uint32_t i;
 
 	if (p->len > FRAGMENT_HELD_BYTES)
 		return verdict_drop(DROP_FRAGMENT_STORE_FULL);
-	i = pool_get(&fs->helds);
-	if (i == POOL_NONE && fs->oldest != NIL && &fs->datagram[fs->oldest] != d) {
-		forget(fs, fs->oldest);
-		i = pool_get(&fs->helds);
-	}
-	if (i == POOL_NONE)
+	i = room_for(fs, d);
+	if (i == NIL)
 		return verdict_drop(DROP_FRAGMENT_STORE_FULL);
-	h = &fs->held[i];
-	h->packet = *p;
-	memcpy(h->bytes, p->data, p->len);
-	fs->held_next[i] = NIL;
-	if (d->held == NIL)
-		d->held = i;
-	else
-		fs->held_next[d->held_last] = i;
-	d->held_last = i;
+	fs->held[i].packet = *p;
+	memcpy(fs->held[i].bytes, p->data, p->len);
+	append(fs, d, i);
 	return verdict_held();
 }
 
 static bool is_complete(const struct datagram *d)
 {
 	return d->has_first && d->total && d->seen == d->total && d->held == NIL;
+}
+
+/* RFC 1858 3, RFC 3128: a piece that would write into the TCP header, which the first has whole. */
+static bool reaches_into_header(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP && p->frag_offset > 0 && p->frag_offset < TCP_HEADER_MIN;
 }
 
 struct verdict fragments_track(struct fragments *fs, struct packet *p, uint64_t now_ms,
@@ -219,6 +258,8 @@ struct verdict fragments_track(struct fragments *fs, struct packet *p, uint64_t 
 	fragments_expire(fs, now_ms, timeout_ms, 4);
 	if (to > 65535 || to == from || (p->more_fragments && (to - from) % 8))
 		return verdict_drop(DROP_FRAGMENT_BAD);
+	if (reaches_into_header(p))
+		return verdict_drop(DROP_FRAGMENT_TINY);
 	i = find(fs, p);
 	if (i == NIL)
 		i = begin(fs, p, now_ms);
@@ -261,7 +302,6 @@ struct packet *fragments_release(struct fragments *fs, const struct packet *firs
 	p = outbox_add(out, fs->held[h].packet.len);
 	if (!p)
 		return NULL;
-	d->held = fs->held_next[h];
 	data = p->data;
 	headroom = p->headroom;
 	*p = fs->held[h].packet;
@@ -272,7 +312,7 @@ struct packet *fragments_release(struct fragments *fs, const struct packet *firs
 	p->key.sport = d->sport;
 	p->key.dport = d->dport;
 	p->verdict = verdict_continue();
-	pool_put(&fs->helds, h);
+	put_held(fs, d);
 	if (is_complete(d))
 		forget(fs, i);
 	return p;

@@ -12,7 +12,7 @@
 
 enum {
 	FRAGMENT_DATAGRAMS = 1024,  /* followed at a time, per worker */
-	FRAGMENT_HELD = 512,        /* packets waiting, per worker */
+	FRAGMENT_HELD = 512,        /* packets waiting, per worker; who waits longest makes room */
 	FRAGMENT_HELD_BYTES = 2048, /* the longest that may wait */
 	FRAGMENT_PER_DATAGRAM = 64  /* pieces of one datagram; a 65535-byte one has 46 at 1480 */
 };

@@ -198,6 +198,151 @@ static void more_datagrams_than_are_followed_shed_the_oldest(void **state)
 	free(a.base);
 }
 
+/* One datagram after the other may have the same identification: once the first is whole it is
+ * forgotten, and what is left of one that is not goes with its time (RFC 6864 4, RFC 4963). */
+static void an_identification_can_be_used_again(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+
+	(void)state;
+	for (uint32_t round = 0; round < 3; round++) {
+		struct packet p0 = piece(7, 0, 800, true), p1 = piece(7, 800, 8, false);
+
+		assert_int_equal(track(fs, &p0, 1).next, VERDICT_CONTINUE);
+		assert_int_equal(track(fs, &p1, 1).next, VERDICT_CONTINUE);
+	}
+	for (uint32_t round = 0; round < 3; round++) {
+		struct packet p1 = piece(7, 800, 8, false), lost = piece(7, 800, 16, false);
+
+		assert_int_equal(track(fs, &p1, 10 + round * TIMEOUT_MS).next, VERDICT_HELD);
+		if (round == 2)
+			assert_int_equal(track(fs, &lost, 10 + round * TIMEOUT_MS).why,
+					 DROP_FRAGMENT_OVERLAP);
+	}
+	free(a.base);
+}
+
+/* RFC 1858 3.2.2, RFC 3128: early or late, it does not reach a host. */
+static void a_piece_that_reaches_into_the_tcp_header_is_dropped(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	struct packet first = piece(7, 0, 24, true), evil = piece(7, 8, 40, false),
+		      sixteen = piece(7, 16, 40, false), next = piece(7, 24, 40, false);
+
+	(void)state;
+	first.proto = evil.proto = sixteen.proto = next.proto = 6;
+	assert_int_equal(track(fs, &evil, 1).why, DROP_FRAGMENT_TINY);
+	assert_int_equal(track(fs, &first, 1).next, VERDICT_CONTINUE);
+	assert_int_equal(track(fs, &sixteen, 1).why, DROP_FRAGMENT_TINY);
+	assert_int_equal(track(fs, &next, 1).next, VERDICT_CONTINUE); /* the rest is not condemned */
+	evil.proto = 17;
+	assert_int_equal(track(fs, &evil, 1).next, VERDICT_HELD); /* UDP's header has 8 bytes */
+	free(a.base);
+}
+
+static void a_datagram_has_so_many_pieces_and_no_more(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	struct packet p;
+
+	(void)state;
+	for (uint32_t i = 0; i < FRAGMENT_PER_DATAGRAM; i++) {
+		p = piece(7, i * 8, 8, true);
+		assert_int_equal(track(fs, &p, 1).next, VERDICT_CONTINUE);
+	}
+	p = piece(7, FRAGMENT_PER_DATAGRAM * 8, 8, false);
+	assert_int_equal(track(fs, &p, 1).why, DROP_FRAGMENT_STORE_FULL);
+	p = piece(8, 0, 8, true); /* others are not touched */
+	assert_int_equal(track(fs, &p, 1).next, VERDICT_CONTINUE);
+	free(a.base);
+}
+
+static void the_longest_waits_and_one_byte_more_does_not(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	struct packet fits = piece(7, 800, FRAGMENT_HELD_BYTES - 48, true),
+		      more = piece(8, 800, FRAGMENT_HELD_BYTES - 48 + 1, false);
+
+	(void)state;
+	assert_int_equal(fits.len, FRAGMENT_HELD_BYTES);
+	assert_int_equal(track(fs, &fits, 1).next, VERDICT_HELD);
+	assert_int_equal(track(fs, &more, 1).why, DROP_FRAGMENT_STORE_FULL);
+	free(a.base);
+}
+
+/* Datagrams that keep nothing, however old, are no room for a packet: they are left alone. */
+static void room_is_made_by_who_waits_longest(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	struct packet open = piece(1000, 0, 800, true), p;
+
+	(void)state;
+	assert_int_equal(track(fs, &open, 1).next, VERDICT_CONTINUE); /* the oldest of all */
+	for (uint32_t i = 0; i <= FRAGMENT_HELD; i++) {
+		p = piece(i, 800, 100, false);
+		assert_int_equal(track(fs, &p, 2).next, VERDICT_HELD);
+	}
+	assert_int_equal(fragments_dropped(fs), 1);
+	p = piece(1000, 800, 100, false);
+	assert_int_equal(track(fs, &p, 3).next, VERDICT_CONTINUE); /* its first is remembered */
+	p = piece(0, 0, 800, true); /* shed: what waited is gone, and so is what was known of it */
+	assert_int_equal(track(fs, &p, 3).next, VERDICT_CONTINUE);
+	assert_null(fragments_release(fs, &p, &out));
+	free(a.base);
+}
+
+static void who_waits_longest_sheds_itself_for_more(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	struct packet p = piece(0, 800, 96, true);
+
+	(void)state;
+	for (uint32_t i = 0; i < FRAGMENT_HELD; i++) {
+		p = piece(i, 800, 96, true);
+		assert_int_equal(track(fs, &p, 1).next, VERDICT_HELD);
+	}
+	p = piece(0, 1600, 100, false);
+	assert_int_equal(track(fs, &p, 2).why, DROP_FRAGMENT_STORE_FULL);
+	assert_int_equal(fragments_dropped(fs), 1);
+	p = piece(FRAGMENT_HELD, 800, 100, false); /* and there is room again */
+	assert_int_equal(track(fs, &p, 2).next, VERDICT_HELD);
+	assert_int_equal(fragments_dropped(fs), 0);
+	free(a.base);
+}
+
+/* Whatever comes, in whatever order: nothing that waits is lost without being counted. */
+static void random_fragments_are_released_dropped_or_still_waiting(void **state)
+{
+	struct arena a;
+	struct fragments *fs = make(&a);
+	uint64_t seed = test_seed(), now = 1, held = 0, released = 0, dropped = 0;
+
+	(void)state;
+	for (int i = 0; i < 100000; i++) {
+		uint32_t at = (uint32_t)(rnd(&seed) % 4);
+		struct packet p = piece((uint32_t)(rnd(&seed) % 700), at * 80, 80, at < 3);
+		struct verdict v = track(fs, &p, now);
+
+		now += rnd(&seed) % 4;
+		held += v.next == VERDICT_HELD;
+		outbox_reset(&out);
+		while (at == 0 && v.next == VERDICT_CONTINUE && fragments_release(fs, &p, &out))
+			released++;
+		dropped += fragments_dropped(fs);
+	}
+	fragments_expire(fs, now + TIMEOUT_MS, TIMEOUT_MS, FRAGMENT_DATAGRAMS);
+	dropped += fragments_dropped(fs);
+	assert_true(released > 1000 && dropped > 1000);
+	assert_int_equal(held, released + dropped);
+	free(a.base);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +354,13 @@ int main(void)
 		cmocka_unit_test(impossible_lengths_are_dropped),
 		cmocka_unit_test(the_store_is_bounded_and_sheds_the_oldest),
 		cmocka_unit_test(more_datagrams_than_are_followed_shed_the_oldest),
+		cmocka_unit_test(an_identification_can_be_used_again),
+		cmocka_unit_test(a_piece_that_reaches_into_the_tcp_header_is_dropped),
+		cmocka_unit_test(a_datagram_has_so_many_pieces_and_no_more),
+		cmocka_unit_test(the_longest_waits_and_one_byte_more_does_not),
+		cmocka_unit_test(room_is_made_by_who_waits_longest),
+		cmocka_unit_test(who_waits_longest_sheds_itself_for_more),
+		cmocka_unit_test(random_fragments_are_released_dropped_or_still_waiting),
 	};
 
 	return cmocka_run_group_tests_name("fragments", tests, NULL, NULL);
