@@ -162,7 +162,7 @@ def test_address_dependent_filtering_does_not(line):
         line.wait_counter("filtered", before)
         known.sendto(b"from the same address", seen)
         assert inner.recv(100) == b"from the same address"
-        inner.sendto(b"hello", (nat64(T4), 80))  # and now it is no stranger
+        seen_from(line, inner, PLACES[3:])  # and now it is no stranger
         third.sendto(b"from a friend", seen)
         assert inner.recv(100) == b"from a friend"
 
