@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include "sixgate/base/must.h"
 
-enum { CHAINS_MAX = 16, COVERED_MAX = 16, CONDITION_MAX = 256, EPHEMERAL_MIN = 4096 };
+enum { CHAINS_MAX = 16, COVERED_MAX = 16, CONDITION_MAX = 256, EPHEMERAL_MIN = 4096, MAPPINGS_TOLD = 3 };
 
 struct looking {
 	const struct netlink_input *in;
@@ -483,6 +483,26 @@ static void look_at_interfaces(struct looking *k)
 						  "IPv4 address to share");
 }
 
+/* RFC 7757 5: allowed, and yet perhaps not meant. */
+static void look_at_mappings(struct looking *k)
+{
+	const struct siit_conf *c = &k->in->conf->siit;
+	char v4[PREFIX_TEXT_MAX], v6[PREFIX_TEXT_MAX];
+	size_t n = 0;
+
+	for (size_t i = 0; k->in->conf->has_siit && i < c->n_eam && n < MAPPINGS_TOLD; i++) {
+		int around = siit_conf_nested(c, i);
+
+		if (around < 0)
+			continue;
+		n++;
+		found(k, NETLINK_NOTICE,
+		      "siit.eam: %s with %s lies within entry %d of the list: the longest match wins, "
+		      "and answers to addresses of the larger one may come back as others (RFC 7757 5)",
+		      prefix_format(&c->eam[i].v4, v4), prefix_format(&c->eam[i].v6, v6), around + 1);
+	}
+}
+
 /* ---- what the guard does not cover ---- */
 
 static bool is_data_interface(const struct netlink_facts *f, const char *name)
@@ -580,6 +600,7 @@ size_t netlink_findings(const struct netlink_input *in, const struct netlink_pla
 		found(&k, NETLINK_REFUSE, "%s", plan->conflict);
 	look_at_ephemeral_ports(&k);
 	look_at_interfaces(&k);
+	look_at_mappings(&k);
 	look_at_manage(&k);
 	look_at_third_interfaces(&k);
 	look_at_nodes(&k);

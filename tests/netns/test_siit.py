@@ -206,3 +206,16 @@ def test_sctp_crosses(net):
 
 def test_no_flow_was_made_for_any_of_it(net):
     assert net.gateway.ctl_json("status")["flows"]["used"] == 0
+
+
+def test_nested_mappings_are_pointed_out(net):
+    """RFC 7757 5; and a reload takes mappings over."""
+    running = config(net.gateway)
+    net.gateway.write(running.replace("eam: [", "eam: [{v4: 1.0.0.64/26, v6: 2001:db8:33::/122}, "))
+    net.gateway.ctl("reload")
+    said = [f["text"] for f in net.gateway.ctl_json("status")["findings"]]
+    assert any("1.0.0.64/26 with 2001:db8:33::/122 lies within entry 2" in text for text in said), said
+    assert " 0% packet loss" in net.h4.out("ping", "-c2", "-i0.2", EAM4)
+    net.gateway.write(running)
+    net.gateway.ctl("reload")
+    assert not any("siit.eam" in f["text"] for f in net.gateway.ctl_json("status")["findings"])
