@@ -60,6 +60,14 @@ static bool is_foreign(const struct snapshot *s, const struct packet *p)
 	return !classify__is_inside(s, &src) && !stateless__is_host(s, &src);
 }
 
+static bool can_only_be_inside(const struct snapshot *s, const struct addr *a)
+{
+	for (uint32_t i = 0; i < s->n_inside; i++)
+		if (prefix_contains(&s->inside[i], a) && !siit_lies_within(s->siit, &s->inside[i]))
+			return true;
+	return false;
+}
+
 /* From outside to IPv6: nobody may be what only an inside host can be, and what is mapped without
  * having been listed must be there. */
 static struct verdict check_mapped(const struct snapshot *s, const struct packet *p,
@@ -71,7 +79,7 @@ static struct verdict check_mapped(const struct snapshot *s, const struct packet
 	if (p->side != SIDE_OUTSIDE || addr_is_v4(&rw->to.dst) || !s->n_inside)
 		return verdict_continue();
 	if (!(p->flags & PACKET_HAIRPIN) && !a->replaced &&
-	    classify__is_inside(s, error ? &rw->outer_src : &rw->to.src))
+	    can_only_be_inside(s, error ? &rw->outer_src : &rw->to.src))
 		return verdict_drop(DROP_SPOOFED_INSIDE);
 	if (a->dst == SIIT_BY_PREFIX && !classify__is_inside(s, siit_answer_to(a)))
 		return verdict_reject(DROP_UNMAPPED, REPLY_ADMIN_PROHIBITED);

@@ -413,11 +413,36 @@ static void claim_translatable(struct building *b, const struct pool6 *pool, con
 	claim(b, ROLE_HOST4, &v4);
 }
 
+static bool is_inside_network(const struct building *b, const struct prefix *p)
+{
+	const struct netlink_facts *f = b->in->facts;
+
+	for (size_t i = 0; i < f->n_inside; i++)
+		if (f->inside[i].prefix.len == p->len && within(p, &f->inside[i].prefix))
+			return true;
+	return false;
+}
+
+/* A network inside that is a whole prefix: any IPv4 address may be one of its hosts'. What one of
+ * them sends through this router it did not find on its own link; the router itself finds all
+ * there. */
+static void claim_whole_prefix(struct building *b, const struct prefix *prefix)
+{
+	add_route(b, NETLINK_TABLE_INSIDE, prefix, WAY_INSIDE);
+	add_route(b, NETLINK_TABLE_OUTSIDE, prefix, WAY_OUTSIDE);
+	if (!b->one_armed)
+		add_route(b, NETLINK_TABLE_OUTSIDE, &any4, WAY_OUTSIDE);
+}
+
 static void claim_siit_prefix(struct building *b, const struct prefix *prefix)
 {
 	const struct netlink_facts *f = b->in->facts;
 	struct pool6 pool;
 
+	if (is_inside_network(b, prefix)) {
+		claim_whole_prefix(b, prefix);
+		return;
+	}
 	claim(b, ROLE_SIIT, prefix);
 	for (size_t i = 0; pool6_init(&pool, prefix, NULL) == 0 && i < f->n_inside; i++)
 		if (within(prefix, &f->inside[i].prefix))

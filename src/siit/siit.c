@@ -32,6 +32,14 @@ enum siit_method siit_to4(const struct siit_table *t, const struct addr *v6, str
 	return pool && rfc6052_extract(pool, v6, out) ? SIIT_BY_PREFIX : SIIT_UNMAPPED;
 }
 
+bool siit_lies_within(const struct siit_table *t, const struct prefix *p)
+{
+	for (uint32_t i = 0; i < t->n_prefix; i++)
+		if (p->len <= t->prefix[i].len && prefix_contains(p, &t->prefix[i].prefix))
+			return true;
+	return false;
+}
+
 static enum siit_method embed(const struct siit_table *t, const struct addr *v4, struct addr *out)
 {
 	if (!t->n_prefix)

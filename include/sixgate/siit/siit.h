@@ -43,6 +43,10 @@ bool siit_has_eam6(const struct siit_table *t, const struct addr *a);
 bool siit_has_pool6(const struct siit_table *t, const struct addr *a);
 bool siit_has_host(const struct siit_table *t, const struct addr *a);
 
+/** siit_lies_within() - one of the prefixes is within @p as a whole: then hosts and IPv4 are both in
+ *  it, and an address there says nothing about its side. */
+bool siit_lies_within(const struct siit_table *t, const struct prefix *p);
+
 /** siit_turns_round() - intrinsic hairpinning (RFC 7757 4.2.2): what leaves for @dst (IPv4), which
  *  was mapped by @how, is for an explicitly mapped host of ours. */
 bool siit_turns_round(const struct siit_table *t, enum siit_method how, const struct addr *dst);

@@ -371,6 +371,36 @@ static void sources_have_to_be_of_their_side(void **state)
 	gateway_fini(&g);
 }
 
+/* A network inside that holds the whole prefix: hosts and the IPv4 Internet are neighbours in it, and
+ * an address there does not tell them apart. One that is listed still does. */
+static void where_the_prefix_is_a_network_inside_addresses_tell_no_side(void **state)
+{
+	static const struct {
+		const char *src, *dst;
+		enum side side;
+		enum drop_reason why;
+	} row[] = {
+		{ "2001:db8:1c0:2:21::", "2001:db8:1c6:3364:2::", SIDE_INSIDE, DROP_NONE },
+		{ "198.51.100.2", "192.0.2.33", SIDE_OUTSIDE, DROP_NONE },
+		{ "192.0.2.34", "192.0.2.33", SIDE_OUTSIDE, DROP_NONE },
+		{ "1.0.0.7", "192.0.2.33", SIDE_OUTSIDE, DROP_SPOOFED_INSIDE },
+	};
+	struct gateway_args args;
+
+	(void)state;
+	sections_init();
+	args = with(ON_SIIT);
+	args.inside[0] = "2001:db8:100::/40";
+	args.inside[1] = "2001:db8:3::/120";
+	gateway_init(&g, &args);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		print_message("%s to %s\n", row[i].src, row[i].dst);
+		send_udp(row[i].side, row[i].src, row[i].dst, 4000);
+		assert_int_equal(g.last.why, row[i].why);
+	}
+	gateway_fini(&g);
+}
+
 /* RFC 6791: the routers of the inside have addresses that are listed nowhere. */
 static void errors_of_unlisted_routers_come_through_with_a_source_of_ours(void **state)
 {
@@ -406,6 +436,7 @@ int main(void)
 		cmocka_unit_test(nat64_and_a_mapped_host_meet),
 		cmocka_unit_test(errors_about_flows_that_are_not_known_are_siits_where_it_maps_them),
 		cmocka_unit_test(sources_have_to_be_of_their_side),
+		cmocka_unit_test(where_the_prefix_is_a_network_inside_addresses_tell_no_side),
 		cmocka_unit_test(errors_of_unlisted_routers_come_through_with_a_source_of_ours),
 	};
 

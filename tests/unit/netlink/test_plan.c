@@ -201,7 +201,7 @@ static void rfc6052_1_3_networks_under_a_siit_prefix_are_reached_as_ipv4(void **
 	}
 }
 
-static void a_network_that_is_a_whole_prefix_is_not_all_of_ipv4(void **state)
+static void a_network_that_is_a_whole_prefix_is_all_of_ipv4_from_outside_only(void **state)
 {
 	struct world *w = start();
 
@@ -209,7 +209,11 @@ static void a_network_that_is_a_whole_prefix_is_not_all_of_ipv4(void **state)
 	world_siit(w, "2001:db8:122:344::/64");
 	world_inside(w, "2001:db8:122:344::/64");
 	world_plan(w);
-	assert_int_equal(world_count(w, "-4 route"), 0);
+	assert_int_equal(world_count(w, "-4 route"), 1);
+	assert_true(world_has(w, "-4 route 0.0.0.0/0 table 6465 " OUT));
+	assert_int_equal(world_count(w, "throw"), 0);
+	assert_true(world_has(w, "-6 route 2001:db8:122:344::/64 table 6464 " IN));
+	assert_int_equal(world_count(w, "2001:db8:122:344::/64 table 6466"), 0);
 	end(w);
 }
 
@@ -566,7 +570,7 @@ int main(void)
 		cmocka_unit_test(prefixes_cover_a_range_exactly),
 		cmocka_unit_test(each_role_is_led_to_its_device),
 		cmocka_unit_test(rfc6052_1_3_networks_under_a_siit_prefix_are_reached_as_ipv4),
-		cmocka_unit_test(a_network_that_is_a_whole_prefix_is_not_all_of_ipv4),
+		cmocka_unit_test(a_network_that_is_a_whole_prefix_is_all_of_ipv4_from_outside_only),
 		cmocka_unit_test(mappings_are_led_to_us_but_not_from_their_own_networks),
 		cmocka_unit_test(mapped_addresses_on_a_link_are_answered_for),
 		cmocka_unit_test(rfc6877_all_ipv4_of_the_clats_hosts_comes_to_us),
