@@ -87,7 +87,7 @@ int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a,
 
 unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block)
 {
-	return worker_of(s, mix(s->key[0] ^ pool_slot, block));
+	return (unsigned)((mix(s->key[0], pool_slot) + block) % s->n_workers);
 }
 
 struct addr steering_subscriber(const struct steering *s, const struct addr *a)

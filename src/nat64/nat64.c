@@ -64,6 +64,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	n->ports = ports;
 	n->events = events;
 	spsc_init(&events->ring, NAT64_EVENT_SLOTS);
+	spsc_init(&n->lending.ring, ARRAY_LEN(n->lending.loan));
 	pool_init(&n->pool, next, n_records);
 	pool_init(&n->permit_pool, permit_next, n_permits);
 	return n;
@@ -132,6 +133,7 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 	n->limits = t->limits;
 	n->quarantine = t->quarantine;
 	n->log_what = t->log_what;
+	n->lending.serial = t->serial;
 	block__use_table(n, t);
 	n->n_static = 0;
 	for (uint32_t i = 0; i < n_before; i++)
@@ -176,6 +178,7 @@ bool nat64_advance(struct nat64 *n, uint64_t now_ms)
 	n->now_ms = now_ms;
 	done = block__expire(n, SUPPLY_BUDGET);
 	done += single__expire(n, SUPPLY_BUDGET);
+	lend__advance(n);
 	return done >= SUPPLY_BUDGET;
 }
 

@@ -10,6 +10,7 @@
 #include "sixgate/base/must.h"
 #include "sixgate/base/pool.h"
 #include "sixgate/nat64/event.h"
+#include "sixgate/nat64/lend.h"
 #include "sixgate/nat64/nat64.h"
 #include "supply_internal.h"
 
@@ -26,11 +27,12 @@ struct port_range {
 	uint16_t first, last; /* inclusive */
 };
 
-/** struct pool_slot - a pool address; @generation changes when the address goes. */
+/** struct pool_slot - a pool address; @generation changes when the address goes. @kept: it was there
+ *  in the table before. */
 struct pool_slot {
 	struct addr addr;
 	uint16_t generation;
-	bool used;
+	bool used, kept;
 	uint8_t n_range[N_PROTOS];
 	struct port_range range[N_PROTOS][SLOT_RANGES_MAX]; /* ascending, apart from one another */
 };
@@ -44,10 +46,18 @@ struct static_entry {
 	uint8_t worker;
 };
 
+/** struct lent_block - the block, over all slots, is to be @worker's. */
+struct lent_block {
+	uint32_t block;
+	uint8_t worker;
+};
+
 /**
  * struct nat64_table - see nat64.h
  * @map:    pool address -> slot + 1, 0 when empty
  * @ring:   keyed hash of an inside address -> the slot it is paired with; NO_SLOT without a pool
+ * @serial: no other table's
+ * @lent:   blocks that the next table gives to others; the control thread's
  * @given:  [n_slots] blocks that have ports, by protocol
  * @any:    has ports at all, by protocol and class
  * @entry:  by slot, protocol, outside port
@@ -59,6 +69,9 @@ struct nat64_table {
 	uint32_t n_prefix;
 	bool allow_private;
 	bool address_dependent;
+	uint32_t serial;
+	uint32_t n_lent;
+	struct lent_block lent[4 * NAT64_LOAN_MAX];
 	uint32_t n_slots; /* highest used + 1 */
 	uint32_t n_static;
 	struct pool_slot slot[NAT64_POOL_MAX];
@@ -171,6 +184,20 @@ struct permit {
 enum { OBJECT_PERMIT = 1u << 31 };
 
 /**
+ * struct lending - between a worker and the control thread
+ * @asked:  protocol and number of blocks that the worker is to set aside; 0: none
+ * @blocks, @free: gauges by protocol
+ * @serial: of the table in use
+ */
+struct lending {
+	_Atomic uint32_t asked;
+	counter64 blocks[N_PROTOS], free[N_PROTOS];
+	uint32_t serial;
+	struct spsc ring;
+	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
+};
+
+/**
  * struct nat64 - see nat64.h
  * @n_max:   mappings that hosts may have; static ones come on top
  * @counter: how many random numbers were drawn
@@ -189,6 +216,7 @@ struct nat64 {
 	uint32_t *inside_head, *outside_head, *permit_head;
 	struct permit *permit;
 	struct ports ports;
+	struct lending lending;
 	uint64_t now_ms;
 	struct nat64_limits limits;
 	struct nat64_quarantine quarantine;
@@ -209,6 +237,11 @@ void ports__reserve(struct nat64 *n, const struct mapping *m);
 void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
+
+/* lend.c: what was lent under @prev is the borrower's in @t. */
+void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev);
+/* Gauges, and what control has asked for. */
+void lend__advance(struct nat64 *n);
 
 /* event.c: each of them does nothing unless it is asked for. */
 void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subscriber *s,

@@ -85,8 +85,10 @@ static void keep_slots(struct nat64_table *t, const struct nat64_conf *conf,
 	while (walk_next(&w, &a, &c)) {
 		uint32_t i = table__slot_of(prev, &a);
 
-		if (i != NO_SLOT && !t->slot[i].used)
+		if (i != NO_SLOT && !t->slot[i].used) {
 			slot_begin(t, i, &a);
+			t->slot[i].kept = true;
+		}
 	}
 	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
 		if (prev->slot[i].used && !t->slot[i].used)
@@ -257,18 +259,23 @@ static int add_statics(struct nat64_table *t, const struct nat64_conf *conf, str
 	return 0;
 }
 
-static int add_steering(struct nat64_table *t, struct steering *s, struct err *e)
+/* Blocks stay with whom they were lent to. */
+static int add_steering(struct nat64_table *t, const struct nat64_table *prev, struct steering *s,
+			struct err *e)
 {
 	t->block = calloc(t->n_slots ? t->n_slots : 1, sizeof(*t->block));
 	if (!t->block)
 		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
 	for (uint32_t i = 0; i < t->n_slots; i++) {
 		for (unsigned b = 0; b < STEER_BLOCKS; b++)
-			t->block[i][b] = (uint8_t)steering_block_default(s, i, b);
+			t->block[i][b] = t->slot[i].kept ? prev->block[i][b] :
+						(uint8_t)steering_block_default(s, i, b);
 		if (t->slot[i].used &&
 		    steering_add(s, STEER_POOL, &t->slot[i].addr, (be16){ 0 }, 0, i))
 			return err_set(e, -ENOSPC, "nat64: too many addresses to steer by");
 	}
+	if (prev)
+		lend__fulfil(t, prev);
 	s->block = t->block;
 	s->n_pools = t->n_slots;
 	return pin__statics(t, s, e);
@@ -299,11 +306,20 @@ static int add_choices(struct nat64_table *t, const struct nat64_conf *conf, str
 	return 0;
 }
 
+/* Control thread only; 0 is no table. */
+static uint32_t next_serial(void)
+{
+	static uint32_t last;
+
+	return ++last ? last : ++last;
+}
+
 static int build(struct nat64_table *t, const struct nat64_conf *conf,
 		 const struct nat64_table *prev, struct steering *s, struct err *e)
 {
 	int rc = check_sizes(conf, e);
 
+	t->serial = next_serial();
 	if (rc == 0)
 		rc = add_prefixes(t, conf, e);
 	if (rc == 0 && prev)
@@ -319,7 +335,7 @@ static int build(struct nat64_table *t, const struct nat64_conf *conf,
 	if (rc == 0)
 		rc = add_choices(t, conf, s, e);
 	if (rc == 0)
-		rc = add_steering(t, s, e);
+		rc = add_steering(t, prev, s, e);
 	if (rc)
 		return rc;
 	t->steer = *s;

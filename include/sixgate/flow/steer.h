@@ -61,7 +61,8 @@ int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a,
 /** steering_set_subscriber() - @len bits of whatever inside address make a subscriber. */
 void steering_set_subscriber(struct steering *s, uint8_t len);
 
-/** steering_block_default() - the worker that owns a port block which nothing pins. */
+/** steering_block_default() - the worker that owns a port block which nothing pins: in turns, so that
+ *  each has its share of any range. */
 unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block);
 
 /** steering_subscriber() - @a cut to its subscriber prefix (by the longest inside prefix it is in). */

@@ -1,0 +1,51 @@
+/*
+ * lend.h - port blocks move from a worker that has many free ones to one that has few.
+ *
+ * A block is never taken from a worker: control asks, the worker sets free blocks aside and names
+ * them, and the next table gives them to the other worker. What was set aside under one table is
+ * free again under the next, unless it was given away by it. So no port is ever two workers'.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stdint.h>
+#include "sixgate/nat64/nat64.h"
+
+enum { NAT64_LOAN_MAX = 64 }; /* blocks at a time */
+
+/** struct nat64_need - what a worker has of a protocol: blocks above the system ports. */
+struct nat64_need {
+	uint32_t blocks, free;
+};
+
+/** struct nat64_loan - a block that was set aside. @serial: of the table that was in use then. */
+struct nat64_loan {
+	uint32_t block; /* slot * STEER_BLOCKS + block */
+	uint32_t serial;
+};
+
+/** struct nat64_deal - @from is to set aside @n blocks with ports of @protocol for @to. */
+struct nat64_deal {
+	uint8_t protocol; /* one enum nat64_protocol */
+	uint8_t from, to;
+	uint32_t n;
+};
+
+/** nat64_need() - as of its last nat64_advance(). Any thread. */
+struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol);
+
+/** nat64_deal() - is one worker short of blocks that another has plenty of? @need: [@n_workers].
+ *  Return: false when all is well, or nobody can help. @deal: from, to and n are set. */
+bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal);
+
+/** nat64_ask_loan() - the worker is to set blocks aside in its next nat64_advance(). Control
+ *  thread. */
+void nat64_ask_loan(struct nat64 *n, const struct nat64_deal *deal);
+
+/** nat64_take_loans() - what was set aside since. Return: how many of @out were filled. Control
+ *  thread. */
+uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max);
+
+/** nat64_table_lend() - under the table that is made after @t, which runs, the block is to be
+ *  @worker's (unless its address goes, or a static entry pins it). Return: false if it was set aside
+ *  under another table than @t. Control thread; workers do not look at what this writes. */
+bool nat64_table_lend(struct nat64_table *t, const struct nat64_loan *loan, unsigned worker);

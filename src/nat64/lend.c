@@ -1,0 +1,144 @@
+/*
+ * lend.c - see lend.h: the worker's side, and what control asks for.
+ *
+ * A worker is short when less than an eighth of its blocks is free; who has more than a quarter of
+ * his free can help, and does not go below that.
+ */
+#include "nat64_internal.h"
+#include "sixgate/nat64/lend.h"
+
+enum { SHORT = 8, PLENTY = 4, ASKED_SHIFT = 8 };
+
+static enum protocol_index index_of(uint8_t protocol)
+{
+	return protocol == NAT64_TCP ? PROTO_TCP : protocol == NAT64_UDP ? PROTO_UDP : PROTO_ICMP;
+}
+
+struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol)
+{
+	const struct lending *l = &n->lending;
+	enum protocol_index i = index_of(protocol);
+
+	return (struct nat64_need){ (uint32_t)counter_read(&l->blocks[i]),
+				    (uint32_t)counter_read(&l->free[i]) };
+}
+
+static uint32_t to_spare(const struct nat64_need *need)
+{
+	uint32_t kept = need->blocks / PLENTY;
+
+	return need->free > kept ? need->free - kept : 0;
+}
+
+bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
+{
+	unsigned from = 0, to = 0;
+	uint32_t n;
+
+	for (unsigned i = 1; i < n_workers; i++) {
+		if (to_spare(&need[i]) > to_spare(&need[from]))
+			from = i;
+		if (need[i].free < need[to].free)
+			to = i;
+	}
+	if (need[to].free > need[to].blocks / SHORT || need[from].free <= need[to].free)
+		return false;
+	n = (need[from].free - need[to].free) / 2;
+	n = n < to_spare(&need[from]) ? n : to_spare(&need[from]);
+	if (!n)
+		return false;
+	deal->from = (uint8_t)from;
+	deal->to = (uint8_t)to;
+	deal->n = n < NAT64_LOAN_MAX ? n : NAT64_LOAN_MAX;
+	return true;
+}
+
+void nat64_ask_loan(struct nat64 *n, const struct nat64_deal *deal)
+{
+	atomic_store_explicit(&n->lending.asked,
+			      (uint32_t)index_of(deal->protocol) | deal->n << ASKED_SHIFT,
+			      memory_order_release);
+}
+
+uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max)
+{
+	struct lending *l = &n->lending;
+	uint32_t i, n_out = 0;
+
+	while (n_out < max && (i = spsc_begin_read(&l->ring)) != UINT32_MAX) {
+		out[n_out++] = l->loan[i];
+		spsc_commit_read(&l->ring);
+	}
+	return n_out;
+}
+
+/* ---- the worker ---- */
+
+static int free_block_of(struct nat64 *n, uint32_t slot, enum protocol_index proto)
+{
+	const struct pool_ports *pp = &n->ports.slot[slot];
+	uint64_t words[BLOCK_WORDS];
+
+	for (unsigned i = 0; i < BLOCK_WORDS; i++)
+		words[i] = pp->given[proto][i] & ~pp->held[i];
+	words[0] &= ~0ull << SYSTEM_BLOCKS;
+	return ports__pick_bit(words, BLOCK_WORDS, ports__draw(n));
+}
+
+static bool set_aside(struct nat64 *n, enum protocol_index proto)
+{
+	uint32_t at = spsc_begin_write(&n->lending.ring);
+	uint32_t slot = ports__next_slot(n->ports.has_free[proto][CLASS_OTHER],
+					 hash_range(ports__draw(n), NAT64_POOL_MAX));
+	uint32_t number;
+
+	if (at == UINT32_MAX || slot == NO_SLOT)
+		return false;
+	number = block__number(slot, (unsigned)free_block_of(n, slot, proto));
+	block__set_holder(n, number, HOLDER_LENT);
+	n->lending.loan[at] = (struct nat64_loan){ number, n->lending.serial };
+	spsc_commit_write(&n->lending.ring);
+	return true;
+}
+
+void lend__advance(struct nat64 *n)
+{
+	struct lending *l = &n->lending;
+	uint32_t asked = atomic_load_explicit(&l->asked, memory_order_acquire), wanted;
+	enum protocol_index proto = asked & ((1u << ASKED_SHIFT) - 1);
+
+	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
+		counter_set(&l->blocks[i], n->ports.supply[i][CLASS_OTHER].blocks);
+		counter_set(&l->free[i], n->ports.supply[i][CLASS_OTHER].free);
+	}
+	if (likely(!asked))
+		return;
+	atomic_store_explicit(&l->asked, 0, memory_order_relaxed);
+	for (wanted = asked >> ASKED_SHIFT; wanted; wanted--) {
+		const struct supply *s = &n->ports.supply[proto][CLASS_OTHER];
+
+		if (s->free <= s->blocks / PLENTY || !set_aside(n, proto))
+			break;
+	}
+}
+
+/* ---- the table ---- */
+
+bool nat64_table_lend(struct nat64_table *t, const struct nat64_loan *loan, unsigned worker)
+{
+	if (loan->serial != t->serial || t->n_lent == ARRAY_LEN(t->lent))
+		return false;
+	t->lent[t->n_lent++] = (struct lent_block){ loan->block, (uint8_t)worker };
+	return true;
+}
+
+void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev)
+{
+	for (uint32_t i = 0; i < prev->n_lent; i++) {
+		const struct lent_block *l = &prev->lent[i];
+		uint32_t slot = block__slot(l->block);
+
+		if (slot < t->n_slots && t->slot[slot].kept)
+			t->block[slot][l->block % STEER_BLOCKS] = l->worker;
+	}
+}
