@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "handover.h"
+#include "lend.h"
 #include "nodes.h"
 #include "privileges.h"
 #include "question.h"
@@ -182,6 +183,8 @@ static void on_tick(uv_timer_t *t)
 
 	ticks++;
 	free_retired(c);
+	if (ticks % TICKS_WATCH == 0)
+		lend__look(c);
 	if (c->want_snapshot)
 		control__settle_soon(c);
 	dump__wake(c);

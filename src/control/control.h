@@ -13,6 +13,7 @@
 #include "server.h"
 #include "sixgate/config/config.h"
 #include "sixgate/control/snapshot_build.h"
+#include "sixgate/nat64/lend.h"
 #include "watch.h"
 #include "workers.h"
 
@@ -38,6 +39,7 @@ struct dns_sockets {
  * @retired: snapshots that a worker may still be reading
  * @settle:  runs what notices have asked for, once the stack is empty
  * @dumps:   answers that wait for a worker
+ * @deal:    port blocks that one worker was asked to lend to another; n 0: none
  */
 struct control {
 	uv_loop_t loop;
@@ -60,6 +62,7 @@ struct control {
 	struct health *health; /* see nodes.h */
 	struct watch watch;
 	struct dump *dumps;
+	struct nat64_deal deal;
 	struct question *questions; /* see question.h */
 	bool tracing;
 

@@ -5,6 +5,8 @@
  * have ended, nothing is left.
  */
 #include "../unit/nat64/bed.h"
+#include "sixgate/nat64/event.h"
+#include "sixgate/nat64/lend.h"
 
 enum { SESSIONS_MAX = 600, HOSTS = 24, PORTS = 6, STEPS = 20000, ROUNDS = 6, WORKERS = 3 };
 
@@ -20,7 +22,8 @@ struct model {
 	uint64_t seed;
 	unsigned n_live;
 	struct session session[SESSIONS_MAX];
-	uint64_t n_in, n_out, n_refused, n_reloads, n_stale;
+	uint64_t n_in, n_out, n_refused, n_reloads, n_stale, n_lent;
+	uint64_t n_told[NAT64_EVENT_POOL_EXHAUSTED + 1];
 };
 
 static bool stale(const struct model *m, const struct session *s)
@@ -219,7 +222,7 @@ static void end_session(struct model *m, struct session *s)
 {
 	struct flow f = flow_of(&s->plan);
 
-	nat64_flow_ended(m->b->n[s->worker], &f, 1);
+	nat64_flow_ended(m->b->n[s->worker], &f, m->b->now_ms);
 	s->live = false;
 	m->n_live--;
 }
@@ -284,12 +287,34 @@ static void random_statics(struct model *m)
 	}
 }
 
+/* Free blocks of one worker are set aside for another, and some of them go to it. */
+static void lend_some(struct model *m)
+{
+	struct nat64_deal deal = { .protocol = (uint8_t)(1u << rnd(&m->seed) % 3),
+				   .from = (uint8_t)(rnd(&m->seed) % WORKERS),
+				   .to = (uint8_t)(rnd(&m->seed) % WORKERS),
+				   .n = 1 + (uint32_t)rnd(&m->seed) % 5 };
+	struct nat64_loan loan[NAT64_LOAN_MAX];
+	uint32_t n;
+
+	nat64_ask_loan(m->b->n[deal.from], &deal);
+	bed_advance(m->b, 1);
+	n = nat64_take_loans(m->b->n[deal.from], loan, NAT64_LOAN_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		if (rnd(&m->seed) % 4)
+			m->n_lent += nat64_table_lend(m->b->t, &loan[i], deal.to);
+}
+
 /* After a reload: what is not stale obeys the new configuration; what is, goes in time. */
 static void reload(struct model *m)
 {
 	if (rnd(&m->seed) % 2)
 		random_pool(m);
 	random_statics(m);
+	m->b->conf.port_parity = rnd(&m->seed) % 2;
+	m->b->conf.limits.ports = rnd(&m->seed) % 2 ? 0 : 20;
+	if (rnd(&m->seed) % 2)
+		lend_some(m);
 	bed_reload(m->b);
 	m->n_reloads++;
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
@@ -309,6 +334,7 @@ static void step(struct model *m)
 {
 	unsigned dice = (unsigned)(rnd(&m->seed) % 1000);
 
+	bed_advance(m->b, rnd(&m->seed) % 1000);
 	if (dice < 450 && m->n_live < SESSIONS_MAX)
 		open_inside(m);
 	else if (dice < 600 && m->n_live < SESSIONS_MAX)
@@ -321,6 +347,24 @@ static void step(struct model *m)
 		reload(m);
 }
 
+static void hear_events(struct model *m)
+{
+	struct nat64_event e;
+
+	for (unsigned w = 0; w < WORKERS; w++) {
+		while (nat64_event_read(nat64_events(m->b->n[w]), &e))
+			m->n_told[e.kind]++;
+		assert_int_equal(counter_read(&nat64_events(m->b->n[w])->lost), 0);
+	}
+}
+
+static void step_and_hear(struct model *m, unsigned i)
+{
+	step(m);
+	if (i % 500 == 0)
+		hear_events(m);
+}
+
 static void nothing_is_left_when_all_have_ended(struct model *m)
 {
 	uint32_t mappings = 0, ports = 0;
@@ -328,12 +372,20 @@ static void nothing_is_left_when_all_have_ended(struct model *m)
 	for (unsigned i = 0; i < SESSIONS_MAX; i++)
 		if (m->session[i].live)
 			end_session(m, &m->session[i]);
+	m->b->conf.n_static = 0;
+	bed_reload(m->b);
+	bed_advance(m->b, 121000);
+	hear_events(m);
+	assert_int_equal(m->n_told[NAT64_EVENT_SESSION_CREATED],
+			 m->n_told[NAT64_EVENT_SESSION_DELETED]);
+	assert_int_equal(m->n_told[NAT64_EVENT_SESSION_CREATED], m->n_in + m->n_out);
 	for (unsigned w = 0; w < WORKERS; w++) {
+		assert_int_equal(nat64_subscribers(m->b->n[w]), 0);
 		mappings += nat64_mappings(m->b->n[w]);
 		ports += nat64_ports_used(m->b->n[w]);
 	}
-	assert_int_equal(mappings, m->b->conf.n_static);
-	assert_int_equal(ports, m->b->conf.n_static);
+	assert_int_equal(mappings, 0);
+	assert_int_equal(ports, 0);
 }
 
 static void sessions_and_reloads_obey_the_laws_of_the_bib(void **state)
@@ -351,14 +403,17 @@ static void sessions_and_reloads_obey_the_laws_of_the_bib(void **state)
 		m->b->conf.filtering = NAT64_ENDPOINT_INDEPENDENT;
 		random_pool(m);
 		random_statics(m);
+		m->b->conf.quarantine.time_s = round % 2 ? 120 : 0;
+		m->b->conf.log_what = NAT64_LOG_BLOCKS | NAT64_LOG_SESSIONS;
 		bed_up(m->b, 200);
 		for (unsigned i = 0; i < STEPS; i++)
-			step(m);
+			step_and_hear(m, i);
 		nothing_is_left_when_all_have_ended(m);
 		print_message("round %u: %llu from inside, %llu from outside, %llu refused, "
-			      "%llu reloads, %llu stale\n", round, (unsigned long long)m->n_in,
+			      "%llu reloads, %llu stale, %llu lent\n", round, (unsigned long long)m->n_in,
 			      (unsigned long long)m->n_out, (unsigned long long)m->n_refused,
-			      (unsigned long long)m->n_reloads, (unsigned long long)m->n_stale);
+			      (unsigned long long)m->n_reloads, (unsigned long long)m->n_stale,
+			      (unsigned long long)m->n_lent);
 		assert_true(m->n_in > STEPS / 10 && m->n_out > STEPS / 50);
 		bed_free(m->b);
 		free(m);

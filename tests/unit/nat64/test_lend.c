@@ -1,0 +1,192 @@
+/* test_lend.c - port blocks lent between workers: who helps whom, and no block is two workers'. */
+#include "bed.h"
+#include "sixgate/nat64/lend.h"
+
+static const char *const server = "64:ff9b:1::203.0.113.9";
+
+static struct tuple from(uint32_t which, uint16_t port)
+{
+	struct tuple t = tuple_of("2001:db8:1::1", server, port, 80, 17);
+
+	t.src.octet[6] = (uint8_t)(which >> 8);
+	t.src.octet[7] = (uint8_t)which;
+	return t;
+}
+
+static void worker_that_is_short_is_helped_by_one_that_has_plenty(void **state)
+{
+	static const struct {
+		struct nat64_need need[3];
+		unsigned n_workers;
+		uint32_t n;
+		uint8_t from, to;
+	} row[] = {
+		{ { { 100, 100 }, { 100, 100 }, { 100, 100 } }, 3, 0, 0, 0 },
+		{ { { 100, 100 }, { 100, 13 }, { 100, 100 } }, 3, 0, 0, 0 },
+		{ { { 100, 90 }, { 100, 12 }, { 100, 95 } }, 3, 41, 2, 1 },
+		{ { { 100, 0 }, { 100, 40 }, { 100, 30 } }, 3, 15, 1, 0 }, /* it keeps a quarter */
+		{ { { 100, 0 }, { 100, 25 }, { 100, 20 } }, 3, 0, 0, 0 },
+		{ { { 0, 0 }, { 4, 4 } }, 2, 2, 1, 0 },
+		{ { { 0, 0 }, { 1, 1 } }, 2, 0, 0, 0 }, /* its only one */
+		{ { { 4000, 0 }, { 4000, 4000 } }, 2, NAT64_LOAN_MAX, 1, 0 },
+		{ { { 100, 0 } }, 1, 0, 0, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct nat64_deal deal = { 0 };
+		bool yes = nat64_deal(row[i].need, row[i].n_workers, &deal);
+
+		print_message("row %zu\n", i);
+		assert_int_equal(yes, row[i].n > 0);
+		if (!yes)
+			continue;
+		assert_int_equal(deal.n, row[i].n);
+		assert_int_equal(deal.from, row[i].from);
+		assert_int_equal(deal.to, row[i].to);
+	}
+}
+
+static struct bed *bed_two(void)
+{
+	struct bed *b = bed_new(2);
+
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 1024 + 200 * 64 - 1);
+	bed_up(b, 20000);
+	bed_advance(b, 1);
+	return b;
+}
+
+/* A subscriber of worker @w. */
+static uint32_t subscriber_of(const struct bed *b, unsigned w, uint32_t after)
+{
+	for (uint32_t i = after + 1;; i++) {
+		struct tuple t = from(i, 1);
+
+		if (owner_of_tuple(b->steer, &t, SIDE_INSIDE) == w)
+			return i;
+	}
+}
+
+static uint32_t collect(struct bed *b, unsigned w, unsigned to, uint32_t *set_aside)
+{
+	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
+	uint32_t n = nat64_take_loans(b->n[w], loan, ARRAY_LEN(loan)), n_lent = 0;
+
+	for (uint32_t i = 0; i < n; i++)
+		n_lent += nat64_table_lend(b->t, &loan[i], to);
+	*set_aside = n;
+	return n_lent;
+}
+
+static void lent_blocks_serve_the_other_worker_and_only_it(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_need before[2], after[2];
+	struct nat64_deal deal;
+	struct flow_plan plan, kept;
+	uint32_t s = subscriber_of(b, 0, 0), n, other = subscriber_of(b, 1, 0);
+	bool seen[65536] = { 0 };
+	struct tuple t = from(other, 5000);
+
+	(void)state;
+	kept = bed_must_open(b, &t); /* the donor's: must not be disturbed */
+	for (uint16_t i = 0;; i++) {
+		t = from(s, (uint16_t)(1024 + i));
+		if (bed_open(b, &t, &plan).next != VERDICT_CONTINUE)
+			break;
+		seen[mapped_port(&plan)] = true;
+	}
+	bed_advance(b, 1);
+	before[0] = nat64_need(b->n[0], NAT64_UDP);
+	before[1] = nat64_need(b->n[1], NAT64_UDP);
+	assert_int_equal(before[0].blocks + before[1].blocks, 200);
+	assert_in_range(before[0].blocks, 95, 105); /* dealt evenly */
+	deal.protocol = NAT64_UDP;
+	assert_true(nat64_deal(before, 2, &deal));
+	assert_int_equal(deal.from, 1);
+	nat64_ask_loan(b->n[1], &deal);
+	bed_advance(b, 1);
+	assert_int_equal(collect(b, 1, 0, &n), deal.n);
+	bed_reload(b);
+	bed_advance(b, 1);
+	after[0] = nat64_need(b->n[0], NAT64_UDP);
+	after[1] = nat64_need(b->n[1], NAT64_UDP);
+	assert_int_equal(after[0].blocks, before[0].blocks + deal.n);
+	assert_int_equal(after[1].blocks, before[1].blocks - deal.n);
+	assert_int_equal(after[1].free, before[1].free - deal.n);
+	assert_false(bed_stale(b, &kept));
+	for (uint16_t i = 0; i < 64; i++) {
+		t = from(s, (uint16_t)(40000 + i));
+		plan = bed_must_open(b, &t);
+		assert_int_equal(bed_owner(b, &plan), 0);
+		assert_false(seen[mapped_port(&plan)]);
+		seen[mapped_port(&plan)] = true;
+	}
+	bed_reload(b); /* they stay where they are */
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).blocks, after[0].blocks);
+	assert_false(bed_stale(b, &plan));
+	bed_free(b);
+}
+
+/* What was set aside under a table that has gone is the donor's again, and lent to nobody. */
+static void loan_is_void_after_another_table(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10 };
+	uint32_t free = nat64_need(b->n[0], NAT64_UDP).free, n;
+
+	(void)state;
+	nat64_ask_loan(b->n[0], &deal);
+	bed_advance(b, 1);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).free, free - 10);
+	bed_reload(b);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).free, free);
+	assert_int_equal(collect(b, 0, 1, &n), 0);
+	assert_int_equal(n, 10);
+	bed_reload(b);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).free, free);
+	bed_free(b);
+}
+
+/* A static entry pins its block to the worker of its host, lent or not. */
+static void static_entry_wins_over_a_loan(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 1 };
+	struct nat64_loan loan;
+	char inside[64];
+	struct tuple in;
+	uint16_t port;
+
+	(void)state;
+	nat64_ask_loan(b->n[0], &deal);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_take_loans(b->n[0], &loan, 1), 1);
+	assert_true(nat64_table_lend(b->t, &loan, 1));
+	port = (uint16_t)(loan.block % STEER_BLOCKS * 64 + 5);
+	snprintf(inside, sizeof(inside), "2001:db8:1:%x::1", subscriber_of(b, 0, 0));
+	bed_static(b, NAT64_UDP, inside, 53, "192.0.2.1", port);
+	bed_reload(b);
+	in = tuple_of("198.51.100.7", "192.0.2.1", 9, port, 17);
+	assert_int_equal(owner_of_tuple(b->steer, &in, SIDE_OUTSIDE), 0);
+	bed_must_open(b, &in);
+	bed_free(b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(worker_that_is_short_is_helped_by_one_that_has_plenty),
+		cmocka_unit_test(lent_blocks_serve_the_other_worker_and_only_it),
+		cmocka_unit_test(loan_is_void_after_another_table),
+		cmocka_unit_test(static_entry_wins_over_a_loan),
+	};
+
+	return cmocka_run_group_tests_name("nat64/lend", tests, NULL, NULL);
+}
