@@ -240,6 +240,47 @@ static void rfc7915_1_2_fragmented_icmp_is_not_translated(void **state)
 	assert_dropped(rig_translate(r, &to), DROP_FRAGMENT_ICMP);
 }
 
+/* "An extension header (except ESP, but including the Authentication Header)" */
+static void rfc7915_5_1_1_late_extension_headers_in_fragments(void **state)
+{
+	static const struct {
+		uint8_t next;
+		bool passes;
+	} row[] = { { 50, true }, { 51, false }, { 135, false }, { 139, false }, { 140, false } };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(row) * 3; i++) {
+		static const uint8_t fields[] = { 1, 0, 9 }; /* first, atomic, later */
+		uint8_t frag[8] = { row[i / 3].next, 0, 0, fields[i % 3], 0, 0, 0, 7 };
+		struct tuple from = out6(0, 0, IPPROTO_UDP), to = out4(0, 0, row[i / 3].next);
+		struct verdict v;
+
+		r->len = build_udp(r->bytes, &from, 24);
+		rig_insert(r, 44, frag, 8);
+		v = rig_translate(r, &to);
+		if (row[i / 3].passes) {
+			assert_forwarded(v);
+			assert_int_equal(r->p.data[9], row[i / 3].next);
+			continue;
+		}
+		assert_dropped(v, DROP_EXT_HEADERS);
+		assert_int_equal(v.reply, REPLY_ADMIN_PROHIBITED); /* 5.4 */
+		assert_untouched(r);
+	}
+}
+
+/* Without a Fragment Header they are upper layers (5.1: "copied to the protocol field"). */
+static void rfc7915_5_1_ah_passes_whole(void **state)
+{
+	struct rig *r = *state;
+	struct tuple from = out6(0, 0, IPPROTO_UDP), to = out4(0, 0, 51);
+
+	r->len = build_udp(r->bytes, &from, 24);
+	r->bytes[6] = 51;
+	assert_forwarded(rig_translate(r, &to));
+	assert_int_equal(r->p.data[9], 51);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -256,6 +297,8 @@ int main(void)
 		RIG_TEST(rfc7915_5_1_other_protocols_keep_their_number_and_bytes),
 		RIG_TEST(rfc7915_5_2_echo_loses_the_pseudo_header),
 		RIG_TEST(rfc7915_1_2_fragmented_icmp_is_not_translated),
+		RIG_TEST(rfc7915_5_1_1_late_extension_headers_in_fragments),
+		RIG_TEST(rfc7915_5_1_ah_passes_whole),
 	};
 
 	return cmocka_run_group_tests_name("translate/header_6to4", tests, NULL, NULL);

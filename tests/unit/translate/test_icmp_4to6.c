@@ -306,6 +306,30 @@ static void rfc7915_4_3_an_embedded_fragment_gets_a_fragment_header(void **state
 	assert_int_equal(load16(ip + 48), 4000);
 }
 
+static void rfc7915_4_3_an_embedded_later_fragment_has_no_ports(void **state)
+{
+	struct rig *r = *state;
+	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(0, 0, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+	uint8_t quote[2000];
+	const uint8_t *ip;
+
+	for (uint16_t more = 0; more <= 0x2000; more += 0x2000) {
+		build_udp(quote, &inner, 1024);
+		store16(quote + 4, 0xbeef);
+		store16(quote + 6, (uint16_t)(more | 185));
+		rig_sum_ip4(quote);
+		r->len = build_error(r->bytes, &router, &host, 11, 1, 0, quote, 60);
+		rig_receive(r, SIDE_OUTSIDE, NULL);
+		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+		ip = icmp_out(r) + 8;
+		assert_int_equal(ip[6], 44);
+		assert_int_equal(load16(ip + 42), (185 << 3) + (more ? 1 : 0));
+		assert_int_equal(load32(ip + 44), 0xbeef);
+		assert_memory_equal(ip + 48, quote + 20, 40); /* payload like any other */
+	}
+}
+
 static void rfc7915_4_3_an_error_in_an_error_is_dropped(void **state)
 {
 	struct rig *r = *state;
@@ -357,6 +381,7 @@ int main(void)
 		RIG_TEST(rfc768_an_embedded_checksum_never_becomes_0),
 		RIG_TEST(an_error_grows_into_the_headroom),
 		RIG_TEST(rfc7915_4_3_an_embedded_fragment_gets_a_fragment_header),
+		RIG_TEST(rfc7915_4_3_an_embedded_later_fragment_has_no_ports),
 		RIG_TEST(rfc7915_4_3_an_error_in_an_error_is_dropped),
 		RIG_TEST(rfc4443_2_4_c_a_long_error_is_cut_to_1280),
 		RIG_TEST(rfc7915_4_the_outer_header_counts_its_hop),

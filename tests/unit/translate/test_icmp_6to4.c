@@ -268,6 +268,103 @@ static void an_error_with_extension_headers_of_its_own(void **state)
 	assert_int_equal(r->p.len, 20 + 8 + 20 + UDP_QUOTED - 40);
 }
 
+/* @n bytes of headers, the first of them @first, in the packet in error; @proto is its upper layer. */
+static struct verdict send_quoted(struct rig *r, uint8_t type, uint32_t rest, uint8_t first,
+				  const uint8_t *ext, uint32_t n, const struct tuple *to)
+{
+	struct tuple inner = in6(53, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER6), server = addr_of(SERVER6);
+	uint8_t quote[2000];
+	uint32_t len = build_udp(quote, &inner, 1024);
+
+	memmove(quote + 40 + n, quote + 40, len - 40);
+	memcpy(quote + 40, ext, n);
+	quote[6] = first;
+	store16(quote + 4, (uint16_t)(len - 40 + n));
+	r->len = build_error(r->bytes, &router, &server, type, 0, rest, quote, 120);
+	assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+	return rig_rewrite(r, to, HOST4);
+}
+
+/* "taking into account whether or not the packet in error includes a Fragment Header" */
+static void rfc7915_5_2_a_fragment_header_counts_in_packet_too_big(void **state)
+{
+	static const uint8_t frag[] = { 17, 0, 0, 1, 0, 0, 0, 9 }, dst[] = { 17, 0, 1, 4, 0, 0, 0, 0 };
+	struct rig *r = *state;
+	struct tuple to = out4(5000, 53, IPPROTO_UDP);
+
+	assert_forwarded(send_quoted(r, 2, 1400, 44, frag, 8, &to));
+	assert_int_equal(load32(icmp_out(r) + 4), 1372);
+	assert_forwarded(send_quoted(r, 2, 1500, 44, frag, 8, &to));
+	assert_int_equal(load32(icmp_out(r) + 4), 1472); /* our own links, too */
+	assert_forwarded(send_quoted(r, 2, 1400, 60, dst, 8, &to));
+	assert_int_equal(load32(icmp_out(r) + 4), 1380); /* others stay behind */
+}
+
+static void rfc7915_5_3_an_embedded_later_fragment_has_no_ports(void **state)
+{
+	static const uint8_t frag[] = { 17, 0, 0x04, 0xd1, 0, 0, 0xba, 0xbe }; /* offset 1232 */
+	struct rig *r = *state;
+	struct tuple to = out4(0, 0, IPPROTO_UDP);
+	const uint8_t *ip;
+
+	assert_forwarded(send_quoted(r, 3, 0, 44, frag, 8, &to));
+	ip = icmp_out(r) + 8;
+	assert_int_equal(load16(ip + 2), 20 + 1032);
+	assert_int_equal(load16(ip + 4), 0xbabe);
+	assert_int_equal(load16(ip + 6), 0x2000 | 1232 / 8);
+	assert_int_equal(ip[9], IPPROTO_UDP);
+	assert_memory_equal(ip + 20, r->bytes + 48 + 48, 72); /* payload like any other */
+}
+
+static void rfc7915_1_2_embedded_fragments_of_icmp_are_not_translated(void **state)
+{
+	static const uint8_t field[] = { 1, 9 };
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(field); i++) {
+		uint8_t frag[] = { 58, 0, 0, field[i], 0, 0, 0, 9 };
+		struct tuple inner = in6(77, 77, IPPROTO_ICMPV6), to = out4(99, 99, IPPROTO_ICMP);
+		struct addr router = addr_of(ROUTER6), server = addr_of(SERVER6);
+		uint8_t quote[200];
+
+		build_echo(quote, &inner, true, 56);
+		memmove(quote + 48, quote + 40, 64);
+		memcpy(quote + 40, frag, 8);
+		quote[6] = 44;
+		store16(quote + 4, 72);
+		r->len = build_error(r->bytes, &router, &server, 3, 0, 0, quote, 112);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_dropped(rig_rewrite(r, &to, HOST4), DROP_ICMP_INNER);
+		assert_untouched(r);
+	}
+}
+
+static void rfc7915_5_3_embedded_udp_lite_sums_its_addresses(void **state)
+{
+	struct rig *r = *state;
+	struct tuple inner = in6(53, 4000, IPPROTO_UDP), to = out4(0, 0, 136);
+	struct addr router = addr_of(ROUTER6), server = addr_of(SERVER6);
+	struct addr src4 = addr_of(SERVER4), dst4 = addr_of(HOST4);
+	uint16_t csum = 0;
+	uint8_t quote[200];
+	const uint8_t *l4;
+	uint64_t sum;
+
+	build_udp(quote, &inner, 40);
+	quote[6] = 136;
+	memcpy(quote + 46, &csum, 2);
+	sum = checksum_pseudo(&inner.src, &inner.dst, 136, 48);
+	csum = (uint16_t)~checksum_fold(checksum_add(sum, quote + 40, 48));
+	memcpy(quote + 46, &csum, 2);
+	r->len = build_error(r->bytes, &router, &server, 3, 0, 0, quote, 88);
+	assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+	assert_forwarded(rig_rewrite(r, &to, HOST4));
+	l4 = icmp_out(r) + 8 + 20;
+	sum = checksum_pseudo(&src4, &dst4, 136, 48);
+	assert_int_equal(checksum_fold(checksum_add(sum, l4, 48)), 0xffff);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +379,10 @@ int main(void)
 		RIG_TEST(rfc7915_5_3_an_embedded_echo_too),
 		RIG_TEST(rfc1812_4_3_2_3_a_long_error_is_cut_to_576),
 		RIG_TEST(an_error_with_extension_headers_of_its_own),
+		RIG_TEST(rfc7915_5_2_a_fragment_header_counts_in_packet_too_big),
+		RIG_TEST(rfc7915_5_3_an_embedded_later_fragment_has_no_ports),
+		RIG_TEST(rfc7915_1_2_embedded_fragments_of_icmp_are_not_translated),
+		RIG_TEST(rfc7915_5_3_embedded_udp_lite_sums_its_addresses),
 	};
 
 	return cmocka_run_group_tests_name("translate/icmp_6to4", tests, NULL, NULL);

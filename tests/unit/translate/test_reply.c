@@ -334,6 +334,102 @@ static void a_bare_segment_for_a_flow(void **state)
 	assert_null(tcp_segment_build(&t, 7, 8, 0x10, SIDE_OUTSIDE, &r->out));
 }
 
+/* Whole packets and first fragments that have no counterpart: 3/13 or 1/1 goes back. */
+static void rfc7915_4_4_what_cannot_be_translated_is_told(void **state)
+{
+	static const struct {
+		const char *what;
+		bool v6;
+		uint8_t proto;
+		uint16_t frag;
+		enum drop_reason why;
+	} row[] = {
+		{ "UDP without checksum, so configured", false, IPPROTO_UDP, 0,
+		  DROP_UDP_ZERO_CHECKSUM },
+		{ "a fragment of it", false, IPPROTO_UDP, 0x2000, DROP_FRAGMENT_ZERO_CHECKSUM },
+		{ "a fragment of echo", false, IPPROTO_ICMP, 0x2000, DROP_FRAGMENT_ICMP },
+		{ "Hop-by-Hop as a protocol", false, 0, 0, DROP_UNKNOWN_PROTOCOL },
+		{ "Routing as a protocol", false, 43, 0, DROP_UNKNOWN_PROTOCOL },
+		{ "a fragment of ICMPv6 echo", true, IPPROTO_ICMPV6, 1, DROP_FRAGMENT_ICMP },
+		{ "AH in a fragment", true, 51, 1, DROP_EXT_HEADERS },
+	};
+	struct rig *r = *state;
+
+	r->env.conf.udp_zero_checksum_drop = true;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		bool v6 = row[i].v6, icmp = row[i].proto == 1 || row[i].proto == 58;
+		struct tuple from = v6 ? out6(8 << 8, 8, IPPROTO_UDP) : in4(8 << 8, 8, IPPROTO_UDP);
+		struct tuple to = v6 ? out4(0, 0, row[i].proto) : in6(0, 0, row[i].proto);
+		struct packet f;
+
+		print_message("%s\n", row[i].what);
+		if (icmp) {
+			from = v6 ? tuple_of(HOST6, SERVER6, 8, 8, 0)
+				  : tuple_of(SERVER4, HOST4, 8, 8, 0);
+			r->len = build_echo(r->bytes, &from, false, 24);
+		} else {
+			r->len = build_udp(r->bytes, &from, 24);
+		}
+		if (v6) {
+			uint8_t frag[8] = { row[i].proto, 0, 0, (uint8_t)row[i].frag };
+
+			rig_insert(r, 44, frag, 8);
+		} else {
+			r->bytes[9] = row[i].proto;
+			store16(r->bytes + 6, row[i].frag);
+			if (!icmp)
+				store16(r->bytes + 26, 0);
+			rig_sum_ip4(r->bytes);
+		}
+		assert_int_equal(rig_receive(r, v6 ? SIDE_INSIDE : SIDE_OUTSIDE, NULL).next,
+				 VERDICT_CONTINUE);
+		assert_dropped(rig_rewrite(r, &to, NULL), row[i].why);
+		assert_true(reply_build(&r->env, &r->st, &r->p, &r->out));
+		f = r->made[0];
+		assert_int_equal(f.data[v6 ? 40 : 20], v6 ? 1 : 3);
+		assert_int_equal(f.data[v6 ? 41 : 21], v6 ? 1 : 13);
+		assert_memory_equal(f.data + (v6 ? 48 : 28), r->bytes, r->len);
+	}
+}
+
+static void rfc7915_4_2_igmp_is_dropped_in_silence(void **state)
+{
+	struct rig *r = *state;
+
+	for (int v6 = 0; v6 <= 1; v6++) {
+		struct tuple from = v6 ? out6(0, 0, IPPROTO_UDP) : in4(0, 0, IPPROTO_UDP);
+		struct tuple to = v6 ? out4(0, 0, IPPROTO_IGMP) : in6(0, 0, IPPROTO_IGMP);
+		struct verdict v;
+
+		r->len = build_udp(r->bytes, &from, 24);
+		r->bytes[v6 ? 6 : 9] = IPPROTO_IGMP;
+		if (!v6)
+			rig_sum_ip4(r->bytes);
+		rig_receive(r, v6 ? SIDE_INSIDE : SIDE_OUTSIDE, NULL);
+		v = rig_rewrite(r, &to, NULL);
+		assert_dropped(v, DROP_UNKNOWN_PROTOCOL);
+		assert_int_equal(v.reply, REPLY_NONE);
+	}
+}
+
+/* RFC 1812 4.3.2.3, 4.3.2.5, RFC 1349 5.1: precedence 6, default TOS, may be fragmented. */
+static void rfc1812_4_3_2_the_ip_header_of_our_errors(void **state)
+{
+	struct rig *r = *state;
+	struct packet f;
+
+	receive_udp(r, false, 30);
+	assert_true(reply_to(r, REPLY_NO_ROUTE));
+	f = the_reply(r);
+	assert_int_equal(f.data[0], 0x45);
+	assert_int_equal(f.data[1], 0xc0);
+	assert_int_equal(load16(f.data + 6), 0);
+	receive_udp(r, true, 30);
+	assert_true(reply_to(r, REPLY_NO_ROUTE));
+	f = the_reply(r);
+	assert_int_equal(load32(f.data), 0x60000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -351,6 +447,9 @@ int main(void)
 		RIG_TEST(rfc9293_3_10_7_1_a_reset_is_not_answered),
 		RIG_TEST(of_a_super_packet_the_first_segment_is_quoted),
 		RIG_TEST(a_bare_segment_for_a_flow),
+		RIG_TEST(rfc7915_4_4_what_cannot_be_translated_is_told),
+		RIG_TEST(rfc7915_4_2_igmp_is_dropped_in_silence),
+		RIG_TEST(rfc1812_4_3_2_the_ip_header_of_our_errors),
 	};
 
 	return cmocka_run_group_tests_name("translate/reply", tests, NULL, NULL);
