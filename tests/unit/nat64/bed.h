@@ -1,5 +1,6 @@
 /* bed.h - a NAT64 of one or more workers to test on: configuration in text, packets as tuples. */
 #pragma once
+#include <sys/mman.h>
 #include "test.h"
 #include "build.h"
 #include "sixgate/base/must.h"
@@ -90,8 +91,10 @@ static inline void bed_up(struct bed *b, uint32_t n_mappings)
 
 	for (unsigned i = 0; i < b->n_workers; i++)
 		nat64_layout(&measure, n_mappings, i, &b->key);
-	b->arena = (struct arena){ .base = calloc(1, measure.used + 64), .size = measure.used };
-	must(b->arena.base && bed_compile(b) == 0);
+	b->arena = (struct arena){ .base = mmap(NULL, measure.used, PROT_READ | PROT_WRITE,
+						MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0),
+				   .size = measure.used };
+	must(b->arena.base != MAP_FAILED && bed_compile(b) == 0);
 	for (unsigned i = 0; i < b->n_workers; i++) {
 		b->n[i] = nat64_layout(&b->arena, n_mappings, i, &b->key);
 		nat64_use_table(b->n[i], b->t);
@@ -116,7 +119,8 @@ static inline void bed_free(struct bed *b)
 	nat64_table_free(b->old);
 	free(b->steer);
 	free(b->steer_old);
-	free(b->arena.base);
+	if (b->arena.base)
+		munmap(b->arena.base, b->arena.size);
 	free(b);
 }
 
