@@ -51,8 +51,9 @@ static json_t *devices_json(const struct control *c)
 
 static json_t *jobs_json(const struct config *c)
 {
-	return json_pack("{s:b,s:b,s:b,s:b,s:b}", "nat64", c->has_nat64, "siit", c->has_siit, "egress6", c->has_egress6,
-			 "services", c->has_services, "dns64", c->has_dns64);
+	return json_pack("{s:b,s:b,s:b,s:b,s:b}", "nat64", c->has_nat64, "siit", c->has_siit,
+			 "egress6", c->has_egress6, "services", c->has_services, "dns64",
+			 c->has_dns64);
 }
 
 static json_t *flows_json(const struct control *c)

@@ -61,7 +61,7 @@ def test_a_gateway_starts_says_so_and_forwards(lab):
     assert not lab.gets_in()
     assert "64:ff9b::c000:aa" in dig(lab)
     s = g.ask("status")[-1]
-    assert s["jobs"] == {"nat64": True, "egress6": True, "services": False, "dns64": True}
+    assert s["jobs"] == {"nat64": True, "siit": False, "egress6": True, "services": False, "dns64": True}
     assert [i["name"] for i in s["interfaces"]] == ["lan0", "wan0"]
     assert all(i["up"] and i["mtu"] == 1500 for i in s["interfaces"])
     assert s["workers"] == 2 and s["flows"]["used"] == 2
@@ -349,7 +349,7 @@ WRONG_FOR_THE_TOOL = [
     (["--max", "-1", "flows"], '--max wants a number from 1 on, not "-1"'),
     (["drain"], "drain wants the name of a node after it"), (["drain", "a", "b"], 'argument "b" after a'),
     (["drain", "n" * 64], "is no name of a node"), (["--bogus", "status"], "unrecognized option '--bogus'"),
-    (["status", "--max", "3"], "--max goes with flows and bib, not with status"),
+    (["status", "--max", "3"], "--max goes with flows, bib and trace, not with status"),
     (["flows", "--all"], "--all goes with counters, not with flows"),
     (["nodes", "--service", "s3"], "--service goes with drain and undrain, not with nodes"),
 ]
