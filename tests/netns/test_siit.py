@@ -80,6 +80,7 @@ class Net(Lab):
             self.r4.route(net, GW4)
 
     def start_all(self, workers):
+        self.workers = workers
         servers.web(self.h4, H4)
         servers.web(self.h6, EAM6, v6=True)
         servers.web(self.t6, T6, v6=True)
@@ -210,7 +211,7 @@ def test_no_flow_was_made_for_any_of_it(net):
 
 def test_nested_mappings_are_pointed_out(net):
     """RFC 7757 5; and a reload takes mappings over."""
-    running = config(net.gateway)
+    running = config(net.gateway, net.workers)
     net.gateway.write(running.replace("eam: [", "eam: [{v4: 1.0.0.64/26, v6: 2001:db8:33::/122}, "))
     net.gateway.ctl("reload")
     said = [f["text"] for f in net.gateway.ctl_json("status")["findings"]]
@@ -219,3 +220,29 @@ def test_nested_mappings_are_pointed_out(net):
     net.gateway.write(running)
     net.gateway.ctl("reload")
     assert not any("siit.eam" in f["text"] for f in net.gateway.ctl_json("status")["findings"])
+
+
+def test_a_network_inside_may_be_the_whole_prefix():
+    """Hosts that can be translated and the gateway on one /40: no router between them."""
+    with Lab(f"sg-sw{os.getpid()}") as lab:
+        h6, gw, h4 = lab.host("h6"), lab.host("gw"), lab.host("h4")
+        lab.link(h6, "eth0", gw, "lan0")
+        lab.link(gw, "wan0", h4, "eth0")
+        h6.address("eth0", f"{T6}/40", f"{EAM6}/120")
+        gw.address("lan0", "2001:db8:1c0:2:1::/40", "2001:db8:3::1/120")
+        gw.address("wan0", f"{GW4}/24")
+        h4.address("eth0", f"{R4}/24")
+        h6.route(R4AS6, "2001:db8:1c0:2:1::")
+        for net4 in ("192.0.2.0/24", "1.0.0.0/24"):
+            h4.route(net4, GW4)
+        gw.forwarding()
+        gateway = Gateway(gw)
+        gateway.start(config(gateway))
+        for source in (T6, EAM6):
+            assert " 0% packet loss" in h6.out("ping", "-c2", "-i0.2", "-I", source, R4AS6)
+        for host in (T4, EAM4):
+            assert " 0% packet loss" in h4.out("ping", "-c2", "-i0.2", host)
+        hops = [line.split()[1] for line in
+                h4.out("traceroute", "-n", "-q1", "-N1", "-w2", T4).splitlines()[1:]]
+        assert hops == [GW4, T4]
+        assert gateway.stop() == 0
