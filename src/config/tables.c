@@ -11,6 +11,7 @@
 #include "fields.h"
 #include "sixgate/base/must.h"
 #include "sixgate/egress6/egress6.h"
+#include "sixgate/nat64/event.h"
 #include "sixgate/nat64/nat64.h"
 
 /* A row says what it needs; the rest is zero. */
@@ -254,6 +255,47 @@ static const struct record nat64_timeouts_record = {
 	.what = "timeouts", FIELDS(nat64_timeouts_fields), .size = sizeof(struct nat64_timeouts),
 };
 
+static const struct field nat64_log_fields[] = {
+	{ "sink", FIELD_TOKEN, FIELD_REQUIRED, AT(struct nat64_conf, log_sink), .example = "journal",
+	  .help = "journal, an absolute path, or socket:PATH for datagrams; lines of JSON" },
+	{ "what", FIELD_SET, 0, AT(struct nat64_conf, log_what),
+	  .words = WORDS({ "port-blocks", NAT64_LOG_BLOCKS }, { "sessions", NAT64_LOG_SESSIONS }),
+	  .example = "[port-blocks]",
+	  .help = "port-blocks: few lines; sessions: two for each (RFC 6888 REQ-12, REQ-14)" },
+	{ "destinations", FIELD_BOOL, 0, AT(struct nat64_conf, log_destinations),
+	  .help = "with sessions: whom they are with, too" },
+};
+
+static void init_nat64_log(void *base)
+{
+	struct nat64_conf *c = base;
+
+	c->log_what = NAT64_LOG_BLOCKS;
+	c->log_destinations = false;
+}
+
+static void finish_nat64_log(struct reader *r, struct tree *t, void *base)
+{
+	struct nat64_conf *c = base;
+	const char *path = strncmp(c->log_sink, "socket:", 7) == 0 ? c->log_sink + 7 : c->log_sink;
+	struct tree *sink = tree__find(t, "sink");
+
+	if (sink && !sink->bad && strcmp(c->log_sink, "journal") != 0 && *path != '/')
+		problems__at(r->problems, sink,
+			     "expected journal, an absolute path, or socket: and one, not \"%s\"",
+			     c->log_sink);
+	if (c->log_destinations && !(c->log_what & NAT64_LOG_SESSIONS))
+		problems__at(r->problems, tree__find(t, "destinations"),
+			     "port blocks have no destination: it goes with what: [sessions]");
+	if (c->log_destinations)
+		c->log_what |= NAT64_LOG_DESTINATIONS;
+}
+
+static const struct record nat64_log_record = {
+	.what = "what is logged, and where", FIELDS(nat64_log_fields), .init = init_nat64_log,
+	.finish = finish_nat64_log,
+};
+
 static const struct field nat64_fields[] = {
 	{ "prefix", FIELD_LIST, 0, AT(struct nat64_conf, prefix), .list = &nat64_prefix_list,
 	  .help = "one or more; any RFC 6052 length" },
@@ -277,7 +319,9 @@ static const struct field nat64_fields[] = {
 	  .help = "an even port for an even one (RFC 4787 REQ-4)" },
 	{ "timeouts", FIELD_RECORD, 0, AT(struct nat64_conf, timeouts),
 	  .record = &nat64_timeouts_record, .help = "RFC 6146 4" },
-	{ "log", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "log", FIELD_RECORD, 0, .record = &nat64_log_record,
+	  .present_at = offsetof(struct nat64_conf, log),
+	  .help = "who has which outside port, for sixgatectl who; if this key is there" },
 };
 static const struct record nat64_record = {
 	.what = "NAT64's settings", FIELDS(nat64_fields), .size = sizeof(struct nat64_conf),

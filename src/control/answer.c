@@ -81,6 +81,7 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 		break;
 	case CTL_FLOWS:
 	case CTL_BIB:
+	case CTL_WHO:
 		dump__start(c, cl, r);
 		break;
 	case CTL_NODES:
@@ -105,7 +106,6 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 	case CTL_TRACE:
 		trace__start(c, cl, r);
 		break;
-	case CTL_WHO:
 	case N_CTL_COMMANDS:
 		break;
 	}

@@ -155,6 +155,7 @@ static int start_serving(struct control *c, struct gifts *g, struct err *e)
 		if (!c->metrics)
 			log_error("%s; going on without metrics", e->text);
 	}
+	accounting__start(c);
 	return link__call(&c->link, ready, &fd, e);
 }
 
@@ -189,6 +190,7 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 /* The loop has ended: close what still has a thread or a client, and let the last callbacks run. */
 static void end(struct control *c)
 {
+	accounting__end(c);
 	workers__stop(&c->workers);
 	dns_thread__stop(&c->dns);
 	nodes__stop(c);

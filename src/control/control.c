@@ -73,6 +73,7 @@ static void reload_by_signal(struct control *c)
 	struct err e = { "" };
 	char *lines = NULL;
 
+	accounting__reopen(c); /* whatever becomes of the rest: the file may have been renamed */
 	control__reload(c, &lines, &e); /* has logged what is wrong */
 	free(lines);
 }
@@ -182,6 +183,7 @@ static void on_tick(uv_timer_t *t)
 	static unsigned ticks;
 
 	ticks++;
+	accounting__drain(c);
 	free_retired(c);
 	if (ticks % TICKS_WATCH == 0)
 		lend__look(c);

@@ -8,6 +8,7 @@
 #pragma once
 #include <jansson.h>
 #include <uv.h>
+#include "accounting.h"
 #include "dns_thread.h"
 #include "link.h"
 #include "server.h"
@@ -65,6 +66,7 @@ struct control {
 	struct nat64_deal deal;
 	struct question *questions; /* see question.h */
 	bool tracing;
+	struct accounting accounting;
 
 	uint64_t started_ms;
 	uint64_t n_reloads, n_reloads_failed;

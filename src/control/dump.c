@@ -19,6 +19,7 @@ struct dump {
 	bool asked, waiting;
 	_Atomic bool answered; /* the worker has touched it for the last time */
 	uint64_t n, max;
+	struct ctl_subject about; /* who: whose outside port this is */
 	union {
 		struct flow_record flows[RECORDS];
 		struct bib_record bib[RECORDS];
@@ -67,13 +68,29 @@ static bool is_full(const struct dump *d)
 	return d->max && d->n >= d->max;
 }
 
+static bool is_asked_for(const struct dump *d, const struct bib_record *r)
+{
+	static const uint8_t number[] = { [NAT64_TCP] = 6, [NAT64_UDP] = 17, [NAT64_ICMP] = 1 };
+	struct addr outside = r->outside;
+
+	if (d->about.n_host == 0)
+		return true;
+	shared__to_real(d->control, &outside);
+	return addr_equal(&outside, &d->about.host[0]) && r->outside_port == d->about.port[0] &&
+	       (!d->about.protocol || number[r->protocol] == d->about.protocol);
+}
+
 static void emit(struct dump *d, struct client *cl)
 {
 	bool flows = d->request.kind == WORKER_DUMP_FLOWS;
 
-	for (uint32_t i = 0; i < d->request.n && !is_full(d); i++, d->n++)
+	for (uint32_t i = 0; i < d->request.n && !is_full(d); i++) {
+		if (!flows && !is_asked_for(d, &d->bib[i]))
+			continue;
 		client__send(cl, flows ? flow_line(d->control, d->flows[i]) :
 					 bib_line(d->control, d->bib[i]));
+		d->n++;
+	}
 	d->asked = false;
 	if (d->request.cursor == UINT32_MAX) {
 		d->worker++;
@@ -157,6 +174,7 @@ void dump__start(struct control *c, struct client *cl, const struct ctl_request 
 	d->control = c;
 	d->client = cl;
 	d->max = r->max;
+	d->about = r->about;
 	d->next = c->dumps;
 	c->dumps = d;
 	client__stream(cl, d, more, gone);

@@ -134,6 +134,17 @@ static void write_info(FILE *f, const struct control *c)
 		(unsigned long long)c->n_reloads_failed);
 }
 
+static void write_accounting(FILE *f, const struct control *c)
+{
+	if (!c->accounting.on)
+		return;
+	head(f, "nat64_log_events_total", "counter", "Lines written to nat64.log");
+	fprintf(f, "sixgate_nat64_log_events_total %llu\n",
+		(unsigned long long)c->accounting.n_written);
+	head(f, "nat64_log_lost_total", "counter", "Events that are missing in nat64.log");
+	fprintf(f, "sixgate_nat64_log_lost_total %llu\n", (unsigned long long)accounting__lost(c));
+}
+
 char *metrics__text(const struct control *c, size_t *len)
 {
 	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
@@ -147,6 +158,7 @@ char *metrics__text(const struct control *c, size_t *len)
 	write_worker_counters(f, c);
 	write_drops(f, c);
 	write_nodes(f, c);
+	write_accounting(f, c);
 	if (dns)
 		dns64_stats_each(dns, write_dns, f);
 	if (fclose(f) != 0) {

@@ -94,6 +94,10 @@ int listener__open_metrics(const struct endpoint_conf *at, struct err *e);
  *  Return: it, the caller's; -EADDRINUSE with who is it already; another negative errno. */
 int lock__take(struct err *e);
 
+/** sink__open() - what `nat64: log:` names, for writing: a regular file, made if it is not there, or a
+ *  datagram socket that is connected. Return: descriptor of the caller's, or negative errno. */
+int sink__open(const char *name, struct err *e);
+
 /** notify__send() - @state to the service manager (sd_notify(3)), if there is one. */
 void notify__send(const char *state);
 

@@ -208,6 +208,18 @@ static void serve_metrics(struct parent *p, const struct request *r)
 	answer_with(p, r, listener__open_metrics(&c->gateway.metrics_listen, &e), &e);
 }
 
+static void serve_event_log(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+
+	if (!c || !c->has_nat64 || !c->nat64.log) {
+		answer(p, r, -EINVAL, "there is no log of NAT64 in the file", -1);
+		return;
+	}
+	answer_with(p, r, sink__open(c->nat64.log_sink, &e), &e);
+}
+
 static void serve_findings(struct parent *p, const struct request *r)
 {
 	struct err e;
@@ -228,7 +240,7 @@ void parent__serve(struct parent *p, const struct request *r)
 		[REQUEST_READY] = serve_ready,       [REQUEST_RELOAD] = serve_reload,
 		[REQUEST_COMMIT] = serve_commit,     [REQUEST_ABORT] = serve_abort,
 		[REQUEST_LISTENER] = serve_listener, [REQUEST_METRICS] = serve_metrics,
-		[REQUEST_FINDINGS] = serve_findings,
+		[REQUEST_FINDINGS] = serve_findings, [REQUEST_EVENT_LOG] = serve_event_log,
 	};
 
 	serve[r->kind](p, r);

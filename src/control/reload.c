@@ -21,7 +21,7 @@ struct fresh {
 	struct snapshot *snapshot;
 	struct node_status *nodes;
 	struct dns_sockets dns;
-	int metrics_fd;
+	int metrics_fd, log_fd;
 	bool dns_open;
 };
 
@@ -106,6 +106,8 @@ static int prepare(struct control *c, struct fresh *f, char **lines, struct err 
 	}
 	if (rc == 0)
 		rc = open_metrics(c, f, e);
+	if (rc == 0)
+		rc = accounting__prepare(c, f->config, &f->log_fd, e);
 	return rc;
 }
 
@@ -118,6 +120,8 @@ static void forget(struct control *c, struct fresh *f)
 		dns__forget(c, &f->dns);
 	if (f->metrics_fd >= 0)
 		close(f->metrics_fd);
+	if (f->log_fd >= 0)
+		close(f->log_fd);
 	snapshot_free(f->snapshot);
 	free(f->nodes);
 	config_free(f->config);
@@ -164,12 +168,13 @@ static void switch_over(struct control *c, struct fresh *f)
 	switch_metrics(c, f);
 	config_free(c->config);
 	c->config = f->config;
+	accounting__switch(c, f->log_fd);
 	free(f->nodes);
 }
 
 int control__reload(struct control *c, char **lines, struct err *e)
 {
-	struct fresh f = { .metrics_fd = -1 };
+	struct fresh f = { .metrics_fd = -1, .log_fd = -1 };
 	int fd = -1;
 	int rc = prepare(c, &f, lines, e);
 

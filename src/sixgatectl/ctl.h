@@ -7,12 +7,21 @@
 
 enum ctl_exit { CTL_OK = 0, CTL_FAILED = 1, CTL_USAGE = 64 };
 
+/** Exit codes of who. */
+enum who_exit { WHO_FOUND = 0, WHO_NOBODY = 1, WHO_FAILED = 2 };
+
 /**
  * ctl_parse_command() - the words after the options
  * @r: its options are set; gets the command, N_CTL_COMMANDS for teardown, and what it is about
  * Return: CTL_OK, or CTL_USAGE with what is wrong.
  */
 int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e);
+
+/** ctl_take_time() - the third word of who. Return: 0 with @out_ms, or CTL_USAGE. */
+int ctl_take_time(const char *word, int64_t *out_ms, struct err *e);
+
+/** ctl_who_had() - by the log @log, "-" for standard input. Return: the exit code. */
+int ctl_who_had(const char *log, const struct ctl_subject *about, int64_t time_ms, bool json);
 
 /** ctl_take_explain() and so on - the words after the command's name. Return: CTL_OK or CTL_USAGE. */
 int ctl_take_explain(int n, char **word, struct ctl_request *r, struct err *e);

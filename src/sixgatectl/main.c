@@ -12,7 +12,9 @@
 struct arguments {
 	const char *socket_path;
 	char from_file[PATH_TEXT_MAX];
-	bool json;
+	char log[PATH_TEXT_MAX]; /* of NAT64; empty: none is known */
+	bool json, past;
+	int64_t time_ms; /* with @past: what who asks for */
 	struct ctl_request request;
 };
 
@@ -24,6 +26,7 @@ static const struct option long_options[] = {
 	{ "reply", no_argument, NULL, 'R' },	    { "count", required_argument, NULL, 'n' },
 	{ "seconds", required_argument, NULL, 'T' },
 	{ "protocol", required_argument, NULL, 'p' },
+	{ "log", required_argument, NULL, 'l' },
 	{ "version", no_argument, NULL, 'V' },	    { "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -45,6 +48,8 @@ static const char help_text[] =
 	"                    what would happen to such a packet, and why; nothing is changed by it\n"
 	"  trace [tcp | udp | icmp] [host ADDRESS]... [port N]... [--count N] [--seconds N]\n"
 	"                    the steps of live packets, as they pass\n"
+	"  who ADDRESS PORT [TIME] [--protocol NAME] [--log FILE]\n"
+	"                    who has this outside address and port, or had it at that time\n"
 	"  reload            read the configuration file again; a wrong file changes nothing\n"
 	"  teardown          stop the daemon and remove everything of it, the guard too\n"
 	"\n"
@@ -61,10 +66,13 @@ static const char help_text[] =
 	"      --protocol P   trace: tcp, udp or icmp, as the word of that name\n"
 	"      --count N      trace: the same as --max\n"
 	"      --seconds N    trace: end after so long; default 60\n"
+	"  -p, --protocol P   who: tcp, udp or icmp only\n"
+	"      --log FILE     who: with a TIME, the log to read, and what it was renamed to; - reads\n"
+	"                     lines from standard input (default: what the configuration names)\n"
 	"  -V, --version      the version, and nothing else\n"
 	"  -h, --help         this text\n"
 	"\n"
-	"Exit codes: 0 done, 1 failed or refused, 64 wrong arguments.\n";
+	"Exit codes: 0 done, 1 failed or refused, 64 wrong arguments; who: 0 found, 1 nobody, 2 failed.\n";
 
 static int take_config(struct arguments *a, const char *path, struct config_errors *errors)
 {
@@ -74,6 +82,8 @@ static int take_config(struct arguments *a, const char *path, struct config_erro
 		return CTL_FAILED;
 	snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
 	a->socket_path = a->from_file;
+	if (!a->log[0] && c->has_nat64 && c->nat64.log && c->nat64.log_sink[0] == '/')
+		snprintf(a->log, sizeof(a->log), "%s", c->nat64.log_sink);
 	config_free(c);
 	return CTL_OK;
 }
@@ -162,6 +172,7 @@ static int take_option(struct arguments *a, int opt)
 	case 'O': a->request.about.side = CTL_SIDE_OUTSIDE; return CTL_OK;
 	case 'R': a->request.about.reply = true; return CTL_OK;
 	case 'T': return take_seconds(optarg, &a->request.about.seconds);
+	case 'l': snprintf(a->log, sizeof(a->log), "%s", optarg); return CTL_OK;
 	case 'p': return take_protocol(optarg, &a->request.about.protocol);
 	case 'V': puts("sixgatectl " SIXGATE_VERSION); exit(CTL_OK);
 	case 'h': fputs(help_text, stdout); exit(CTL_OK);
@@ -181,14 +192,30 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 		if (rc)
 			fprintf(stderr, "sixgatectl: %s\n", e.text);
 	}
+	if (rc == CTL_OK && a->request.command == CTL_WHO && argc - optind == 4) {
+		a->past = true;
+		rc = ctl_take_time(argv[optind + 3], &a->time_ms, &e);
+		if (rc)
+			fprintf(stderr, "sixgatectl: %s\n", e.text);
+	}
 	if (rc == CTL_USAGE)
 		fputs("sixgatectl: see sixgatectl --help\n", stderr);
 	return rc;
 }
 
+static int who_had(struct arguments *a)
+{
+	if (a->log[0])
+		return ctl_who_had(a->log, &a->request.about, a->time_ms, a->json);
+	fputs("sixgatectl: which log? The configuration names no file; say --log FILE, or --log - for "
+	      "lines on standard input\n", stderr);
+	return WHO_FAILED;
+}
+
 struct shown {
 	const struct arguments *arguments;
 	bool ok;
+	uint64_t n;
 };
 
 static void show_line(void *ctx, const json_t *line, bool last)
@@ -197,12 +224,20 @@ static void show_line(void *ctx, const json_t *line, bool last)
 
 	if (last)
 		s->ok = json_is_true(json_object_get(line, "ok"));
+	s->n += !last;
 	if (s->arguments->json) {
 		json_dumpf(line, stdout, JSON_COMPACT);
 		putchar('\n');
 	} else {
 		ctl_show(s->arguments->request.command, line, last);
 	}
+}
+
+static int told_who(const struct shown *s)
+{
+	if (s->ok && s->n == 0)
+		fputs("nobody\n", stderr);
+	return !s->ok ? WHO_FAILED : s->n ? WHO_FOUND : WHO_NOBODY;
 }
 
 int main(int argc, char **argv)
@@ -217,9 +252,13 @@ int main(int argc, char **argv)
 	find_socket(&a);
 	if (a.request.command == N_CTL_COMMANDS)
 		return ctl_teardown(a.socket_path);
+	if (a.past)
+		return who_had(&a);
 	if (ctl_ask(a.socket_path, &a.request, show_line, &s, &e) != 0) {
 		fprintf(stderr, "sixgatectl: %s\n", e.text);
-		return CTL_FAILED;
+		return a.request.command == CTL_WHO ? WHO_FAILED : CTL_FAILED;
 	}
+	if (a.request.command == CTL_WHO)
+		return told_who(&s);
 	return s.ok ? CTL_OK : CTL_FAILED;
 }

@@ -222,6 +222,7 @@ void ctl_show(enum ctl_command command, const json_t *line, bool last)
 			show_flow(json_object_get(line, "flow"));
 		break;
 	case CTL_BIB:
+	case CTL_WHO:
 		if (!last)
 			show_mapping(json_object_get(line, "mapping"));
 		break;
@@ -245,7 +246,6 @@ void ctl_show(enum ctl_command command, const json_t *line, bool last)
 	case CTL_TRACE:
 		ctl_show_step(command, line, last);
 		break;
-	case CTL_WHO:
 	case N_CTL_COMMANDS:
 		break;
 	}

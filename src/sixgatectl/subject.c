@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "ctl.h"
+#include "who.h"
 
 static int take_address(const char *word, struct addr *out, struct err *e)
 {
@@ -86,4 +87,12 @@ int ctl_take_who(int n, char **word, struct ctl_request *r, struct err *e)
 		return CTL_USAGE;
 	r->about.n_host = r->about.n_port = 1;
 	return CTL_OK;
+}
+
+int ctl_take_time(const char *word, int64_t *out_ms, struct err *e)
+{
+	if (who_time(word, out_ms) == 0)
+		return CTL_OK;
+	return err_set(e, CTL_USAGE, "\"%s\" is no time: expected 2026-01-31T12:00:00Z or @ and seconds",
+		       word);
 }

@@ -206,7 +206,7 @@ def test_a_child_that_asks_for_what_does_not_exist_is_ended(lab, what):
             socket.send_fds(line, [lawful], [0])
         else:
             line.send({"garbage": b"x" * 32, "too long": lawful + b"x",
-                       "unknown kind": struct.pack("<IIHHBB18x", 0x53364721, 1, 8, 0, 0, 0)}[what])
+                       "unknown kind": struct.pack("<IIHHBB18x", 0x53364721, 1, 99, 0, 0, 0)}[what])
     g.expect(r"asked for what does not exist")
     assert g.wait_end() == 1
     assert ours(lab.router) == [] and guard_stands(lab) and not lab.gets_in()

@@ -65,13 +65,16 @@ def test_explain_of_what_is_refused_says_why(lab):
     g = lab.gateway()
     for words, reason in (
             (("tcp", NET, 1000, INSIDE, 22), "unsolicited"),
-            (("tcp", "198.51.100.2", 1000, "198.51.100.10", 2222), "no-bib-entry"),
+            (("udp", "198.51.100.2", 1000, "198.51.100.10", 2222), "no-bib-entry"),
+            (("tcp", "198.51.100.2", 1000, "198.51.100.10", 2222, "--reply"), "no-bib-entry"),
             (("tcp", "2001:db8:666::1", 1000, HOST_IN_64, 80, "--inside"), "source-not-inside"),
             (("udp", INSIDE, 1000, NET, 53, "--outside"), "spoofed-inside"),
             (("icmp", "203.0.113.1", 7, "203.0.113.2", 7), "no-policy")):
         steps, last = explain(g, *words)
         assert (last["verdict"], last["reason"]) == ("dropped", reason), (words, steps)
         assert one(steps, "ended")["reason"] == reason and last["help"]
+    # a first SYN is kept for a while (RFC 6146 3.5.2.2)
+    assert explain(g, "tcp", "198.51.100.2", 1000, "198.51.100.10", 2222)[1]["verdict"] == "held"
     text = g.ctl("explain", "tcp", NET, "1000", INSIDE, "22")
     assert "egress6 refuses it: unsolicited" in text
     # and the traffic meets the same

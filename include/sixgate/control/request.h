@@ -22,6 +22,7 @@ enum request_kind {
 	REQUEST_LISTENER,  /* a DNS listener; @which, @index, @transport; answer: descriptor */
 	REQUEST_METRICS,   /* the metrics listener of @which; answer: descriptor */
 	REQUEST_FINDINGS,  /* look at the host's firewall; answer: descriptor of text lines */
+	REQUEST_EVENT_LOG, /* what `nat64: log:` of @which names; answer: descriptor to write to */
 	N_REQUEST_KINDS
 };
 

@@ -50,6 +50,9 @@ enum {
 	NAT64_TIMEOUT_MAX_S = 604800
 };
 
+/** Bytes of the name of a log, NUL included: those of a socket are shortest. */
+enum { NAT64_SINK_MAX = 100 };
+
 struct nat64_timeouts {
 	uint32_t tcp_established_s;  /* default 7440, at least 7440 (TCP_EST) */
 	uint32_t tcp_transitory_s;   /* default 240, at least 240 (TCP_TRANS) */
@@ -116,7 +119,10 @@ struct nat64_conf {
 	struct exempt_conf *exempt;
 	size_t n_exempt;
 	struct nat64_timeouts timeouts;
+	bool log;         /* `log:` is there */
+	char log_sink[NAT64_SINK_MAX]; /* `journal`, an absolute path, or `socket:` and one; for whoever writes */
 	uint8_t log_what; /* set of enum nat64_log_what (event.h); default 0: no events are made */
+	bool log_destinations; /* the operator's choice; NAT64_LOG_DESTINATIONS follows it */
 	/* Not of the file: the address that the `outside` entries of pool4 stand for, once they hold its
 	 * alias; zero if there is none. */
 	struct addr shared_real;

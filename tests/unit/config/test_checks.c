@@ -29,17 +29,36 @@ static void assert_rows(const struct row *rows, size_t n)
 
 #define ASSERT_ROWS(rows) assert_rows(rows, sizeof(rows) / sizeof((rows)[0]))
 
+static void the_log_of_nat64_says_where_and_what(void **state)
+{
+#define LOG(text) LINKS "nat64: {pool4: outside, log: {" text "}}\n"
+	static const struct row rows[] = {
+		{ "no sink", LOG("what: [sessions]"), "nat64.log", "`sink` is missing",
+		  LOG("sink: journal, what: [sessions]") },
+		{ "a relative path", LOG("sink: nat64.log"), "nat64.log.sink", "an absolute path",
+		  LOG("sink: /var/log/nat64.log") },
+		{ "a relative socket", LOG("sink: socket:journal"), "nat64.log.sink", "socket: and one",
+		  LOG("sink: socket:/run/log") },
+		{ "what", LOG("sink: journal, what: [everything]"), "nat64.log.what", "port-blocks",
+		  LOG("sink: journal, what: [port-blocks, sessions]") },
+		{ "destinations of blocks", LOG("sink: journal, destinations: true"),
+		  "nat64.log.destinations", "have no destination",
+		  LOG("sink: journal, what: sessions, destinations: true") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef LOG
+}
+
 static void unbuilt_features_are_refused_by_name(void **state)
 {
-#define NAT64(text) LINKS "nat64: {pool4: outside, " text "}\n"
 #define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, " text "}\n"
 #define SERVICE(text)                                                                              \
 	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
 	static const struct row rows[] = {
 		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
-		{ "log", NAT64("log: {sink: journal, what: [port-blocks]}"), "nat64.log",
-		  "not built yet", NAT64("log: off") },
 		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
 		  "not built yet", DNS64("zones: []") },
 		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
@@ -52,7 +71,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 
 	(void)state;
 	ASSERT_ROWS(rows);
-#undef NAT64
 #undef DNS64
 #undef SERVICE
 }
@@ -469,6 +487,7 @@ static void sections_that_contradict_each_other_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_log_of_nat64_says_where_and_what),
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),

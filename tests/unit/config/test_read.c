@@ -325,7 +325,7 @@ static void built_alternatives_are_accepted(void **state)
 	struct config *c = parse_good(
 		"interfaces: {inside: lan0, outside: wan0, io: tun, manage: false}\n"
 		"nat64: {pool4: outside, filtering: address-dependent, limits: {flows: off, "
-		"ports: off, new-flows: off, subscriber-prefix: auto}, log: off}\n"
+		"ports: off, new-flows: off, subscriber-prefix: auto}}\n"
 		"dns64: {upstream: 192.0.2.53, lookup: serial, on-error: servfail, views: [], "
 		"zones: [], always: [a.example], cache: {serve-stale: off}, mapped: {ipv4: 10.0.0.0/8}, "
 		"router-advertisement: off, client-timeout: 2s}\n"

@@ -1,0 +1,280 @@
+/* who.c - see who.h. Whatever stands in a file is only read: a line that is none is counted. */
+#include "who.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include "sixgate/base/must.h"
+
+/* Digits, at most @most of them. Return: how many; 0 when there is none. */
+static int take_digits(const char *text, int most, int *out)
+{
+	int n = 0;
+
+	for (*out = 0; n < most && text[n] >= '0' && text[n] <= '9'; n++)
+		*out = *out * 10 + (text[n] - '0');
+	return n;
+}
+
+/* Behind the minutes: seconds and parts of them. Return: characters used. */
+static int take_seconds(const char *text, int *s, int *ms)
+{
+	int n, part;
+
+	*s = *ms = 0;
+	if (*text != ':' || take_digits(text + 1, 2, s) != 2)
+		return 0;
+	if (text[3] != '.')
+		return 3;
+	n = take_digits(text + 4, 3, &part);
+	*ms = n == 1 ? part * 100 : n == 2 ? part * 10 : part;
+	return 4 + n;
+}
+
+/* Return: false unless this is a zone and the end. */
+static bool take_zone(const char *text, int *minutes)
+{
+	int h, m;
+
+	*minutes = 0;
+	if (!*text || strcmp(text, "Z") == 0)
+		return true;
+	if ((*text != '+' && *text != '-') || take_digits(text + 1, 2, &h) != 2 || text[3] != ':' ||
+	    take_digits(text + 4, 2, &m) != 2 || text[6])
+		return false;
+	*minutes = (*text == '-' ? -1 : 1) * (h * 60 + m);
+	return true;
+}
+
+static bool take_date(const char *text, struct tm *tm)
+{
+	return take_digits(text, 4, &tm->tm_year) == 4 && text[4] == '-' &&
+	       take_digits(text + 5, 2, &tm->tm_mon) == 2 && text[7] == '-' &&
+	       take_digits(text + 8, 2, &tm->tm_mday) == 2 && (text[10] == 'T' || text[10] == ' ') &&
+	       take_digits(text + 11, 2, &tm->tm_hour) == 2 && text[13] == ':' &&
+	       take_digits(text + 14, 2, &tm->tm_min) == 2 && tm->tm_mon >= 1 && tm->tm_mon <= 12 &&
+	       tm->tm_mday >= 1 && tm->tm_mday <= 31 && tm->tm_hour <= 23 && tm->tm_min <= 59;
+}
+
+int who_time(const char *text, int64_t *out_ms)
+{
+	struct tm tm = { .tm_mday = 1 };
+	char *end;
+	int ms, zone;
+
+	if (*text == '@' && text[1] >= '0' && text[1] <= '9') {
+		*out_ms = strtoll(text + 1, &end, 10) * 1000;
+		return *end ? -EINVAL : 0;
+	}
+	if (!take_date(text, &tm))
+		return -EINVAL;
+	text += 16;
+	text += take_seconds(text, &tm.tm_sec, &ms);
+	if (!take_zone(text, &zone) || tm.tm_sec > 60)
+		return -EINVAL;
+	tm.tm_year -= 1900;
+	tm.tm_mon--;
+	*out_ms = ((int64_t)timegm(&tm) - zone * 60) * 1000 + ms;
+	return 0;
+}
+
+static const char *text_of(const json_t *v, const char *key)
+{
+	const char *s = json_string_value(json_object_get(v, key));
+
+	return s ? s : "";
+}
+
+static json_int_t number_of(const json_t *v, const char *key)
+{
+	return json_integer_value(json_object_get(v, key));
+}
+
+static bool is_event(const json_t *v, const char *name)
+{
+	return strcmp(text_of(v, "event"), name) == 0;
+}
+
+/* It takes from everybody what he had: the gateway has begun, or ended. */
+static bool is_break(const json_t *v)
+{
+	return is_event(v, "started") || is_event(v, "stopped");
+}
+
+static bool covers(const struct who *w, const json_t *v)
+{
+	const char *protocol = text_of(v, "protocol");
+	struct addr outside;
+
+	if (addr_parse(text_of(v, "outside"), &outside) != 0 ||
+	    !addr_equal(&outside, &w->about.host[0]))
+		return false;
+	if (w->about.port[0] < number_of(v, "port_first") || w->about.port[0] > number_of(v, "port_last"))
+		return false;
+	return !w->about.protocol || strcmp(protocol, "any") == 0 ||
+	       ctl_protocol_number(protocol) == w->about.protocol;
+}
+
+static void keep(struct who *w, int64_t time_ms, json_t *v)
+{
+	if (w->n == w->room) {
+		size_t room = w->room ? 2 * w->room : 64;
+		struct who_line *more = realloc(w->line, room * sizeof(*more));
+
+		if (!more) {
+			w->no_memory = true;
+			return;
+		}
+		w->line = more;
+		w->room = room;
+	}
+	w->line[w->n] = (struct who_line){ time_ms, w->n, json_incref(v) };
+	w->n++;
+}
+
+/* Most lines are about somebody else: they are passed over before they are read as JSON. */
+static bool may_matter(const char *line, const char *address)
+{
+	return strstr(line, address) || strstr(line, "\"event\":\"started\"") ||
+	       strstr(line, "\"event\":\"stopped\"") || strstr(line, "\"event\":\"lost\"");
+}
+
+static void take_line(struct who *w, const char *line, const char *address)
+{
+	int64_t time_ms;
+	json_t *v;
+
+	w->n_lines++;
+	if (!may_matter(line, address))
+		return;
+	v = json_loads(line, 0, NULL);
+	if (!v || who_time(text_of(v, "time"), &time_ms) != 0) {
+		w->n_bad++;
+	} else if (time_ms <= w->time_ms) {
+		if (is_event(v, "lost"))
+			w->lost += (uint64_t)number_of(v, "count");
+		else if (is_break(v) || covers(w, v))
+			keep(w, time_ms, v);
+	}
+	json_decref(v);
+}
+
+void who_read(struct who *w, FILE *f)
+{
+	char address[ADDR_TEXT_MAX], *line = NULL;
+	size_t size = 0;
+
+	addr_format(&w->about.host[0], address);
+	while (getline(&line, &size, f) > 0)
+		take_line(w, line, address);
+	free(line);
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct who_line *x = a, *y = b;
+
+	if (x->time_ms != y->time_ms)
+		return x->time_ms < y->time_ms ? -1 : 1;
+	return x->n < y->n ? -1 : x->n > y->n;
+}
+
+static bool same(const json_t *a, const json_t *b, const char *key)
+{
+	return strcmp(text_of(a, key), text_of(b, key)) == 0;
+}
+
+/* A block or session that the other line begins or ends. Sessions of one mapping are counted one by
+ * one: they differ in their far ends, which need not be in the log. */
+static bool same_hold(const json_t *a, const json_t *b)
+{
+	return same(a, b, "gateway") && same(a, b, "protocol") && same(a, b, "inside") &&
+	       number_of(a, "inside_port") == number_of(b, "inside_port") &&
+	       number_of(a, "port_first") == number_of(b, "port_first") &&
+	       number_of(a, "port_last") == number_of(b, "port_last");
+}
+
+struct holders {
+	const json_t *record[WHO_HOLDERS_MAX];
+	uint32_t times[WHO_HOLDERS_MAX];
+	size_t n;
+};
+
+static void remove_at(struct holders *h, size_t i)
+{
+	h->n--;
+	h->record[i] = h->record[h->n];
+	h->times[i] = h->times[h->n];
+}
+
+static void break_gateway(struct holders *h, const json_t *v)
+{
+	for (size_t i = h->n; i-- > 0;)
+		if (same(h->record[i], v, "gateway"))
+			remove_at(h, i);
+}
+
+static size_t find_hold(const struct holders *h, const json_t *v)
+{
+	size_t i = 0;
+
+	while (i < h->n && !same_hold(h->record[i], v))
+		i++;
+	return i;
+}
+
+/* Without a line that ended it (lost, or in a file that is not here) a block passes to who has it
+ * next: nobody else can have it meanwhile. */
+static void begin_hold(struct holders *h, const json_t *v)
+{
+	size_t i = find_hold(h, v);
+
+	if (i < h->n) {
+		h->record[i] = v;
+		h->times[i]++;
+		return;
+	}
+	for (i = h->n; i-- > 0;)
+		if (same(h->record[i], v, "gateway") && same(h->record[i], v, "protocol") &&
+		    same(h->record[i], v, "event"))
+			remove_at(h, i);
+	if (h->n == WHO_HOLDERS_MAX)
+		return;
+	h->record[h->n] = v;
+	h->times[h->n++] = 1;
+}
+
+static void end_hold(struct holders *h, const json_t *v)
+{
+	size_t i = find_hold(h, v);
+
+	if (i < h->n && (is_event(v, "port-block-released") || --h->times[i] == 0))
+		remove_at(h, i);
+}
+
+size_t who_find(struct who *w, const json_t *out[WHO_HOLDERS_MAX])
+{
+	struct holders h = { .n = 0 };
+
+	if (w->n)
+		qsort(w->line, w->n, sizeof(*w->line), by_time);
+	for (size_t i = 0; i < w->n; i++) {
+		const json_t *v = w->line[i].record;
+
+		if (is_break(v))
+			break_gateway(&h, v);
+		else if (is_event(v, "port-block-allocated") || is_event(v, "session-created"))
+			begin_hold(&h, v);
+		else if (is_event(v, "port-block-released") || is_event(v, "session-deleted"))
+			end_hold(&h, v);
+	}
+	memcpy(out, h.record, h.n * sizeof(*out));
+	return h.n;
+}
+
+void who_fini(struct who *w)
+{
+	for (size_t i = 0; i < w->n; i++)
+		json_decref(w->line[i].record);
+	free(w->line);
+}

@@ -1,0 +1,173 @@
+/* test_who.c - who had an outside port at some time, by lines of a log, as tables of {log, question,
+ * answer}. */
+#include "who.h"
+#include "sixgate/base/must.h"
+#include "test.h"
+
+#define LINE(time, gateway, rest) "{\"time\":\"2026-11-22T" time "Z\",\"gateway\":\"" gateway "\",\"event\":\"" rest "}\n"
+#define BLOCK(time, what, who)                                                                     \
+	LINE(time, "g", "port-block-" what "\",\"protocol\":\"any\",\"outside\":\"198.51.100.10\"," \
+	     "\"port_first\":1024,\"port_last\":1087,\"inside\":\"" who "\"")
+#define SESSION(time, what, who, to)                                                               \
+	LINE(time, "g", "session-" what "\",\"protocol\":\"udp\",\"outside\":\"198.51.100.10\","    \
+	     "\"port_first\":1500,\"port_last\":1500,\"inside\":\"" who "\",\"inside_port\":9,"     \
+	     "\"destination\":\"" to "\"")
+
+static size_t ask(struct who *w, const char *log, const json_t *had[WHO_HOLDERS_MAX])
+{
+	FILE *f = fmemopen((void *)(uintptr_t)log, strlen(log), "r");
+
+	assert_non_null(f);
+	who_read(w, f);
+	fclose(f);
+	return who_find(w, had);
+}
+
+static struct who question(const char *time, uint16_t port, uint8_t protocol)
+{
+	struct who w = { .about = { .n_host = 1, .n_port = 1, .port = { port }, .protocol = protocol } };
+	char text[64];
+
+	assert_int_equal(addr_parse("198.51.100.10", &w.about.host[0]), 0);
+	snprintf(text, sizeof(text), "2026-11-22T%sZ", time);
+	assert_int_equal(who_time(text, &w.time_ms), 0);
+	return w;
+}
+
+static const char two_owners[] = LINE("08:00:00.000", "g", "started\"")
+	BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	BLOCK("11:00:00.000", "released", "2001:db8:1::/64")
+	BLOCK("12:00:00.000", "allocated", "2001:db8:2::/64");
+/* of two workers: the release was written behind what came after it */
+static const char out_of_order[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	BLOCK("11:00:00.100", "allocated", "2001:db8:2::/64")
+	BLOCK("11:00:00.000", "released", "2001:db8:1::/64");
+static const char no_release[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	BLOCK("11:00:00.000", "allocated", "2001:db8:2::/64");
+static const char restarted[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	LINE("11:00:00.000", "other", "started\"") LINE("12:00:00.000", "g", "started\"");
+static const char stopped[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	LINE("12:00:00.000", "g", "stopped\"");
+static const char sessions[] = SESSION("10:00:00.000", "created", "2001:db8:1::5", "203.0.113.1")
+	SESSION("10:10:00.000", "created", "2001:db8:1::5", "203.0.113.2")
+	SESSION("10:20:00.000", "deleted", "2001:db8:1::5", "203.0.113.1")
+	SESSION("10:30:00.000", "deleted", "2001:db8:1::5", "203.0.113.2")
+	SESSION("10:40:00.000", "created", "2001:db8:1::6", "203.0.113.2");
+
+static const struct {
+	const char *log, *time;
+	uint16_t port;
+	uint8_t protocol;
+	const char *who; /* NULL: nobody */
+} rows[] = {
+	{ two_owners, "09:59:59.999", 1024, 0, NULL },
+	{ two_owners, "10:00:00.000", 1024, 0, "2001:db8:1::/64" },
+	{ two_owners, "10:59:59.999", 1087, 6, "2001:db8:1::/64" },
+	{ two_owners, "10:30:00", 1023, 0, NULL },
+	{ two_owners, "10:30:00", 1088, 0, NULL },
+	{ two_owners, "11:00:00.000", 1024, 0, NULL },
+	{ two_owners, "12:00:00.000", 1024, 17, "2001:db8:2::/64" },
+	{ out_of_order, "11:00:00.050", 1030, 0, NULL },
+	{ out_of_order, "11:00:00.100", 1030, 0, "2001:db8:2::/64" },
+	{ no_release, "11:00:00.000", 1030, 0, "2001:db8:2::/64" },
+	{ restarted, "11:59:59.999", 1030, 0, "2001:db8:1::/64" },
+	{ restarted, "12:00:00.000", 1030, 0, NULL },
+	{ stopped, "12:00:01.000", 1030, 0, NULL },
+	{ sessions, "10:05:00", 1500, 17, "2001:db8:1::5" },
+	{ sessions, "10:25:00", 1500, 0, "2001:db8:1::5" },
+	{ sessions, "10:25:00", 1500, 6, NULL },
+	{ sessions, "10:35:00", 1500, 17, NULL },
+	{ sessions, "10:45:00", 1500, 17, "2001:db8:1::6" },
+	{ "", "10:45:00", 1500, 17, NULL },
+};
+
+static void who_had_a_port_is_who_has_begun_and_not_ended(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct who w = question(rows[i].time, rows[i].port, rows[i].protocol);
+		const json_t *had[WHO_HOLDERS_MAX];
+		size_t n = *rows[i].log ? ask(&w, rows[i].log, had) : who_find(&w, had);
+
+		print_message("%zu: %s port %u\n", i, rows[i].time, rows[i].port);
+		assert_int_equal(n, rows[i].who != NULL);
+		if (n)
+			assert_string_equal(json_string_value(json_object_get(had[0], "inside")),
+					    rows[i].who);
+		assert_int_equal(w.n_bad, 0);
+		who_fini(&w);
+	}
+}
+
+static void another_address_is_another_matter(void **state)
+{
+	struct who w = question("10:30:00", 1024, 0);
+	const json_t *had[WHO_HOLDERS_MAX];
+
+	(void)state;
+	assert_int_equal(addr_parse("198.51.100.1", &w.about.host[0]), 0); /* a part of the other's text */
+	assert_int_equal(ask(&w, two_owners, had), 0);
+	who_fini(&w);
+}
+
+static void lines_that_are_none_are_counted_and_losses_told(void **state)
+{
+	static const char log[] = "198.51.100.10 is not JSON\n"
+				  "{\"outside\":\"198.51.100.10\",\"time\":\"yesterday\"}\n"
+				  "[\"198.51.100.10\"]\nsome other line\n"
+		LINE("09:00:00.000", "g", "lost\",\"count\":3") LINE("10:00:00.000", "g", "lost\",\"count\":4")
+		LINE("11:00:00.000", "g", "lost\",\"count\":5");
+	struct who w = question("10:00:00", 1024, 0);
+	const json_t *had[WHO_HOLDERS_MAX];
+
+	(void)state;
+	assert_int_equal(ask(&w, log, had), 0);
+	assert_int_equal(w.n_lines, 7);
+	assert_int_equal(w.n_bad, 3);
+	assert_int_equal(w.lost, 7);
+	who_fini(&w);
+}
+
+static void times_are_understood_or_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t ms; /* -1: refused */
+	} times[] = {
+		{ "2026-11-22T20:00:00Z", 1795377600000 },
+		{ "2026-11-22 20:00", 1795377600000 },
+		{ "2026-11-22T20:00:00.250Z", 1795377600250 },
+		{ "2026-11-22T20:00:00.25Z", 1795377600250 },
+		{ "2026-11-22T21:30:00+01:30", 1795377600000 },
+		{ "2026-11-22T18:00:00-02:00", 1795377600000 },
+		{ "@1795377600", 1795377600000 },
+		{ "@", -1 }, { "@1x", -1 }, { "", -1 }, { "2026-11-22", -1 }, { "20:00", -1 },
+		{ "2026-13-22T20:00:00Z", -1 }, { "2026-11-22T24:00:00Z", -1 },
+		{ "2026-11-22T20:00:61Z", -1 }, { "2026-11-22T20:00:00X", -1 },
+		{ "2026-11-22T20:00:00+1", -1 }, { "2026-11-22T20:00:00Zx", -1 },
+		{ "26-11-22T20:00:00Z", -1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
+		int64_t ms = -1;
+		int rc = who_time(times[i].text, &ms);
+
+		print_message("%s\n", times[i].text);
+		assert_int_equal(rc == 0, times[i].ms != -1);
+		if (rc == 0)
+			assert_int_equal(ms, times[i].ms);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_had_a_port_is_who_has_begun_and_not_ended),
+		cmocka_unit_test(another_address_is_another_matter),
+		cmocka_unit_test(lines_that_are_none_are_counted_and_losses_told),
+		cmocka_unit_test(times_are_understood_or_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
