@@ -5,15 +5,15 @@
  * is free, everybody gets what he asks for. Then a subscriber may have up to eight times what is
  * free, divided by all that have something, and an eighth of the blocks is kept for those who have
  * none yet: it is given out port by port, and the less is left of it the fewer to one. Who is alone
- * may have nearly everything. A tiny supply is divided evenly, port by port.
+ * may have nearly everything. A tiny supply is divided evenly, port by port. Of flows nothing is kept:
+ * who has less than an even share of the table may always have more.
  */
 #include "nat64_internal.h"
 
 enum {
 	KEPT = 8,           /* one block in so many is for newcomers ... */
 	KEPT_ALONE = 32,    /* ... even when only one is here */
-	STEEP = 8,
-	FLOWS_MANY = 32768  /* a flow table below it keeps nothing from who is alone */
+	STEEP = 8
 };
 
 uint32_t share__singles(uint32_t blocks)
@@ -79,7 +79,6 @@ bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)
 
 	if (!s->n_flows || !free || free > all / 2)
 		return true; /* of a full table its owner says so himself */
-	if (is_alone(n, s))
-		return all < FLOWS_MANY || free > all / KEPT_ALONE;
-	return is_below(s->n_flows, n->ports.n_holders, free);
+	return is_alone(n, s) || is_below(s->n_flows, n->ports.n_holders, free) ||
+	       ((uint64_t)s->n_flows + 1) * n->ports.n_holders <= all;
 }
