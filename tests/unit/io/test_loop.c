@@ -15,6 +15,7 @@
 #include "gateway.h"
 #include "sixgate/base/must.h"
 #include "sixgate/io/loop.h"
+#include "sixgate/io/view.h"
 
 enum { N_WORKERS = 2, FAR = 0, NEAR = 1, PATIENCE_MS = 5000 };
 
@@ -134,6 +135,8 @@ static int setup(void **state)
 				 0);
 		assert_int_equal(worker_loop_init(&loop[i], g.worker[i], &slot, &port[i].port, &e),
 				 0);
+		loop[i].memory = g.memory;
+		loop[i].memory_bytes = g.memory_size;
 		loops[i] = &loop[i];
 		loop[i].peer = loops;
 		loop[i].on_end = note_end;
@@ -338,6 +341,54 @@ static void flows_and_mappings_are_listed_on_request(void **state)
 	assert_true(atomic_load(&n_done) > 0);
 }
 
+/* The worker explains between two batches, while the other one goes on; its own state stays as it is. */
+static void a_packet_is_explained_and_changes_nothing(void **state)
+{
+	static struct explain x;
+	struct tuple t = tuple_owned_by(0);
+	struct worker_request r = { .kind = WORKER_EXPLAIN, .explain = &x };
+
+	(void)state;
+	view_prepare(); /* here: cmocka has a handler of its own for each test */
+	for (unsigned i = 0; i < 20; i++) {
+		x = (struct explain){ .side = SIDE_INSIDE };
+		explain_set_packet(&x, &t, false);
+		put(1, &(struct tuple){ 0 });
+		assert_true(worker_loop_ask(&loop[0], &r));
+		wait_done(&r);
+		assert_int_equal(r.n, 1);
+		assert_int_equal(x.verdict.next, VERDICT_FORWARD);
+		assert_int_equal(x.step[0].step, TRACE_ARRIVED);
+		assert_int_equal(x.step[x.n_step - 1].step, TRACE_ENDED);
+	}
+	assert_int_equal(counter_read(&g.worker[0]->count[COUNT_FLOWS_CREATED_NAT64]), 0);
+}
+
+static void a_trace_begins_and_ends_on_request(void **state)
+{
+	static const struct trace_filter everything;
+	struct worker_request r = { .kind = WORKER_TRACE_START, .filter = &everything };
+	struct tuple t = tuple_owned_by(0);
+	struct trace_record step;
+	uint64_t after;
+	unsigned n = 0;
+
+	(void)state;
+	assert_true(worker_loop_ask(&loop[0], &r));
+	wait_done(&r);
+	put(0, &t);
+	which_sends(&after);
+	r.kind = WORKER_TRACE_STOP;
+	assert_true(worker_loop_ask(&loop[0], &r));
+	wait_done(&r);
+	while (trace_read(g.worker[0]->trace, &step))
+		n++;
+	assert_in_range(n, 3, 10);
+	put(0, &t);
+	which_sends(&after);
+	assert_false(trace_read(g.worker[0]->trace, &step));
+}
+
 static void one_question_at_a_time_and_none_after_the_end(void **state)
 {
 	struct flow_record flows[8];
@@ -405,6 +456,8 @@ int main(void)
 		TEST(a_sleeping_worker_is_woken_by_a_hand_over),
 		TEST(an_idle_worker_lets_an_old_snapshot_go),
 		TEST(flows_and_mappings_are_listed_on_request),
+		TEST(a_packet_is_explained_and_changes_nothing),
+		TEST(a_trace_begins_and_ends_on_request),
 		TEST(one_question_at_a_time_and_none_after_the_end),
 		TEST(a_question_at_the_end_is_answered_or_refused),
 		TEST(a_broken_port_ends_the_loop_and_says_so),
