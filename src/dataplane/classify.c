@@ -83,6 +83,9 @@ static struct verdict ask_egress6(const struct snapshot *s, const struct packet 
 {
 	if (addr_is_v4(&p->key.dst))
 		return verdict_continue();
+	/* for an inside host it is no way out: with a flow, answers from outside could be in its name */
+	if (p->side == SIDE_INSIDE && classify__is_inside(s, &p->key.dst))
+		return verdict_continue();
 	if (p->side == SIDE_INSIDE)
 		return egress6_admit_inside(&s->egress6, p, plan);
 	if (egress6_claims(&s->egress6, &p->key.dst))

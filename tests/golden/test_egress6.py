@@ -84,6 +84,12 @@ LONG = bytes(IPv6(src=HOST, dst=PEER) / UDP(sport=4000, dport=53) / SEGMENT)[40:
 LONG_BACK = bytes(IPv6(src=PEER, dst=HOST) / UDP(sport=53, dport=4000) / SEGMENT)[40:]
 
 CASES = [
+    case("from inside for an inside host goes nowhere, nor comes anything in its name (BCP 38)", EGRESS,
+         inside(IPv6(src=HOST, dst=WEB) / UDP(sport=4000, dport=53) / b"q"),
+         to_inside(IPv6(src=GATEWAY6, dst=HOST, hlim=ANY) / ICMPv6DestUnreach(code=0) /
+                   Raw(bytes(IPv6(src=HOST, dst=WEB) / UDP(sport=4000, dport=53) / b"q"))),
+         outside(IPv6(src=WEB, dst=HOST) / UDP(sport=53, dport=4000) / b"a"),
+         drops={"no-policy": 1, "spoofed-inside": 1}),
     case("UDP from inside and its answer pass, only the hop limit changes (RFC 6092 REC-14)",
          EGRESS,
          inside(IPv6(src=HOST, dst=PEER, tc=0x2e, fl=0x12345) / UDP(sport=4000, dport=53) / b"q"),
