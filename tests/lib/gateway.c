@@ -88,6 +88,30 @@ static void layout(struct gateway *g, struct arena *a, const struct worker_sizes
 		}
 }
 
+/* Of the last gateway: under ASan a mapping of this size is slow to make, and a fuzzer makes many. */
+static struct {
+	void *mem;
+	size_t size;
+} spare;
+
+static void *zeroed(size_t *size)
+{
+	void *mem = spare.mem;
+
+	if (mem && spare.size >= *size) {
+		*size = spare.size;
+		spare.mem = NULL;
+		return mem;
+	}
+	if (mem)
+		munmap(mem, spare.size);
+	spare.mem = NULL;
+	mem = mmap(NULL, *size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		   -1, 0);
+	must(mem != MAP_FAILED);
+	return mem;
+}
+
 void gateway_init(struct gateway *g, const struct gateway_args *args)
 {
 	uint32_t flows = args->flows ? args->flows : 1024;
@@ -98,9 +122,7 @@ void gateway_init(struct gateway *g, const struct gateway_args *args)
 	g->n_workers = args->n_workers ? args->n_workers : 1;
 	layout(g, &a, &sizes);
 	g->memory_size = a.used + 4096;
-	g->memory = mmap(NULL, g->memory_size, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	must(g->memory != MAP_FAILED);
+	g->memory = zeroed(&g->memory_size);
 	a = (struct arena){ .base = g->memory, .size = g->memory_size };
 	layout(g, &a, &sizes);
 	g->out_bytes = malloc(GATEWAY_OUT_BYTES);
@@ -112,7 +134,11 @@ void gateway_init(struct gateway *g, const struct gateway_args *args)
 void gateway_fini(struct gateway *g)
 {
 	snapshot_free(g->snapshot);
-	munmap(g->memory, g->memory_size);
+	if (spare.mem)
+		munmap(spare.mem, spare.size);
+	spare.mem = g->memory;
+	spare.size = g->memory_size;
+	madvise(spare.mem, spare.size, MADV_DONTNEED);
 	free(g->out_bytes);
 }
 
@@ -193,22 +219,35 @@ struct verdict gateway_send(struct gateway *g, enum side side, const uint8_t *da
 	return g->last;
 }
 
+/* Return: ms until one of them wants to be called again, at least a second. */
+static uint32_t run_timers(struct gateway *g)
+{
+	uint32_t next = UINT32_MAX;
+
+	for (unsigned i = 0; i < g->n_workers; i++) {
+		uint32_t wait;
+
+		do {
+			wait = timers_advance(g->worker[i], g->snapshot, g->now_ms);
+			keep_all(g, g->worker[i]);
+		} while (wait == 0);
+		next = wait < next ? wait : next;
+	}
+	return next > 1000 ? next : 1000;
+}
+
 void gateway_advance(struct gateway *g, uint64_t ms)
 {
 	uint64_t end = g->now_ms + ms;
+	uint32_t step = 1000;
 
 	g->n_out = g->out_used = 0;
 	do {
-		g->now_ms = end - g->now_ms > 1000 ? g->now_ms + 1000 : end;
-		for (unsigned i = 0; i < g->n_workers; i++) {
-			uint32_t wait;
-
-			do {
-				wait = timers_advance(g->worker[i], g->snapshot, g->now_ms);
-				keep_all(g, g->worker[i]);
-			} while (wait == 0);
-		}
+		g->now_ms = end - g->now_ms > step ? g->now_ms + step : end;
+		step = run_timers(g);
 		run_until_quiet(g);
+		if (gateway_flows(g) == 0)
+			step = UINT32_MAX;
 	} while (g->now_ms < end);
 }
 

@@ -1,0 +1,316 @@
+/* sequence_law.c - see sequence_law.h. */
+#include "sequence_law.h"
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "sixgate/base/must.h"
+#include "sixgate/packet/checksum.h"
+#include "sixgate/packet/parse.h"
+
+enum { RECORDS_MAX = 4096 };
+
+/* What is being judged, for whoever has to find out why. */
+static const struct packet *now_in, *now_out;
+
+static void show(const char *what, const struct packet *p)
+{
+	if (!p)
+		return;
+	fprintf(stderr, "%s, side %d, %u bytes:", what, p->side, p->len);
+	for (uint32_t i = 0; i < p->len && i < 160; i++)
+		fprintf(stderr, "%s%02x", i % 4 ? "" : " ", p->data[i]);
+	fprintf(stderr, "\n");
+}
+
+void sequence_law_broken(const char *file, int line, const char *what)
+{
+	fprintf(stderr, "%s:%d: law broken: %s\n", file, line, what);
+	show("came in", now_in);
+	show("went out", now_out);
+	abort();
+}
+
+static bool is_icmp(const struct packet *p)
+{
+	return p->proto == IPPROTO_ICMP || p->proto == IPPROTO_ICMPV6;
+}
+
+static bool is_error(const struct packet *p)
+{
+	return is_icmp(p) && (p->family == 4 ? p->icmp_type == 3 || p->icmp_type == 11 ||
+						       p->icmp_type == 12 :
+					       p->icmp_type < 128);
+}
+
+static bool is_request(const struct packet *p)
+{
+	return p->icmp_type == (p->family == 4 ? 8 : 128);
+}
+
+/* Has its l4 header, with a checksum over all of what is here. */
+static bool is_whole(const struct packet *p)
+{
+	return !(p->flags & PACKET_FRAGMENT) &&
+	       (is_icmp(p) || p->proto == IPPROTO_TCP || p->proto == IPPROTO_UDP);
+}
+
+static bool is_udp_without_checksum(const struct packet *p)
+{
+	return p->proto == IPPROTO_UDP && load16(p->data + p->l4_at + 6) == 0;
+}
+
+/* What the l4 checksum is wrong by, one's complement; 0xffff when it is right. */
+static uint16_t wrong_by(const struct packet *p)
+{
+	struct addr src = packet_source(p), dst = packet_destination(p);
+	uint32_t len = p->len - p->l4_at;
+	uint64_t sum = p->proto == IPPROTO_ICMP ? 0 : checksum_pseudo(&src, &dst, p->proto, len);
+
+	sum = checksum_fold(checksum_add(sum, p->data + p->l4_at, len));
+	return sum ? (uint16_t)sum : 0xffff;
+}
+
+static uint32_t l4_header_len(const struct packet *p)
+{
+	return p->proto == IPPROTO_TCP ? (p->data[p->l4_at + 12] >> 4) * 4u : 8;
+}
+
+static bool same_payload(const struct packet *a, const struct packet *b)
+{
+	uint32_t x = a->l4_at + l4_header_len(a), y = b->l4_at + l4_header_len(b);
+
+	return a->len - x == b->len - y && memcmp(a->data + x, b->data + y, a->len - x) == 0;
+}
+
+bool sequence_law_is_forwarded(const struct packet *out, const struct packet *in)
+{
+	if (is_icmp(out) != is_icmp(in) || (!is_icmp(in) && out->proto != in->proto))
+		return false;
+	if (is_error(in) || is_error(out))
+		return is_error(in) && is_error(out) && !(out->side == in->side &&
+							  in->side == SIDE_OUTSIDE);
+	if (is_icmp(in)) /* a pool address may answer an echo itself */
+		return is_request(in) == is_request(out);
+	if (in->proto == IPPROTO_TCP && (out->tcp_flags != in->tcp_flags ||
+					 memcmp(out->data + out->l4_at + 4, in->data + in->l4_at + 4, 8)))
+		return false; /* a reset, or a SYN that goes to another node */
+	return true;
+}
+
+static bool may_be_source(const struct sequence_world *w, const struct addr *a)
+{
+	for (unsigned i = 0; i < w->n_own; i++)
+		if (addr_equal(a, &w->own[i]))
+			return true;
+	for (unsigned i = 0; i < w->n_own_range; i++)
+		if (prefix_contains(&w->own_range[i], a))
+			return true;
+	return false;
+}
+
+static bool is_inside(const struct sequence_world *w, const struct addr *a)
+{
+	for (unsigned i = 0; i < w->n_inside; i++)
+		if (prefix_contains(&w->inside[i], a))
+			return true;
+	return false;
+}
+
+/* Nothing leaves in the name of an address that is not configured, and whoever is outside appears
+ * inside as himself or as what stands for him. */
+static void law_of_sources(const struct sequence_world *w, const struct packet *out,
+			   const struct packet *in)
+{
+	struct addr src = packet_source(out), was = in ? packet_source(in) : src;
+
+	if (may_be_source(w, &src))
+		return;
+	for (unsigned i = 0; i < w->n_embed; i++) {
+		struct addr v4 = addr_from_v4(src.octet + 12);
+
+		if (!prefix_contains(&w->embed[i], &src))
+			continue;
+		law(out->side == SIDE_INSIDE);
+		law(!in || addr_equal(&v4, &was) || may_be_source(w, &v4) ||
+		    out->proto == IPPROTO_TCP || (in->flags & (PACKET_FRAGMENT | PACKET_ICMP_ERROR)));
+		return;
+	}
+	if (is_inside(w, &src)) {
+		law(!in || in->side == SIDE_INSIDE || out->proto == IPPROTO_TCP);
+		return;
+	}
+	law(in && (in->side == SIDE_OUTSIDE || out->proto == IPPROTO_TCP));
+	law(addr_equal(&src, &was) || out->proto == IPPROTO_TCP ||
+	    in->flags & PACKET_FRAGMENT);
+}
+
+static void law_of_headers(const struct packet *out)
+{
+	law(out->verdict.next == VERDICT_CONTINUE || out->verdict.why == DROP_BAD_ICMP_CHECKSUM ||
+	    out->verdict.why == DROP_ICMP_INNER);
+	if (out->family == 4) {
+		uint32_t head = (out->data[0] & 15) * 4u;
+
+		law(checksum_fold(checksum_add(0, out->data, head)) == 0xffff);
+		law(load16(out->data + 2) == out->len);
+	} else {
+		law(load16(out->data + 4) + 40u == out->len);
+	}
+}
+
+static void law_of_checksums(const struct packet *out, const struct packet *in)
+{
+	if (!is_whole(out))
+		return;
+	if (!in || (is_whole(in) && !sequence_law_is_forwarded(out, in))) {
+		/* an echo that we answer, a SYN that moves: as wrong as it came */
+		if (out->proto != IPPROTO_TCP && !(in && is_icmp(in) && is_request(in)))
+			law(wrong_by(out) == 0xffff);
+		return;
+	}
+	if (!is_whole(in))
+		return;
+	if (is_udp_without_checksum(in)) {
+		law(is_udp_without_checksum(out) || in->family == 6 || wrong_by(out) == 0xffff);
+		return;
+	}
+	law(wrong_by(out) == wrong_by(in) || is_error(out));
+}
+
+static void law_of_what_is_forwarded(const struct packet *out, const struct packet *in)
+{
+	if (!is_whole(out) || !is_whole(in) || !sequence_law_is_forwarded(out, in))
+		return;
+	law(out->ttl == in->ttl - 1);
+	if (is_error(in))
+		return;
+	law(same_payload(out, in));
+	law(out->tclass == in->tclass);
+	law(is_icmp(in) || addr_equal(&out->key.dst, &in->key.dst) ||
+	    !addr_equal(&out->key.src, &in->key.dst));
+}
+
+void sequence_law_out(const struct gateway *g, const struct sequence_world *w,
+		      const struct packet *in)
+{
+	for (uint32_t i = 0; i < g->n_out; i++) {
+		const struct packet *out = &g->out[i].packet;
+
+		now_in = in;
+		now_out = out;
+		law_of_headers(out);
+		law_of_sources(w, out, in);
+		law_of_checksums(out, in);
+		if (in)
+			law_of_what_is_forwarded(out, in);
+	}
+	now_in = now_out = NULL;
+}
+
+/** struct census - what stands in the tables of all workers. */
+struct census {
+	uint32_t flows, nat64_flows, records, is_static, sessions;
+	struct bib_record record[RECORDS_MAX];
+};
+
+/* Flows made less flows ended. */
+static uint64_t still_there(const struct worker *w)
+{
+	return counter_read(&w->count[COUNT_FLOWS_CREATED_NAT64]) +
+	       counter_read(&w->count[COUNT_FLOWS_CREATED_EGRESS6]) +
+	       counter_read(&w->count[COUNT_FLOWS_CREATED_SERVICES]) -
+	       counter_read(&w->count[COUNT_FLOWS_ENDED]);
+}
+
+static void count_worker(struct census *c, const struct gateway *g, unsigned id)
+{
+	const struct worker *w = g->worker[id];
+	uint32_t used = 0, cursor = 0;
+
+	for (uint32_t i = 0; i < w->flows.pool.n; i++) {
+		if (!flow_table_used(&w->flows, i))
+			continue;
+		used++;
+		c->nat64_flows += w->flows.flow[i].policy == POLICY_NAT64;
+	}
+	law(used == w->flows.pool.used);
+	law(still_there(w) == used);
+	c->flows += used;
+	while (w->nat64 && g->snapshot->nat64 && cursor != UINT32_MAX && c->records < RECORDS_MAX)
+		c->records += nat64_dump(w->nat64, g->snapshot->nat64, &cursor,
+					 c->record + c->records, RECORDS_MAX - c->records);
+}
+
+static int by_outside(const void *a, const void *b)
+{
+	const struct bib_record *x = a, *y = b;
+	int order = addr_compare(&x->outside, &y->outside);
+
+	if (order == 0)
+		order = x->protocol - y->protocol;
+	return order ? order : x->outside_port - y->outside_port;
+}
+
+static int by_inside(const void *a, const void *b)
+{
+	const struct bib_record *x = a, *y = b;
+	int order = addr_compare(&x->inside, &y->inside);
+
+	if (order == 0)
+		order = x->protocol - y->protocol;
+	return order ? order : x->inside_port - y->inside_port;
+}
+
+/* RFC 6146 3.1: one mapping for each transport address, either way. */
+static void law_of_mappings(struct census *c)
+{
+	qsort(c->record, c->records, sizeof(c->record[0]), by_outside);
+	for (uint32_t i = 1; i < c->records; i++)
+		law(by_outside(&c->record[i - 1], &c->record[i]) != 0);
+	qsort(c->record, c->records, sizeof(c->record[0]), by_inside);
+	for (uint32_t i = 1; i < c->records; i++)
+		law(by_inside(&c->record[i - 1], &c->record[i]) != 0);
+}
+
+void sequence_law_tables(const struct gateway *g, bool settled)
+{
+	static struct census c;
+	uint32_t ports = 0, mappings = 0;
+
+	c.flows = c.nat64_flows = c.records = c.is_static = c.sessions = 0;
+	for (unsigned i = 0; i < g->n_workers; i++) {
+		count_worker(&c, g, i);
+		if (g->worker[i]->nat64) {
+			ports += nat64_ports_used(g->worker[i]->nat64);
+			mappings += nat64_mappings(g->worker[i]->nat64);
+		}
+	}
+	law(c.flows == gateway_flows(g));
+	for (uint32_t i = 0; i < c.records; i++) {
+		c.is_static += c.record[i].is_static;
+		c.sessions += c.record[i].n_sessions;
+	}
+	law(c.sessions <= c.nat64_flows);
+	law_of_mappings(&c);
+	if (!settled)
+		return;
+	law(mappings == c.records);
+	law(ports == c.records);
+	law(mappings - c.is_static <= c.nat64_flows);
+}
+
+void sequence_law_end(const struct gateway *g, uint32_t n_static)
+{
+	uint32_t ports = 0, mappings = 0;
+
+	law(gateway_flows(g) == 0);
+	for (unsigned i = 0; i < g->n_workers; i++) {
+		law(g->worker[i]->wheel.n == 0);
+		if (!g->worker[i]->nat64)
+			continue;
+		ports += nat64_ports_used(g->worker[i]->nat64);
+		mappings += nat64_mappings(g->worker[i]->nat64);
+	}
+	law(ports == n_static);
+	law(mappings == n_static);
+}
