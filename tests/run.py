@@ -142,6 +142,17 @@ class Run:
             print(out)
         self.count("lint", passed, max(failed, int(code != 0)), 0, time.monotonic() - start)
 
+    def coverage(self):
+        start = time.monotonic()
+        code, out = self.command(TOP / "tests/coverage/run", timeout=1200)
+        sums = re.search(r"(\d+) passed, (\d+) failed", out)
+        passed, failed = map(int, sums.groups()) if sums else (0, 1)
+        print("\n".join(line for line in out.splitlines() if " lines of " in line))
+        if failed or code:
+            print("\n".join(out.splitlines()[-10:]))
+        self.count("coverage of the fuzz corpora", passed, max(failed, int(code != 0)), 0,
+                   time.monotonic() - start)
+
     def golden(self):
         os.environ["SIXGATE_TEST_ALL"] = "1"
         self.pytest("golden: captures through the replay, 1 to 4 workers", "golden", 600)
@@ -244,7 +255,8 @@ class Run:
 
 
 def main():
-    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "demo", "fuzz"]
+    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "demo", "fuzz",
+             "coverage"]
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
     p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
