@@ -3,8 +3,8 @@
  *
  * Links: rooms['translate'], tests/lib/translate_law.c. Corpus: corpus/translate. Input: a byte of
  * choices (bit 0: out comes IPv4, bit 1: the side, bit 2: hops, bit 3: offload facts follow, bits 4
- * and 5: MTUs, bit 6: checksums are repaired, bit 7: odd configuration), two ports (4 bytes), nine
- * bytes of offload facts if chosen, the packet.
+ * and 5: MTUs, bit 6: checksums are repaired, bit 7: odd configuration), two ports (4 bytes; the last
+ * bit of the first: sources of errors are named), nine bytes of offload facts if chosen, the packet.
  */
 #include <stddef.h>
 #include "sixgate/base/must.h"
@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	c.env = env_of(data[0]);
 	c.side = data[0] >> 1 & 1;
 	c.repair = data[0] & 0x40;
+	c.name_source = data[2] & 1;
 	set_addresses(&c.to, data[0] & 1);
 	c.to.sport = load_be16(data + 1);
 	c.to.dport = load_be16(data + 3);

@@ -132,6 +132,21 @@ static void leave_unfinished(struct law_case *c, const struct tuple *t, bool v4)
 	c->off.gso_size = (uint16_t)(200 + pick(1400));
 }
 
+/* Router Alert, record route with room, padding. Return: bytes. */
+static uint32_t put_options(uint32_t len)
+{
+	static const uint8_t options[] = { 148, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 0 };
+	uint32_t n = 4 * (1 + pick(3));
+
+	memmove(bytes + 20 + n, bytes + 20, len - 20);
+	memcpy(bytes + 20, options + (n == 8 ? 4 : 0), n);
+	bytes[0] = (uint8_t)(0x45 + n / 4);
+	store16(bytes + 2, (uint16_t)(len + n));
+	store16(bytes + 10, 0);
+	store16(bytes + 10, __builtin_bswap16((uint16_t)~checksum_fold(checksum_add(0, bytes, 20 + n))));
+	return len + n;
+}
+
 /* Hop-by-Hop, Destination Options, Routing, Fragment in their order, each or not. Return: bytes. */
 static uint32_t put_extensions(uint32_t len)
 {
@@ -178,8 +193,8 @@ static struct verdict try_packet(bool flip)
 	c.to = tuple(to_v4, reverse, IPPROTO_UDP);
 	if ((t.proto == IPPROTO_TCP || t.proto == IPPROTO_UDP) && !pick(3))
 		leave_unfinished(&c, &t, v4);
-	else if (!v4 && c.len < 60000 && pick(2))
-		c.len = put_extensions(c.len);
+	else if (c.len < 60000 && pick(2))
+		c.len = v4 ? put_options(c.len) : put_extensions(c.len);
 	for (uint32_t n = flip ? 1 + pick(4) : 0; n; n--)
 		bytes[pick(c.len < 80 ? c.len : 80)] ^= (uint8_t)(1 << pick(8));
 	return translate_laws_hold(&c);
