@@ -1,12 +1,19 @@
 /*
  * icmp_extension.c - what stands behind the embedded packet of an ICMP error: extension structures
- * (RFC 4884), carried across as opaque bits (RFC 7915 4.2, 5.2), and the one object that we add: the
- * name of a source that has no address in the other family (RFC 6791, RFC 5837).
+ * (RFC 4884), carried across as opaque bits (RFC 7915 4.2, 5.2), and the one object that we add:
+ * the name of a source that has no address in the other family (RFC 6791, RFC 5837).
  */
 #include "sixgate/packet/icmp.h"
 #include "translate_internal.h"
 
-enum { VERSION = 2, CLASS_INTERFACE = 2, ROLE = 0xc0, HAS_ADDRESS = 0x04, AFI_IP4 = 1, AFI_IP6 = 2 };
+enum {
+	VERSION = 2,
+	CLASS_INTERFACE = 2,
+	ROLE = 0xc0,
+	HAS_ADDRESS = 0x04,
+	AFI_IP4 = 1,
+	AFI_IP6 = 2
+};
 
 uint32_t translate__length_at(uint8_t family, uint8_t type)
 {
@@ -18,8 +25,8 @@ uint32_t translate__length_at(uint8_t family, uint8_t type)
 		       : 0;
 }
 
-/* A field shorter than RFC 4884 3 asks for is believed if what follows it begins like a structure. A
- * length that cannot be one is of a sender that knows nothing of RFC 4884. */
+/* A field shorter than RFC 4884 3 asks for is believed if what follows it begins like a structure.
+ * A length that cannot be one is of a sender that knows nothing of RFC 4884. */
 struct quote translate__read_quote(const struct packet *p)
 {
 	struct quote q = { .len = p->len - p->inner_at };

@@ -75,8 +75,8 @@ static void rewrite_udp(const struct job *j, uint8_t *l4)
 		store16(l4 + 6, 0xffff);
 }
 
-/* Checksum in UDP's place, over the same pseudo-header. UDP-Lite is never without (RFC 3828 3.1): its
- * 0 is no checksum, and stays wrong. */
+/* Checksum in UDP's place, over the same pseudo-header. UDP-Lite is never without (RFC 3828 3.1):
+ * its 0 is no checksum, and stays wrong. */
 void translate__apply_like_udp(uint8_t proto, uint8_t *l4, uint16_t delta)
 {
 	if (proto == PROTO_UDPLITE && load16(l4 + 6) == 0)

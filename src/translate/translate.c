@@ -26,11 +26,11 @@ static struct verdict check_udp_without_checksum(const struct job *j)
 	if (p->off.csum_partial || load16(p->data + p->l4_at + 6) != 0)
 		return verdict_continue();
 	if (p->flags & PACKET_FRAGMENT)
-		return j->env->conf.allow_zero_udp_fragments ?
-			       verdict_continue() :
-			       untranslatable(DROP_FRAGMENT_ZERO_CHECKSUM);
-	return j->env->conf.udp_zero_checksum_drop ? untranslatable(DROP_UDP_ZERO_CHECKSUM) :
-						     verdict_continue();
+		return j->env->conf.allow_zero_udp_fragments
+			       ? verdict_continue()
+			       : untranslatable(DROP_FRAGMENT_ZERO_CHECKSUM);
+	return j->env->conf.udp_zero_checksum_drop ? untranslatable(DROP_UDP_ZERO_CHECKSUM)
+						   : verdict_continue();
 }
 
 /* The whole of it would be longer than IPv4 can say: 65535 with the header, which IPv6 leaves out.
@@ -45,8 +45,8 @@ static struct verdict check_other(const struct packet *p)
 {
 	if (p->flags & PACKET_HAS_FRAG_HDR && translate__is_late_extension(p->proto))
 		return untranslatable(DROP_EXT_HEADERS);
-	return translate__stays_behind(p->proto) ? untranslatable(DROP_UNKNOWN_PROTOCOL) :
-						   verdict_continue();
+	return translate__stays_behind(p->proto) ? untranslatable(DROP_UNKNOWN_PROTOCOL)
+						 : verdict_continue();
 }
 
 /* What has no counterpart in the other family, whatever its size. */
@@ -75,8 +75,8 @@ static struct verdict check_l4(const struct job *j)
 	}
 }
 
-/* What may be fragmented is kept to what passes every IPv6 link, and to less on a path that is known
- * to take less. */
+/* What may be fragmented is kept to what passes every IPv6 link, and to less on a path that is
+ * known to take less. */
 static uint32_t limit_without_df(const struct job *j, uint32_t mtu)
 {
 	uint32_t limit = translate__limit_without_df(j->env, mtu), path;

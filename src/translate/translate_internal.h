@@ -66,7 +66,8 @@ void translate__header_same(struct job *j);
 /** translate__l4() - ports, identifier and checksum, before the IP header changes. */
 void translate__l4(const struct job *j);
 
-/** translate__apply_like_udp() - add @delta to the checksum of DCCP or UDP-Lite, @l4 with 8 bytes. */
+/** translate__apply_like_udp() - add @delta to the checksum of DCCP or UDP-Lite, @l4 with 8 bytes.
+ */
 void translate__apply_like_udp(uint8_t proto, uint8_t *l4, uint16_t delta);
 
 /** translate__clamp_mss() - lower the MSS of a SYN to what both links carry. Return: what that adds

@@ -396,7 +396,8 @@ static bool same_quote(const struct packet *a, const struct packet *b)
 	}
 	if (len <= at)
 		return memcmp(x, y, len) == 0;
-	return memcmp(x, y, at) == 0 && (len <= at + 2 || !memcmp(x + at + 2, y + at + 2, len - at - 2));
+	return memcmp(x, y, at) == 0 &&
+	       (len <= at + 2 || !memcmp(x + at + 2, y + at + 2, len - at - 2));
 }
 
 /* An error translated back is about the same packet, from the same sender, to the same receiver, if

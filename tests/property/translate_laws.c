@@ -143,7 +143,8 @@ static uint32_t put_options(uint32_t len)
 	bytes[0] = (uint8_t)(0x45 + n / 4);
 	store16(bytes + 2, (uint16_t)(len + n));
 	store16(bytes + 10, 0);
-	store16(bytes + 10, __builtin_bswap16((uint16_t)~checksum_fold(checksum_add(0, bytes, 20 + n))));
+	store16(bytes + 10,
+		__builtin_bswap16((uint16_t)~checksum_fold(checksum_add(0, bytes, 20 + n))));
 	return len + n;
 }
 
@@ -179,9 +180,8 @@ static uint32_t put_extensions(uint32_t len)
 /* Return: the verdict of a random packet. */
 static struct verdict try_packet(bool flip)
 {
-	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP,  IPPROTO_TCP, IPPROTO_UDP,
-					  0,           PROTO_UDPLITE, PROTO_DCCP, PROTO_SCTP,
-					  PROTO_ESP };
+	static const uint8_t protos[] = { IPPROTO_TCP,   IPPROTO_UDP, IPPROTO_TCP, IPPROTO_UDP, 0,
+					  PROTO_UDPLITE, PROTO_DCCP,  PROTO_SCTP,  PROTO_ESP };
 	bool v4 = pick(2), to_v4 = pick(2), reverse = pick(2);
 	struct tuple t = tuple(v4, reverse, protos[pick(ARRAY_LEN(protos))]);
 	struct law_case c = {

@@ -53,7 +53,7 @@ static const struct rfc7915_icmp rfc7915_5_2[] = {
 	{ 3, ANY_CODE, 11, SAME_CODE, REST_ZERO },
 	{ 4, 0, 12, 0, REST_POINTER },
 	{ 4, 1, 3, 2, REST_ZERO }, /* unrecognized next header */
-	/* 2, unrecognized option: dropped */
+				   /* 2, unrecognized option: dropped */
 };
 
 struct rfc7915_pointers {

@@ -289,7 +289,8 @@ static void udp_too_long_for_ipv4_is_cut_into_datagrams(void **state)
 		assert_int_equal(r->made[i].verdict.next, VERDICT_FORWARD);
 		assert_int_equal(r->made[i].off.gso, GSO_NONE);
 		assert_int_equal(load16(r->made[i].data + 24), r->made[i].len - 20);
-		assert_int_equal((uint16_t)(load16(r->made[i].data + 4) - load16(r->made[0].data + 4)), i);
+		assert_int_equal(
+			(uint16_t)(load16(r->made[i].data + 4) - load16(r->made[0].data + 4)), i);
 		assert_can_be_finished(r->made[i]);
 	}
 }

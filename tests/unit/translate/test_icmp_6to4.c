@@ -268,7 +268,8 @@ static void an_error_with_extension_headers_of_its_own(void **state)
 	assert_int_equal(r->p.len, 20 + 8 + 20 + UDP_QUOTED - 40);
 }
 
-/* @n bytes of headers, the first of them @first, in the packet in error; @proto is its upper layer. */
+/* @n bytes of headers, the first of them @first, in the packet in error; @proto is its upper layer.
+ */
 static struct verdict send_quoted(struct rig *r, uint8_t type, uint32_t rest, uint8_t first,
 				  const uint8_t *ext, uint32_t n, const struct tuple *to)
 {
@@ -289,7 +290,8 @@ static struct verdict send_quoted(struct rig *r, uint8_t type, uint32_t rest, ui
 /* "taking into account whether or not the packet in error includes a Fragment Header" */
 static void rfc7915_5_2_a_fragment_header_counts_in_packet_too_big(void **state)
 {
-	static const uint8_t frag[] = { 17, 0, 0, 1, 0, 0, 0, 9 }, dst[] = { 17, 0, 1, 4, 0, 0, 0, 0 };
+	static const uint8_t frag[] = { 17, 0, 0, 1, 0, 0, 0, 9 },
+			     dst[] = { 17, 0, 1, 4, 0, 0, 0, 0 };
 	struct rig *r = *state;
 	struct tuple to = out4(5000, 53, IPPROTO_UDP);
 

@@ -167,8 +167,14 @@ static void rfc7915_4_2_other_extensions_are_opaque(void **state)
 	} row[] = {
 		{ "a wrong checksum", { 0x20, 0, 1, 1, 0, 8, 1, 1, 0, 6, 0x51, 0x40 }, 12, false },
 		{ "another version", { 0x10, 0, 0, 0, 0, 8, 1, 1, 0, 6, 0x51, 0x40 }, 12, true },
-		{ "an object beyond the end", { 0x20, 0, 0, 0, 0, 12, 1, 1, 0, 6, 1, 4 }, 12, true },
-		{ "an object of no length", { 0x20, 0, 0, 0, 0, 0, 1, 1, 0, 6, 0x51, 4 }, 12, true },
+		{ "an object beyond the end",
+		  { 0x20, 0, 0, 0, 0, 12, 1, 1, 0, 6, 1, 4 },
+		  12,
+		  true },
+		{ "an object of no length",
+		  { 0x20, 0, 0, 0, 0, 0, 1, 1, 0, 6, 0x51, 4 },
+		  12,
+		  true },
 		{ "an object of 6 bytes", { 0x20, 0, 0, 0, 0, 6, 1, 1, 0, 6 }, 10, true },
 		{ "bytes behind the last object", { 0x20, 0, 0, 0, 0, 4, 1, 1, 0, 6 }, 10, true },
 		{ "an interface in our role (RFC 5837 4.2)",
@@ -181,8 +187,12 @@ static void rfc7915_4_2_other_extensions_are_opaque(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
 		uint8_t ext[24];
-		struct about a = { .type = 11, .n = 600, .quoted = 128, .rest = 32 << 16,
-				   .ext = ext, .ext_len = row[i].len };
+		struct about a = { .type = 11,
+				   .n = 600,
+				   .quoted = 128,
+				   .rest = 32 << 16,
+				   .ext = ext,
+				   .ext_len = row[i].len };
 
 		print_message("%s\n", row[i].what);
 		memcpy(ext, row[i].ext, sizeof(ext));

@@ -291,7 +291,8 @@ static void rfc7915_4_5_what_sums_no_pseudo_header_is_left_alone(void **state)
 		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
 		assert_forwarded(rig_rewrite(r, &to, NULL));
 		assert_int_equal(rig_facts(&r->p).proto, proto);
-		assert_memory_equal(r->p.data + (addr_is_v4(&to.src) ? 20 : 40), r->bytes + head, 64);
+		assert_memory_equal(r->p.data + (addr_is_v4(&to.src) ? 20 : 40), r->bytes + head,
+				    64);
 	}
 }
 

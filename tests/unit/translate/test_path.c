@@ -188,8 +188,8 @@ static void gso_segments_without_df_fit_the_path(void **state)
 	assert_int_equal(r->p.off.gso_size, 940);
 }
 
-/* RFC 7915 5.1, 7: nothing to remember the other way. Up to 1260 bytes, DF is clear, and a sender is
- * never asked for less than 1280. */
+/* RFC 7915 5.1, 7: nothing to remember the other way. Up to 1260 bytes, DF is clear, and a sender
+ * is never asked for less than 1280. */
 static void rfc7915_7_an_ipv4_path_below_1260_is_cured_by_df_alone(void **state)
 {
 	struct rig *r = *state;
