@@ -83,6 +83,8 @@ def refused4(packet):
 def refused6(packet):
     return to_inside(TOLD6 / ICMPv6DestUnreach(code=1) / Raw(bytes(packet)[:1280 - 48]))
 
+NARROW6 = (IPv6(src="2001:db8:1::1", dst=SERVER6) / ICMPv6PacketTooBig(mtu=1000) /
+           Raw(bytes(whole6(1212))[:540]))
 
 CASES = [
     # IPv4 to IPv6, unfragmented
@@ -206,6 +208,18 @@ CASES = [
          outside(from4(ZERO_FIRST[:1208], flags="MF")),
          to_inside(to6(bytes(UDP(sport=53, dport=4000, len=2008, chksum=0)) + payload(1200),
                        m=1))),
+    case("DF clear on a path below 1280: cut to what a router said, for ten minutes (RFC 7915 4, 7)",
+         NAT64, *UDP_OUT, outside(from4(answer4(1212))), to_inside(whole6(1212)),
+         inside(NARROW6), to_outside(
+             IP(src=POOL, dst=SERVER4, ttl=63, id=ANY) / ICMP(type=3, code=4, nexthopmtu=980) /
+             IP(src=SERVER4, dst=POOL, ttl=63, id=ANY, proto=17, len=1240) /
+             Raw(answer4(1212)[:500])),
+         outside(from4(answer4(1212))),
+         to_inside(to6(answer6(1212)[:952], m=1), to6(answer6(1212)[952:], offset=119)),
+         outside(from4(answer4(1212), flags="DF")), to_inside(whole6(1212)),
+         wait(200), *UDP_OUT, wait(200), *UDP_OUT, wait(199), outside(from4(answer4(1212))),
+         to_inside(to6(answer6(1212)[:952], m=1), to6(answer6(1212)[952:], offset=119)),
+         wait(1), outside(from4(answer4(1212))), to_inside(whole6(1212))),
     # IPv6 fragments
     case("fragments of IPv6 in order (RFC 7915 5.1.1)", NAT64,
          inside(from6(Q6[:1232], m=1)), to_outside(to4(Q4[:1232], flags="MF")),
