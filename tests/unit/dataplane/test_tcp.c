@@ -280,6 +280,21 @@ static void a_new_syn_reuses_the_port_of_a_connection_that_ended(void **state)
 	assert_int_equal(gateway_flows(&g), 1);
 }
 
+/* The same from the other end: short-lived until the host answers. */
+static void a_new_syn_of_the_server_reuses_it_too(void **state)
+{
+	(void)state;
+	establish();
+	WALK({ HOST, TCP_FIN | TCP_ACK, 1001, 5001, TCP_V6_FIN_RCV },
+	     { SERVER, TCP_FIN | TCP_ACK, 5001, 1002, TCP_V4_FIN_V6_FIN_RCV });
+	gateway_advance(&g, 200 * 1000);
+	WALK({ SERVER, TCP_SYN, 80000, 0, TCP_V4_INIT });
+	gateway_advance(&g, 30 * 1000);
+	WALK({ HOST, TCP_SYN | TCP_ACK, 7, 80001, TCP_ESTABLISHED });
+	gateway_advance(&g, 7000 * 1000);
+	assert_state(TCP_ESTABLISHED);
+}
+
 /* RFC 5382 REQ-2: both SYNs cross; each end then acknowledges. */
 static void simultaneous_open_establishes(void **state)
 {
@@ -585,6 +600,7 @@ int main(void)
 		EIF(a_segment_after_a_reset_establishes_again),
 		EIF(a_reset_with_a_foreign_number_changes_nothing),
 		EIF(a_new_syn_reuses_the_port_of_a_connection_that_ended),
+		EIF(a_new_syn_of_the_server_reuses_it_too),
 		EIF(simultaneous_open_establishes),
 		EIF(v4_init_is_established_by_the_hosts_syn),
 		ADF(a_filtered_syn_waits_for_the_hosts),
