@@ -390,6 +390,7 @@ static void count_slot(struct nat64 *n, uint32_t slot)
 			s->free += count_class(pp->given[i], pp->held, class);
 		}
 		note_slot(n, slot, i);
+		n->ports.is_split |= memcmp(pp->given[i], pp->given[0], sizeof(pp->given[i])) != 0;
 	}
 }
 
@@ -435,6 +436,7 @@ void block__use_table(struct nat64 *n, const struct nat64_table *t)
 	for (enum protocol_index i = 0; i < N_PROTOS; i++)
 		for (enum port_class class = 0; class < N_CLASSES; class++)
 			p->supply[i][class].blocks = p->supply[i][class].free = 0;
+	p->is_split = false;
 	for (uint32_t slot = 0; slot < n_slots; slot++)
 		count_slot(n, slot);
 	for (enum protocol_index i = 0; i < N_PROTOS; i++) {

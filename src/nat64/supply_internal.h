@@ -111,6 +111,7 @@ struct supply {
  * @block:    [NAT64_POOL_MAX]
  * @has_free: slots with a free block; @has_room: with a shared one that has a free port
  * @n_holders: subscribers with blocks or singles
+ * @is_split:  some blocks have ports of one protocol and not of another
  */
 struct ports {
 	struct port_block (*block)[STEER_BLOCKS];
@@ -119,6 +120,7 @@ struct ports {
 	uint64_t has_room[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	struct supply supply[N_PROTOS][N_CLASSES];
 	uint32_t n_slots; /* of the table in use */
+	bool is_split;
 	uint32_t n_holders;
 	uint32_t n_used; /* ports of all protocols that are in use */
 	uint32_t idle_oldest, idle_youngest, n_idle;

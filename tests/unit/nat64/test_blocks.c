@@ -230,6 +230,38 @@ static void subscribers_in_turns_get_even_shares(void **state)
 	}
 }
 
+/* A block for TCP is none for UDP: who has only that is a newcomer there. */
+static void pool_split_by_protocol_serves_newcomers_of_each(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 5119);
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 5120, 9215);
+	b->pool4[0].protocols = NAT64_TCP;
+	b->pool4[1].protocols = NAT64_UDP;
+	bed_up(b, 20000);
+	for (uint16_t i = 0; i < 5; i++) {
+		t = from(i, 1, 5000, 6);
+		plan = bed_must_open(b, &t);
+		assert_in_range(mapped_port(&plan), 1024, 5119);
+	}
+	for (uint16_t i = 0; i < 5; i++)
+		for (uint16_t k = 0;; k++) {
+			t = from(i, 1, k, 17);
+			if (bed_open(b, &t, &plan).next == VERDICT_CONTINUE)
+				assert_in_range(mapped_port(&plan), 5120, 9215);
+			else if (k == 0)
+				fail_msg("subscriber %u found nothing", i);
+			else
+				break;
+		}
+	bed_free(b);
+}
+
 /* RFC 4787 REQ-4, only if asked for: also where the block must be chosen for it. */
 static void parity_is_kept_when_asked_for_as_long_as_there_is_a_choice(void **state)
 {
@@ -339,6 +371,7 @@ int main(void)
 		cmocka_unit_test(more_than_so_many_ports_do_not_rest),
 		cmocka_unit_test(newcomers_always_find_something_while_others_hold_much),
 		cmocka_unit_test(subscribers_in_turns_get_even_shares),
+		cmocka_unit_test(pool_split_by_protocol_serves_newcomers_of_each),
 		cmocka_unit_test(parity_is_kept_when_asked_for_as_long_as_there_is_a_choice),
 		cmocka_unit_test(pool_of_system_ports_only_serves_other_ports_too),
 		cmocka_unit_test(single_ports_are_told_with_their_protocol),
