@@ -208,7 +208,8 @@ struct verdict gateway_send(struct gateway *g, enum side side, const uint8_t *da
 	must(len <= PACKET_LEN_MAX);
 	memcpy(bytes + PACKET_HEADROOM, data, len);
 	b.n = 1;
-	b.packet[0] = (struct packet){ .data = bytes + PACKET_HEADROOM, .len = len, .room = len,
+	b.packet[0] = (struct packet){ .data = bytes + PACKET_HEADROOM, .len = len,
+				       .room = g->room ? g->room : len,
 				       .headroom = PACKET_HEADROOM, .side = (uint8_t)side };
 	g->n_out = g->out_used = 0;
 	pipeline_run(w, g->snapshot, &b, g->now_ms);

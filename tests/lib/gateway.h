@@ -28,6 +28,7 @@ struct gateway_args {
 /**
  * struct gateway - owned by the test, released by gateway_fini()
  * @misdeliver: 0, or the state of a generator that picks the worker a packet arrives at
+ * @room:       bytes behind the start of a packet that may be written; 0: as many as it has
  * @why:        of the packet that was sent last
  */
 struct gateway {
@@ -37,6 +38,7 @@ struct gateway {
 	void *memory;
 	size_t memory_size;
 	uint64_t now_ms, misdeliver;
+	uint32_t room;
 	struct verdict last;
 	struct gateway_out out[GATEWAY_OUT_MAX];
 	uint32_t n_out;

@@ -17,7 +17,7 @@ enum { ROUNDS = 4000, PAGES_MAX = 256 };
 static struct gateway g;
 static struct explain x;
 static uint8_t bytes[PACKET_LEN_MAX];
-static uint64_t n_pages, n_questions, n_verdicts[4], n_handed;
+static uint64_t n_pages, n_questions, n_verdicts[4], n_handed, n_stateless;
 
 static struct addr a(const char *text)
 {
@@ -84,6 +84,7 @@ static void output_is(void)
 	for (uint32_t i = 0; i < x.n_step; i++) {
 		const struct trace_record *r = &x.step[i];
 
+		n_stateless += r->step == TRACE_STATELESS && r->verdict.next == VERDICT_CONTINUE;
 		if (r->step != TRACE_REWRITTEN && r->step != TRACE_MADE)
 			continue;
 		assert_true(n < g.n_out);
@@ -101,7 +102,9 @@ static void output_is(void)
 static const char *const inside[] = { "2001:db8:1::5", "2001:db8:1::6", "2001:db8:1:2::7",
 				      "2001:db8:2::1" };
 static const char *const outside6[] = { "64:ff9b::203.0.113.7", "64:ff9b::198.51.100.10",
-					"2001:db8:ffff::1", "64:ff9b::10.0.0.1", "2001:db8:1::6" };
+					"2001:db8:ffff::1", "64:ff9b::10.0.0.1", "2001:db8:1::6",
+					"2001:db8:64:64::203.0.113.7",
+					"2001:db8:64:64::198.51.100.11" };
 static const char *const outside4[] = { "203.0.113.7", "192.0.2.99", "198.51.100.10" };
 
 #define ONE_OF(list, s) ((list)[rnd(s) % ARRAY_LEN(list)])
@@ -118,7 +121,7 @@ static struct tuple random_tuple(uint64_t *s, enum side side)
 		return tuple_of(ONE_OF(inside, s), ONE_OF(outside6, s), sport, dport, proto);
 	if (rnd(s) % 3 == 0)
 		return tuple_of(ONE_OF(outside6, s), ONE_OF(inside, s), dport, sport, proto);
-	return tuple_of(ONE_OF(outside4, s), "198.51.100.10", dport,
+	return tuple_of(ONE_OF(outside4, s), rnd(s) % 4 ? "198.51.100.10" : "198.51.100.11", dport,
 			(uint16_t)(rnd(s) % 2 ? 443 : 1024 + rnd(s) % 64), proto);
 }
 
@@ -174,9 +177,11 @@ static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *se
 				   .protocols = NAT64_TCP | NAT64_UDP | NAT64_ICMP };
 	struct static_conf web = { .protocol = NAT64_TCP, .inside = a("2001:db8:1::6"),
 				   .outside = a("198.51.100.10"), .inside_port = 443, .outside_port = 443 };
-	struct prefix prefix;
+	struct prefix prefix, siit_prefix;
+	struct eam_conf eam;
+	struct siit_conf siit;
 	struct gateway_args args = { .n_workers = n_workers, .flows = 64, .nat64 = &nat64,
-				     .egress6 = &egress6, .inside = { "2001:db8:1::/48" } };
+				     .egress6 = &egress6, .siit = &siit, .inside = { "2001:db8:1::/48" } };
 
 	nat64_conf_default(&nat64);
 	nat64.pool4 = &pool;
@@ -189,7 +194,14 @@ static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *se
 	must(prefix_parse("2001:db8:1::/48", &prefix) == 0);
 	egress6.prefix = &prefix;
 	egress6.n_prefix = 1;
+	siit_conf_default(&siit);
+	must(prefix_parse("2001:db8:64:64::/96", &siit_prefix) == 0);
+	must(prefix_parse("198.51.100.11", &eam.v4) == 0 && prefix_parse("2001:db8:1::6", &eam.v6) == 0);
+	siit.prefix = &siit_prefix;
+	siit.n_prefix = siit.n_eam = 1;
+	siit.eam = &eam;
 	gateway_init(&g, &args);
+	g.room = HANDOFF_BYTES; /* as explain: what may grow in its place is the port's business */
 	for (int i = 0; i < ROUNDS; i++) {
 		enum side side;
 		uint32_t len = random_packet(seed, &side);
@@ -221,7 +233,8 @@ static void explain_says_what_then_happens(void **state)
 		      (unsigned long long)n_verdicts[VERDICT_FORWARD],
 		      (unsigned long long)n_verdicts[VERDICT_DROP],
 		      (unsigned long long)n_verdicts[VERDICT_HELD], (unsigned long long)n_handed);
-	assert_true(n_verdicts[VERDICT_FORWARD] > 1000 && n_verdicts[VERDICT_DROP] > 1000 && n_handed > 0);
+	assert_true(n_verdicts[VERDICT_FORWARD] > 1000 && n_verdicts[VERDICT_DROP] > 1000);
+	assert_true(n_handed > 0 && n_stateless > 100);
 }
 
 int main(void)
