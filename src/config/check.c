@@ -293,7 +293,7 @@ static void check_siit_and_nat64(const struct siit_conf *s, const struct nat64_c
 		if (nat64_meets(n, &s->eam[i].v6))
 			complain(to, &s->eam[i].v6, "siit.eam.v6", "overlaps a NAT64 prefix");
 	}
-	if (s->has_clat && nat64_meets(n, &s->clat.plat))
+	if (s->has_clat && s->clat.plat.len && nat64_meets(n, &s->clat.plat))
 		complain(to, &s->clat.plat, "siit.clat.plat-prefix",
 			 "overlaps a NAT64 prefix of our own: the provider has another");
 	if (s->has_clat && nat64_meets(n, &s->clat.source))

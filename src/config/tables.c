@@ -357,9 +357,17 @@ static const struct list clat_hosts_list = {
 	.item = &prefix4_item, COUNT(struct clat_conf, n_hosts), .max = SIIT_CLAT_HOSTS_MAX,
 };
 
+static const struct field resolver_item = { .kind = FIELD_ADDRESS, .size = sizeof(struct addr) };
+static const struct list clat_resolvers_list = {
+	.item = &resolver_item, COUNT(struct clat_conf, n_resolver), .max = SIIT_RESOLVERS_MAX,
+};
+
 static const struct field clat_fields[] = {
-	{ "plat-prefix", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, plat),
+	{ "plat-prefix", FIELD_PREFIX, FIELD_OPTIONAL | FIELD_IPV6_ONLY, AT(struct clat_conf, plat),
 	  .example = "2001:db8:ff64::/96", .help = "the provider's NAT64 prefix" },
+	{ "resolvers", FIELD_LIST, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct clat_conf, resolver),
+	  .list = &clat_resolvers_list, .example = "[2001:db8:ffff::53]",
+	  .help = "without plat-prefix: who is asked for it (RFC 7050)" },
 	{ "source", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV6_ONLY, AT(struct clat_conf, source),
 	  .example = "2001:db8:464::/96",
 	  .help = "what our IPv4 hosts are seen under: an RFC 6052 prefix, or one address for one host" },

@@ -17,6 +17,7 @@
 #include "control.h"
 #include "handover.h"
 #include "nodes.h"
+#include "plat.h"
 #include "sixgate/io/tun.h"
 #include "sixgate/log/log.h"
 
@@ -130,6 +131,8 @@ static int start_workers(struct control *c, struct gifts *g, struct err *e)
 	if (rc == 0)
 		rc = nodes__start(c, e);
 	if (rc == 0)
+		rc = plat__start(c, e);
+	if (rc == 0)
 		rc = control__build(c, c->config, &c->facts, nodes__now(c, NULL), &first, e);
 	if (rc)
 		return rc;
@@ -147,6 +150,7 @@ static int start_serving(struct control *c, struct gifts *g, struct err *e)
 	if (rc)
 		return rc;
 	dns__start(c);
+	plat__follow(c, c->config);
 	rc = server__start(&c->server, &c->loop, g->control, answer__request, c);
 	if (rc)
 		return err_set(e, rc, "control socket: %s", strerror(-rc));
@@ -194,6 +198,7 @@ static void end(struct control *c)
 	workers__stop(&c->workers);
 	dns_thread__stop(&c->dns);
 	nodes__stop(c);
+	plat__stop(c);
 	server__stop(c->server);
 	metrics__stop(c->metrics);
 	uv_close((uv_handle_t *)&c->tick, NULL);

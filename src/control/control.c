@@ -7,6 +7,7 @@
 #include "handover.h"
 #include "lend.h"
 #include "nodes.h"
+#include "plat.h"
 #include "privileges.h"
 #include "question.h"
 #include "sixgate/log/log.h"
@@ -24,6 +25,7 @@ int control__build(struct control *c, const struct config *conf, const struct ne
 		.facts = facts,
 		.status = nodes,
 		.running = control__running(c),
+		.plat = plat__prefix(c),
 		.key = &c->key,
 		.n_workers = c->workers.n,
 		.hops = 1, /* the kernel decrements before and after us (design 4) */

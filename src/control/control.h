@@ -61,6 +61,7 @@ struct control {
 	struct server *server;
 	struct metrics *metrics;
 	struct health *health; /* see nodes.h */
+	struct plat *plat;     /* see plat.h */
 	struct watch watch;
 	struct dump *dumps;
 	struct nat64_deal deal;

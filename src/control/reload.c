@@ -13,6 +13,7 @@
 #include "control.h"
 #include "handover.h"
 #include "nodes.h"
+#include "plat.h"
 #include "sixgate/log/log.h"
 
 /** struct fresh - what a reload has got together so far. */
@@ -164,6 +165,7 @@ static void switch_over(struct control *c, struct fresh *f)
 	switch_facts(c);
 	control__publish(c, f->snapshot);
 	nodes__follow(c, f->config);
+	plat__follow(c, f->config);
 	dns__switch(c, f->config, &f->dns);
 	switch_metrics(c, f);
 	config_free(c->config);

@@ -228,7 +228,15 @@ static int build_nat64(struct snapshot *s, const struct snapshot_input *in, stru
 
 static int build_siit(struct snapshot *s, const struct snapshot_input *in, struct err *e)
 {
-	return in->conf->has_siit ? siit_table_new(&s->siit, &in->conf->siit, e) : 0;
+	struct siit_conf conf = in->conf->siit;
+
+	if (!in->conf->has_siit)
+		return 0;
+	if (conf.has_clat && !conf.clat.plat.len && in->plat && in->plat->len) {
+		conf.clat.plat = *in->plat;
+		conf.clat.n_resolver = 0;
+	}
+	return siit_table_new(&s->siit, &conf, e);
 }
 
 static int build_services(struct snapshot *s, const struct snapshot_input *in, struct err *e)

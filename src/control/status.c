@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "control.h"
+#include "plat.h"
 #include "handover.h"
 #include "nodes.h"
 #include "record.h"
@@ -54,6 +55,16 @@ static json_t *jobs_json(const struct config *c)
 	return json_pack("{s:b,s:b,s:b,s:b,s:b}", "nat64", c->has_nat64, "siit", c->has_siit,
 			 "egress6", c->has_egress6, "services", c->has_services, "dns64",
 			 c->has_dns64);
+}
+
+/* null while it is not known */
+static json_t *plat_json(const struct control *c)
+{
+	const struct prefix *given = &c->config->siit.clat.plat;
+	const struct prefix *p = given->len ? given : plat__prefix(c);
+	char text[PREFIX_TEXT_MAX];
+
+	return p && p->len ? json_string(prefix_format(p, text)) : json_null();
 }
 
 static json_t *flows_json(const struct control *c)
@@ -181,6 +192,8 @@ json_t *status__json(struct control *c)
 		json_object_set_new(v, "nodes", node_counts_json(c));
 	if (c->config->has_dns64)
 		json_object_set_new(v, "dns64", dns_json(c));
+	if (c->config->has_siit && c->config->siit.has_clat)
+		json_object_set_new(v, "plat-prefix", plat_json(c));
 	json_object_set_new(v, "findings", findings_json(c));
 	return v;
 }

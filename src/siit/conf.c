@@ -113,6 +113,18 @@ static void complain_of_error_sources(const struct siit_conf *c, struct complain
 			 "expected an IPv6 address that a host can have");
 }
 
+static void complain_of_resolvers(const struct clat_conf *c, struct complaints *to)
+{
+	if (c->n_resolver > SIIT_RESOLVERS_MAX)
+		complain(to, &c->resolver, "siit.clat.resolvers", "expected at most %d",
+			 SIIT_RESOLVERS_MAX);
+	for (size_t i = 0; i < c->n_resolver && i < SIIT_RESOLVERS_MAX; i++)
+		if (!is_set(&c->resolver[i]) || addr_is_multicast(&c->resolver[i]) ||
+		    addr_is_link_local6(&c->resolver[i]))
+			complain(to, &c->resolver[i], "siit.clat.resolvers",
+				 "expected the address of a host");
+}
+
 static void complain_of_clat_source(const struct clat_conf *c, struct complaints *to)
 {
 	struct pool6 pool;
@@ -135,16 +147,16 @@ static void complain_of_clat_overlaps(const struct siit_conf *s, struct complain
 {
 	const struct clat_conf *c = &s->clat;
 
-	if (!c->plat.len || !c->source.len)
+	if (!c->source.len)
 		return;
 	for (size_t i = 0; i < s->n_prefix && i < SIIT_PREFIXES_MAX; i++) {
-		if (prefix_overlaps(&s->prefix[i], &c->plat))
+		if (c->plat.len && prefix_overlaps(&s->prefix[i], &c->plat))
 			complain(to, &c->plat, "siit.clat.plat-prefix", "overlaps siit.prefix");
 		if (prefix_overlaps(&s->prefix[i], &c->source))
 			complain(to, &c->source, "siit.clat.source", "overlaps siit.prefix");
 	}
 	for (size_t i = 0; i < s->n_eam && i < SIIT_EAM_MAX; i++)
-		if (prefix_overlaps(&s->eam[i].v6, &c->plat) ||
+		if ((c->plat.len && prefix_overlaps(&s->eam[i].v6, &c->plat)) ||
 		    prefix_overlaps(&s->eam[i].v6, &c->source))
 			complain(to, &s->eam[i].v6, "siit.eam.v6",
 				 "overlaps the prefixes of siit.clat");
@@ -155,8 +167,13 @@ static void complain_of_clat(const struct clat_conf *c, struct complaints *to)
 	struct pool6 pool;
 	struct err e;
 
-	if (pool6_init(&pool, &c->plat, &e))
+	if (c->plat.len && pool6_init(&pool, &c->plat, &e))
 		complain(to, &c->plat, "siit.clat.plat-prefix", "%s", e.text);
+	else if (!c->plat.len == !c->n_resolver)
+		complain(to, &c->plat, "siit.clat.plat-prefix",
+			 "expected either the provider's prefix, or `resolvers` to learn it from "
+			 "(RFC 7050)");
+	complain_of_resolvers(c, to);
 	complain_of_clat_source(c, to);
 	if (!c->n_hosts || c->n_hosts > SIIT_CLAT_HOSTS_MAX)
 		complain(to, &c->hosts, "siit.clat.hosts", "expected 1 to %d IPv4 prefixes",

@@ -288,6 +288,8 @@ struct verdict siit_admit(const struct siit_table *t, const struct packet *p, bo
 
 	*out = (struct siit_answer){ 0 };
 	m.plain_source = v4 && (t->simple || p->flags & PACKET_HAIRPIN);
+	if (m.clat && !t->has_plat)
+		return verdict_reject(DROP_NOT_READY, REPLY_NO_ROUTE);
 	if (v4 && p->key.proto == PROTO_IGMP)
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL); /* RFC 7915 4.2 */
 	v = map_tuple(&m, p, out);

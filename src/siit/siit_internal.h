@@ -34,7 +34,7 @@ struct siit_table {
 	struct eam_index by4, by6;
 	uint32_t n_prefix;
 	struct pool6 prefix[SIIT_PREFIXES_MAX];
-	bool allow_private, simple, has_clat;
+	bool allow_private, simple, has_clat, has_plat;
 	struct addr icmp6_source;
 	uint32_t n_icmp4, n_icmp4_addresses;
 	struct icmp4_range icmp4[SIIT_ICMP4_MAX];

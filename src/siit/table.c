@@ -50,8 +50,9 @@ static void fill_icmp4(struct siit_table *t, const struct siit_conf *c)
 
 static int fill_clat(struct siit_table *t, const struct clat_conf *c, struct err *e)
 {
-	int rc = pool6_init(&t->plat, &c->plat, e);
+	int rc = c->plat.len ? pool6_init(&t->plat, &c->plat, e) : 0;
 
+	t->has_plat = c->plat.len;
 	if (rc == 0 && c->source.len != 128)
 		rc = pool6_init(&t->clat_pool, &c->source, e);
 	t->has_clat = true;

@@ -57,13 +57,14 @@ class Net(Lab):
         self.plat.ip("route", "replace", "default", "via", "198.51.100.1")
         self.s4.ip("route", "replace", "default", "via", "203.0.113.254")
 
-    def start_all(self):
+    def start_all(self, plat):
         servers.web(self.s4, S4)
         self.gateways = {}
         for name, job in (("plat", f"nat64: {{pool4: {POOL4}, allow-private: true}}\n"
-                           "translation: {lowest-ipv6-mtu: 1500}"), ("clat", f"""
+                           "translation: {lowest-ipv6-mtu: 1500}\n"
+                           "dns64: {upstream: 203.0.113.53}"), ("clat", f"""
 siit:
-  clat: {{plat-prefix: 64:ff9b::/96, source: 2001:db8:464::/96, hosts: 192.168.0.0/24}}
+  clat: {{{plat}, source: 2001:db8:464::/96, hosts: 192.168.0.0/24}}
   allow-private: true
   icmp4-source: {POOL_CLAT}""")):
             gateway = self.gateways[name] = Gateway(self.hosts[name])
@@ -81,10 +82,14 @@ interfaces: {{inside: lan0, outside: wan0}}
         raise Failed(f"no counter {name}")
 
 
-@pytest.fixture(scope="module")
-def net():
+@pytest.fixture(scope="module", params=["plat-prefix: 64:ff9b::/96", 'resolvers: ["2001:db8:2::1"]'],
+                ids=["given", "learned"])
+def net(request):
+    """The PLAT's own DNS64 tells the prefix (RFC 7050); its upstream is not asked for that."""
     with Net(f"sg-cl{os.getpid()}") as n:
-        n.start_all()
+        n.start_all(request.param)
+        wait_until(lambda: n.gateways["clat"].ctl_json("status")["plat-prefix"] == "64:ff9b::/96",
+                   "the CLAT knows the PLAT's prefix")
         yield n
         for gateway in n.gateways.values():
             gateway.check_alive()
@@ -137,6 +142,27 @@ def test_a_closed_port_is_heard_of(net):
                      "s=socket.socket(socket.AF_INET,socket.SOCK_DGRAM);s.settimeout(2);"
                      "s.connect((sys.argv[1],999));s.send(b'x');s.recv(9)", S4, check=False).stdout
     assert "Connection refused" in out, out
+
+
+def test_a_prefix_is_learned_by_a_reload_and_forgotten_by_one(net):
+    """RFC 7050; while it is not known, the hosts are told."""
+    clat = net.gateways["clat"]
+    with open(clat.config) as f:
+        running = f.read()
+    given = "plat-prefix: 64:ff9b::/96"
+    silent = running.replace(given, "resolvers: 2001:db8:2::99").replace("2001:db8:2::1\"", "2001:db8:2::99\"")
+    clat.write(silent)
+    clat.ctl("reload")
+    if given in running:
+        assert clat.ctl_json("status")["plat-prefix"] is None
+        assert "Net Unreachable" in net.c4.run("ping", "-c1", "-W1", S4, check=False).stdout
+    clat.write(silent.replace("2001:db8:2::99", "2001:db8:2::1"))
+    clat.ctl("reload")
+    wait_until(lambda: clat.ctl_json("status")["plat-prefix"] == "64:ff9b::/96", "it is learned")
+    wait_until(lambda: net.c4.run("ping", "-c1", "-W1", S4, check=False).returncode == 0, "it is used")
+    clat.write(running)
+    clat.ctl("reload")
+    assert " 0% packet loss" in net.c4.out("ping", "-c2", "-i0.2", S4)
 
 
 def test_nobody_but_the_plat_reaches_the_hosts(net):

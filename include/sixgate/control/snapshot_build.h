@@ -12,6 +12,8 @@
  * @facts:     of @conf; NULL when there is no kernel around (replay)
  * @status:    of the nodes in the order of @conf, service by service
  * @running:   the snapshot that is being replaced, whose slots are kept, or NULL
+ * @plat:      the provider's NAT64 prefix where it has to be learned, length 0 while it is not known;
+ *             NULL stands for that
  * @key:       secret of the process, constant over its life
  * @n_workers: 1 to STEER_WORKERS_MAX
  * @hops:      added to TTL and hop limit; see struct translate_env
@@ -21,6 +23,7 @@ struct snapshot_input {
 	const struct netlink_facts *facts;
 	const struct node_status *status;
 	const struct snapshot *running;
+	const struct prefix *plat;
 	const struct hash_key *key;
 	uint32_t n_workers;
 	int hops;

@@ -16,7 +16,8 @@ enum {
 	SIIT_PREFIXES_MAX = 8,
 	SIIT_EAM_MAX = 4096,
 	SIIT_ICMP4_MAX = 64,     /* entries of icmp4-source */
-	SIIT_CLAT_HOSTS_MAX = 16
+	SIIT_CLAT_HOSTS_MAX = 16,
+	SIIT_RESOLVERS_MAX = 4
 };
 
 /** enum siit_hairpin - RFC 7757 4. Intrinsic: what is for an explicitly mapped address turns round
@@ -31,7 +32,9 @@ struct eam_conf {
 
 /**
  * struct clat_conf - `clat:`, the customer side of 464XLAT
- * @plat:   where the IPv4 Internet is, as seen from here: an RFC 6052 prefix
+ * @plat:   where the IPv4 Internet is, as seen from here: an RFC 6052 prefix; length 0: it is learned
+ *          (RFC 7050)
+ * @resolver: who is asked for it, on port 53; with @plat none
  * @source: where our hosts are, as seen from there: an RFC 6052 prefix that their IPv4 addresses
  *          are written into, or one address (length 128) for a single host
  * @hosts:  IPv4 prefixes inside whose packets are taken; with one address for @source exactly one
@@ -41,6 +44,8 @@ struct clat_conf {
 	struct prefix plat, source;
 	struct prefix *hosts;
 	size_t n_hosts;
+	struct addr *resolver;
+	size_t n_resolver;
 };
 
 /**

@@ -17,7 +17,7 @@ struct siit_table;
 int siit_table_new(struct siit_table **out, const struct siit_conf *conf, struct err *e);
 void siit_table_free(struct siit_table *t);
 
-/** enum siit_source - how an address was mapped. */
+/** enum siit_method - how an address was mapped. */
 enum siit_method { SIIT_UNMAPPED, SIIT_BY_EAM, SIIT_BY_PREFIX };
 
 /** siit_to4(), siit_to6() - RFC 7757 3.3.2, 3.3.1: the longest explicit mapping first, then RFC
@@ -83,3 +83,7 @@ static inline const struct addr *siit_answer_to(const struct siit_answer *a)
  */
 struct verdict siit_admit(const struct siit_table *t, const struct packet *p, bool foreign,
 			  struct siit_answer *out);
+
+/** siit_plat_of() - RFC 7050 3: @aaaa, an address of ipv4only.arpa, holds 192.0.0.170 or 192.0.0.171
+ *  in exactly one of the six places of RFC 6052. Return: true with the prefix in @out. */
+bool siit_plat_of(const struct addr *aaaa, struct prefix *out);
