@@ -48,14 +48,15 @@ static int take_term(const char *name, const char *value, struct ctl_subject *s,
 	uint8_t *count = host ? &s->n_host : &s->n_port;
 
 	if (!host && strcmp(name, "port") != 0)
-		return err_set(e, CTL_USAGE, "unexpected word \"%s\": expected tcp, udp, icmp, host or port",
-			       name);
+		return err_set(e, CTL_USAGE,
+			       "unexpected word \"%s\": expected tcp, udp, icmp, host or port", name);
 	if (!value)
 		return err_set(e, CTL_USAGE, "%s wants %s after it", name,
 			       host ? "an address" : "a port or identifier");
 	if (*count == CTL_HOSTS_MAX)
 		return err_set(e, CTL_USAGE, "%s may be said %d times at most", name, CTL_HOSTS_MAX);
-	if ((host ? take_address(value, &s->host[*count], e) : take_port(value, &s->port[*count], e)) != CTL_OK)
+	if ((host ? take_address(value, &s->host[*count], e) :
+		    take_port(value, &s->port[*count], e)) != CTL_OK)
 		return CTL_USAGE;
 	++*count;
 	return CTL_OK;

@@ -120,7 +120,8 @@ struct nat64_conf {
 	size_t n_exempt;
 	struct nat64_timeouts timeouts;
 	bool log;         /* `log:` is there */
-	char log_sink[NAT64_SINK_MAX]; /* `journal`, an absolute path, or `socket:` and one; for whoever writes */
+	char log_sink[NAT64_SINK_MAX]; /* `journal`, an absolute path, or `socket:` and one; not
+					* looked at here */
 	uint8_t log_what; /* set of enum nat64_log_what (event.h); default 0: no events are made */
 	bool log_destinations; /* the operator's choice; NAT64_LOG_DESTINATIONS follows it */
 	/* Not of the file: the address that the `outside` entries of pool4 stand for, once they hold its
