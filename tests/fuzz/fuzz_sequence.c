@@ -16,6 +16,7 @@
 #include "build.h"
 #include "sequence_law.h"
 #include "sixgate/nat64/event.h"
+#include "sixgate/nat64/lend.h"
 #include "sixgate/base/must.h"
 #include "sixgate/packet/checksum.h"
 #include "sixgate/packet/parse.h"
@@ -700,6 +701,30 @@ static void step_publish(void)
 	adjust_snapshot();
 }
 
+/* A worker sets port blocks aside, another has them under the next snapshot. */
+static void step_lend(void)
+{
+	static const uint8_t protocols[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+	struct nat64_loan loan[NAT64_LOAN_MAX];
+	struct nat64_need need[STEER_WORKERS_MAX];
+	struct nat64_deal deal = { .protocol = protocols[take() % 3] };
+	uint8_t who = take();
+	uint32_t n;
+
+	for (unsigned i = 0; i < g->n_workers; i++)
+		need[i] = nat64_need(g->worker[i]->nat64, deal.protocol);
+	if (!nat64_deal(need, g->n_workers, &deal))
+		deal = (struct nat64_deal){ deal.protocol, (uint8_t)((who & 3) % g->n_workers),
+					    (uint8_t)((who >> 2 & 3) % g->n_workers),
+					    1 + (who >> 4) };
+	nat64_ask_loan(g->worker[deal.from]->nat64, &deal);
+	gateway_advance(g, 1000);
+	n = nat64_take_loans(g->worker[deal.from]->nat64, loan, NAT64_LOAN_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		nat64_table_lend(g->snapshot->nat64, &loan[i], deal.to);
+	step_publish();
+}
+
 /* What left comes back with a few bytes changed, turned round or as it is. */
 static void step_mutated(void)
 {
@@ -737,7 +762,7 @@ static void one_step(void)
 {
 	static void (*const steps[])(void) = { step_inside, step_inside,  step_outside, step_answer,
 					       step_answer, step_error,   step_pieces,  step_time,
-					       step_mutated, step_publish, step_raw };
+					       step_mutated, step_publish, step_raw,     step_lend };
 
 	steps[take() % ARRAY_LEN(steps)]();
 	sequence_law_tables(g, g->snapshot->generation == 1);

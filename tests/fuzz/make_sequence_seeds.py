@@ -9,7 +9,7 @@ import pathlib
 import random
 import sys
 
-INSIDE, OUTSIDE, ANSWER, ERROR, PIECES, TIME, MUTATED, PUBLISH, RAW = 1, 2, 3, 5, 6, 7, 8, 9, 10
+INSIDE, OUTSIDE, ANSWER, ERROR, PIECES, TIME, MUTATED, PUBLISH, LEND = 1, 2, 3, 5, 6, 7, 8, 9, 11
 SYN, SYN_ACK, ACK, FIN, RST, DATA = 2, 18, 16, 17, 4, 24
 FAR = [0, 0, 0, 1, 8, 9, 16, 17, 24, 25, 32, 33, 36, 40, 41, 48, 49, 56, 57, 64]
 
@@ -75,7 +75,11 @@ class Writer:
         self.out += bytes([TIME, self.rng.randrange(12)])
 
     def other(self):
-        kind = self.rng.choice([MUTATED, MUTATED, PUBLISH])
+        kind = self.rng.choice([MUTATED, MUTATED, PUBLISH, LEND])
+        if kind == LEND:
+            self.out += bytes([LEND, self.rng.randrange(3), self.rng.randrange(256),
+                               self.rng.choice([0, 0, self.rng.randrange(16)])])
+            return
         if kind == PUBLISH:
             self.out += bytes([PUBLISH, self.rng.randrange(16)])
             return

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "sixgate/base/must.h"
+#include "sixgate/flow/tcp.h"
+#include "sixgate/nat64/event.h"
 #include "sixgate/packet/checksum.h"
 #include "sixgate/packet/parse.h"
 
@@ -139,7 +141,11 @@ static void law_of_sources(const struct sequence_world *w, const struct packet *
 		law(!in || in->side == SIDE_INSIDE || out->proto == IPPROTO_TCP);
 		return;
 	}
-	law(in && (in->side == SIDE_OUTSIDE || out->proto == IPPROTO_TCP));
+	if (!in) { /* the probe of an idle connection, in the name of its far end */
+		law(out->proto == IPPROTO_TCP && out->side == SIDE_INSIDE);
+		return;
+	}
+	law(in->side == SIDE_OUTSIDE || out->proto == IPPROTO_TCP);
 	law(addr_equal(&src, &was) || out->proto == IPPROTO_TCP ||
 	    in->flags & PACKET_FRAGMENT);
 }
@@ -222,6 +228,34 @@ static uint64_t still_there(const struct worker *w)
 	       counter_read(&w->count[COUNT_FLOWS_ENDED]);
 }
 
+/* What is shown to people is what there is. */
+static void law_of_dumps(const struct gateway *g, const struct worker *w)
+{
+	static struct flow_record record[64];
+	uint32_t cursor = 0, n = 0;
+
+	while (cursor != UINT32_MAX) {
+		uint32_t got = worker_dump_flows(w, g->now_ms, &cursor, record, ARRAY_LEN(record));
+
+		for (uint32_t i = 0; i < got; i++)
+			law(record[i].state < TCP_N_STATES &&
+			    tcp_state_name((enum tcp_state)record[i].state));
+		n += got;
+	}
+	law(n == w->flows.pool.used);
+}
+
+static void law_of_events(struct nat64 *n)
+{
+	struct nat64_event e;
+
+	while (nat64_event_read(nat64_events(n), &e)) {
+		law(e.kind >= NAT64_EVENT_BLOCK_ALLOCATED && e.kind <= NAT64_EVENT_POOL_EXHAUSTED);
+		law(e.port_first <= e.port_last);
+		law(!addr_is_v4(&e.inside));
+	}
+}
+
 static void count_worker(struct census *c, const struct gateway *g, unsigned id)
 {
 	const struct worker *w = g->worker[id];
@@ -235,6 +269,9 @@ static void count_worker(struct census *c, const struct gateway *g, unsigned id)
 	}
 	law(used == w->flows.pool.used);
 	law(still_there(w) == used);
+	law_of_dumps(g, w);
+	if (w->nat64)
+		law_of_events(w->nat64);
 	c->flows += used;
 	while (w->nat64 && g->snapshot->nat64 && cursor != UINT32_MAX && c->records < RECORDS_MAX)
 		c->records += nat64_dump(w->nat64, g->snapshot->nat64, &cursor,
