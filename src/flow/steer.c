@@ -33,6 +33,7 @@ void steering_init(struct steering *s, uint32_t n_workers, const struct hash_key
 {
 	memset(s, 0, sizeof(*s));
 	s->n_workers = n_workers;
+	s->n_homes = n_workers;
 	s->subscriber_len = 64;
 	s->key[0] = key->word[0];
 	s->key[1] = key->word[1];
@@ -118,7 +119,8 @@ static unsigned owner_of_subscriber(const struct steering *s, const struct addr 
 	struct addr subscriber = steering_subscriber(s, a);
 	const struct steer_entry *pinned = map_find(s, STEER_PINNED, &subscriber, (be16){ 0 }, 0);
 
-	return pinned ? pinned->value : worker_of(s, hash_addr(s, &subscriber));
+	return pinned ? pinned->value :
+			(unsigned)(((hash_addr(s, &subscriber) >> 32) * s->n_homes) >> 32);
 }
 
 static bool owner_of_pool(const struct steering *s, const struct addr *a, be16 port, unsigned *out)

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include "nat64_internal.h"
 
+enum { BLOCKS_PER_WORKER_MIN = 4 };
+
 /** struct walk - every address of every entry of pool4 in turn. */
 struct walk {
 	const struct nat64_conf *conf;
@@ -259,6 +261,28 @@ static int add_statics(struct nat64_table *t, const struct nat64_conf *conf, str
 	return 0;
 }
 
+/* Blocks that the scarcest protocol has. */
+static uint32_t fewest_blocks(const struct nat64_table *t)
+{
+	uint32_t fewest = UINT32_MAX;
+
+	for (enum protocol_index proto = 0; proto < N_PROTOS; proto++) {
+		uint32_t n = 0;
+
+		for (uint32_t i = 0; i < t->n_slots; i++)
+			for (unsigned w = 0; w < BLOCK_WORDS; w++)
+				n += count_bits(t->given[i][proto][w]);
+		if (n && n < fewest)
+			fewest = n;
+	}
+	return fewest;
+}
+
+static uint8_t default_worker(const struct steering *s, uint32_t slot, unsigned block)
+{
+	return s->n_homes == 1 ? 0 : (uint8_t)steering_block_default(s, slot, block);
+}
+
 /* Blocks stay with whom they were lent to. */
 static int add_steering(struct nat64_table *t, const struct nat64_table *prev, struct steering *s,
 			struct err *e)
@@ -268,13 +292,13 @@ static int add_steering(struct nat64_table *t, const struct nat64_table *prev, s
 		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
 	for (uint32_t i = 0; i < t->n_slots; i++) {
 		for (unsigned b = 0; b < STEER_BLOCKS; b++)
-			t->block[i][b] = t->slot[i].kept ? prev->block[i][b] :
-						(uint8_t)steering_block_default(s, i, b);
+			t->block[i][b] = t->slot[i].kept && prev->steer.n_homes == s->n_homes ?
+						 prev->block[i][b] : default_worker(s, i, b);
 		if (t->slot[i].used &&
 		    steering_add(s, STEER_POOL, &t->slot[i].addr, (be16){ 0 }, 0, i))
 			return err_set(e, -ENOSPC, "nat64: too many addresses to steer by");
 	}
-	if (prev)
+	if (prev && prev->steer.n_homes == s->n_homes)
 		lend__fulfil(t, prev);
 	s->block = t->block;
 	s->n_pools = t->n_slots;
@@ -301,6 +325,8 @@ static int add_choices(struct nat64_table *t, const struct nat64_conf *conf, str
 	t->n_exempt = (uint32_t)conf->n_exempt;
 	if (t->n_exempt)
 		memcpy(t->exempt, conf->exempt, t->n_exempt * sizeof(*t->exempt));
+	/* a pool that is too small to be cut up serves everybody from one worker */
+	s->n_homes = fewest_blocks(t) < s->n_workers * BLOCKS_PER_WORKER_MIN ? 1 : s->n_workers;
 	if (conf->limits.subscriber_prefix)
 		steering_set_subscriber(s, conf->limits.subscriber_prefix);
 	return 0;

@@ -41,6 +41,7 @@ struct steer_prefix {
 struct steering {
 	uint64_t key[2];
 	uint32_t n_workers;
+	uint32_t n_homes; /* subscribers are spread over the first so many workers; all at first */
 	uint8_t subscriber_len; /* of addresses in no inside prefix; 64 at first */
 	uint32_t n_prefix, n_embed;
 	struct steer_prefix inside[STEER_PREFIXES_MAX];

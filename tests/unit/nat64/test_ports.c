@@ -328,6 +328,33 @@ static void every_worker_gives_ports_of_its_own_blocks_only(void **state)
 	bed_free(b);
 }
 
+/* A pool that is smaller than the workers are many serves every subscriber all the same, also when it
+ * grows and shrinks. */
+static void tiny_pool_serves_the_subscribers_of_all_workers(void **state)
+{
+	static const uint16_t last[] = { 2003, 65535, 2003, 2300 };
+	struct bed *b = bed_new(4);
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2003);
+	bed_up(b, 100);
+	for (size_t k = 0; k < ARRAY_LEN(last); k++) {
+		b->pool4[0].port_last = last[k];
+		bed_reload(b);
+		for (uint16_t i = 0; i < 40; i++) {
+			struct tuple t = from_subscriber(i, 5000, 17);
+			struct flow_plan plan = bed_must_open(b, &t);
+
+			assert_in_range(mapped_port(&plan), 2000, last[k]);
+			assert_int_equal(bed_owner(b, &plan),
+					 owner_of_tuple(b->steer, &t, SIDE_INSIDE));
+			bed_end(b, &plan);
+		}
+	}
+	bed_free(b);
+}
+
 /* Several entries for one address and protocol are one set of ports, in whatever order. */
 static void ranges_of_one_address_add_up(void **state)
 {
@@ -394,6 +421,7 @@ int main(void)
 		cmocka_unit_test(blocks_and_ports_are_spread_and_unordered),
 		cmocka_unit_test(ports_depend_on_the_secret),
 		cmocka_unit_test(every_worker_gives_ports_of_its_own_blocks_only),
+		cmocka_unit_test(tiny_pool_serves_the_subscribers_of_all_workers),
 		cmocka_unit_test(ranges_of_one_address_add_up),
 		cmocka_unit_test(empty_pool_refuses_without_harm),
 	};
