@@ -173,7 +173,7 @@ static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *se
 	struct nat64_conf nat64;
 	struct egress6_conf egress6;
 	struct pool4_conf pool = { .first = a("198.51.100.10"), .last = a("198.51.100.10"),
-				   .port_first = 1024, .port_last = 1087,
+				   .port_first = 1024, .port_last = n_workers > 1 ? 2047 : 1087,
 				   .protocols = NAT64_TCP | NAT64_UDP | NAT64_ICMP };
 	struct static_conf web = { .protocol = NAT64_TCP, .inside = a("2001:db8:1::6"),
 				   .outside = a("198.51.100.10"), .inside_port = 443, .outside_port = 443 };
