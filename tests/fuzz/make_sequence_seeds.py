@@ -99,10 +99,26 @@ def sequence(rng):
     return bytes(w.out)
 
 
+def connection_by_hand(workers, *flags):
+    """Open, then these flags: positive ones the host's, negative ones the server's."""
+    out = bytes([workers, 0, 0, 0, INSIDE, 0, 0, 0, SYN, 0, 1, 0, ANSWER, 0, 0, SYN_ACK, 0, 1, 0,
+                 INSIDE, 0, 0, 0, ACK, 0, 1, 0])
+    for f in flags:
+        out += bytes([INSIDE, 0, 0, 0, f, 0, 1, 0] if f > 0 else
+                     [ANSWER, 0, 0, -f, 0, 1, 0])
+    return out
+
+
+BY_HAND = [(FIN, -FIN, ACK, -ACK, SYN), (-FIN, FIN, ACK, RST), (FIN, -RST, ACK), (-FIN, RST, -ACK),
+           (RST, ACK, -ACK), (-RST, ACK), (FIN, ACK, -ACK, -FIN, -RST, SYN), (-FIN, ACK, FIN, SYN)]
+
+
 def main():
     where = pathlib.Path(sys.argv[1])
     rng = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 1)
     where.mkdir(parents=True, exist_ok=True)
+    for i, flags in enumerate(BY_HAND):
+        (where / f"connection-{i}").write_bytes(connection_by_hand(i & 3, *flags))
     for i in range(int(sys.argv[2]) if len(sys.argv) > 2 else 1000):
         (where / f"{i:05}").write_bytes(sequence(rng))
 
