@@ -258,6 +258,7 @@ static void start(void)
 {
 	for (int i = 0; i < 4; i++)
 		f.config[i] = take();
+	memset(f.sent, 0, sizeof(f.sent)); /* or an input answers what an earlier one's gateway sent */
 	f.n_sent = 0;
 	describe(0);
 	gateway_init(g, &f.args);
