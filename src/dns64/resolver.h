@@ -102,6 +102,7 @@ struct leg {
  * struct task - one client's query
  * @kind:   TASK_PLAIN passes an answer on; TASK_AAAA is RFC 6147 5.1, TASK_REVERSE 5.3.1
  * @target: TASK_REVERSE: the in-addr.arpa name
+ * @policy: this client's, valid while @generation is the resolver's
  */
 struct task {
 	struct timer timer; /* first: the client's patience */
@@ -113,6 +114,8 @@ struct task {
 	struct leg main, a;
 	bool impatient;
 	uint16_t client_slot;
+	uint32_t generation;
+	const struct dns64_policy *policy;
 };
 
 /** struct ask - one question sent to one upstream, while an answer may still come. */

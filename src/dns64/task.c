@@ -16,12 +16,21 @@ static uint16_t client_slot(const struct resolver *r, const struct sockaddr_in6 
 	return hash % CLIENT_SLOTS;
 }
 
-/* Asked anew each time: a reload may come between two steps of a task. */
-static const struct dns64_policy *policy_of(const struct resolver *r, const struct client *c)
+static const struct dns64_policy *policy_for(const struct resolver *r, const struct client *c)
 {
 	struct addr client = addr_from_v6(c->peer.sin6_addr.s6_addr);
 
 	return dns64_policy_for(r->policy, &client);
+}
+
+/* A reload may come between two steps of a task. */
+static const struct dns64_policy *policy_of(const struct resolver *r, struct task *t)
+{
+	if (t->generation != r->generation) {
+		t->policy = policy_for(r, &t->client);
+		t->generation = r->generation;
+	}
+	return t->policy;
 }
 
 static void send_reply(struct resolver *r, const struct client *c, const struct dns_query *q,
@@ -235,7 +244,7 @@ static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_
 	struct dns_view a = view_of(r, &t->a);
 
 	counter_add(&r->stats->synthesized, 1);
-	finish_made(r, t, dns64_synthesize(policy_of(r, &t->client), &a, ttl_max, r->made),
+	finish_made(r, t, dns64_synthesize(policy_of(r, t), &a, ttl_max, r->made),
 		    t->a.is_stale ? DNS_EDE_STALE : DNS_EDE_SYNTHESIZED);
 }
 
@@ -249,12 +258,12 @@ static void finish_original(struct resolver *r, struct task *t, const struct dns
 	}
 	counter_add(&r->stats->filtered, 1);
 	view = view_of(r, &t->main);
-	finish_made(r, t, dns64_filter(policy_of(r, &t->client), &view, r->made), ede_of(&t->main));
+	finish_made(r, t, dns64_filter(policy_of(r, t), &view, r->made), ede_of(&t->main));
 }
 
-static struct dns64_legs legs_of(const struct resolver *r, const struct task *t)
+static struct dns64_legs legs_of(const struct resolver *r, struct task *t)
 {
-	const struct dns64_policy *policy = policy_of(r, &t->client);
+	const struct dns64_policy *policy = policy_of(r, t);
 
 	return (struct dns64_legs){ .aaaa_state = t->main.state,
 				    .a_state = t->a.state,
@@ -268,13 +277,13 @@ static void step_aaaa(struct resolver *r, struct task *t)
 {
 	struct dns_question a = t->query.question;
 	struct dns64_legs legs = legs_of(r, t);
-	enum dns64_next next = dns64_decide(policy_of(r, &t->client), &legs);
+	enum dns64_next next = dns64_decide(policy_of(r, t), &legs);
 
 	if (next == DNS64_ASK_A) {
 		a.type = DNS_TYPE_A;
 		ask(r, t, &t->a, &a);
 		legs = legs_of(r, t);
-		next = dns64_decide(policy_of(r, &t->client), &legs);
+		next = dns64_decide(policy_of(r, t), &legs);
 	}
 	switch (next) {
 	case DNS64_WAIT:
@@ -349,7 +358,8 @@ static void patience_over(struct resolver *r, struct timer *timer)
 	step(r, t);
 }
 
-static struct task *new_task(struct resolver *r, const struct client *c, const struct dns_query *q)
+static struct task *new_task(struct resolver *r, const struct client *c, const struct dns_query *q,
+			     const struct dns64_policy *policy)
 {
 	uint16_t slot = client_slot(r, &c->peer);
 	struct task *t;
@@ -369,6 +379,8 @@ static struct task *new_task(struct resolver *r, const struct client *c, const s
 			    .client = *c,
 			    .query = *q,
 			    .client_slot = slot,
+			    .generation = r->generation,
+			    .policy = policy,
 			    .older = r->running };
 	if (r->running)
 		r->running->newer = t;
@@ -383,7 +395,7 @@ static void start_reverse(struct resolver *r, struct task *t)
 {
 	struct dns_question q = { .type = DNS_TYPE_PTR, .class = DNS_CLASS_IN, .name = t->target };
 	/* r->out is free until the reply is written. */
-	struct dns_view view = { .wire = r->out, .len = dns64_local(policy_of(r, &t->client), &q, r->out) };
+	struct dns_view view = { .wire = r->out, .len = dns64_local(policy_of(r, t), &q, r->out) };
 
 	if (view.len) {
 		counter_add(&r->stats->reverse, 1);
@@ -396,7 +408,7 @@ static void start_reverse(struct resolver *r, struct task *t)
 
 static void start(struct resolver *r, struct task *t)
 {
-	const struct dns64_policy *policy = policy_of(r, &t->client);
+	const struct dns64_policy *policy = policy_of(r, t);
 	const struct dns_question *q = &t->query.question;
 	bool ours = q->class == DNS_CLASS_IN && !(t->query.flags & DNS_CD);
 
@@ -429,6 +441,7 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 
 void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len)
 {
+	const struct dns64_policy *policy;
 	struct dns_query q;
 	int rcode = dns_query_read(wire, len, &q);
 	struct task *t;
@@ -442,7 +455,8 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, rcode);
 		return;
 	}
-	made = dns64_local(policy_of(r, c), &q.question, r->made);
+	policy = policy_for(r, c);
+	made = dns64_local(policy, &q.question, r->made);
 	if (made) {
 		answer_locally(r, c, &q, made);
 		return;
@@ -451,7 +465,7 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, DNS_REFUSED);
 		return;
 	}
-	t = new_task(r, c, &q);
+	t = new_task(r, c, &q, policy);
 	if (t)
 		start(r, t);
 	resolver__advance(r);
