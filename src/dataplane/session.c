@@ -70,7 +70,7 @@ static void set_lifetime(struct worker *w, uint32_t index, uint64_t after_ms, ui
 	struct flow *f = &w->flows.flow[index];
 	uint32_t deadline = wheel_deadline(now_ms, after_ms);
 
-	if ((int32_t)(deadline - f->deadline) >= 0) {
+	if (wheel_ticks_left(deadline, f->deadline) >= 0) {
 		f->deadline = deadline;
 		return;
 	}
@@ -193,7 +193,8 @@ uint32_t session__overdue(const struct worker *w, uint64_t now_ms)
 	for (unsigned i = 0; i < ARRAY_LEN(w->incomplete); i++) {
 		uint32_t index = w->incomplete[i].oldest;
 
-		if (index != FLOW_NONE && w->flows.flow[index].deadline <= wheel_tick(now_ms))
+		if (index != FLOW_NONE && wheel_ticks_left(w->flows.flow[index].deadline,
+							   wheel_tick(now_ms)) <= 0)
 			return index;
 	}
 	return FLOW_NONE;

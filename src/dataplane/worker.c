@@ -56,6 +56,11 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	return w;
 }
 
+static uint32_t seconds_of(int32_t ticks)
+{
+	return ticks > 0 ? (uint32_t)(((uint64_t)ticks << WHEEL_TICK_SHIFT) / 1000) : 0;
+}
+
 uint32_t worker_dump_flows(const struct worker *w, uint64_t now_ms, uint32_t *cursor,
 			   struct flow_record *out, uint32_t max)
 {
@@ -63,7 +68,7 @@ uint32_t worker_dump_flows(const struct worker *w, uint64_t now_ms, uint32_t *cu
 
 	for (; *cursor < w->flows.pool.fresh && *cursor < end && n < max; ++*cursor) {
 		const struct flow *f = &w->flows.flow[*cursor];
-		uint32_t now = wheel_tick(now_ms);
+		int32_t left = wheel_ticks_left(f->deadline, wheel_tick(now_ms));
 
 		if (f->policy == POLICY_NONE)
 			continue;
@@ -74,7 +79,7 @@ uint32_t worker_dump_flows(const struct worker *w, uint64_t now_ms, uint32_t *cu
 			.flags = f->flags,
 			.object = f->object,
 			.aux = f->aux,
-			.expires_s = f->deadline > now ? (f->deadline - now) >> (10 - WHEEL_TICK_SHIFT) : 0,
+			.expires_s = seconds_of(left),
 		};
 	}
 	if (*cursor >= w->flows.pool.fresh)

@@ -23,6 +23,13 @@ static inline uint32_t wheel_deadline(uint64_t now_ms, uint64_t after_ms)
 	return (uint32_t)((now_ms + after_ms + (1u << WHEEL_TICK_SHIFT) - 1) >> WHEEL_TICK_SHIFT);
 }
 
+/** wheel_ticks_left() - ticks from @now to @deadline, 0 or less once it has come. Ticks wrap after 17
+ *  years: only differences count. */
+static inline int32_t wheel_ticks_left(uint32_t deadline, uint32_t now)
+{
+	return (int32_t)(deadline - now);
+}
+
 /**
  * struct wheel - lists of flow indexes by deadline
  * @head: first node of each slot, WHEEL_NIL when empty

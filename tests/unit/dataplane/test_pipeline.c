@@ -283,6 +283,33 @@ static void a_session_from_outside_lives_six_seconds_unanswered(void **state)
 	assert_int_equal(gateway_flows(&g), 0);
 }
 
+/* Ticks of 128 ms in 32 bits: 17 years after the machine has started they begin again. */
+static void sessions_end_in_time_when_ticks_begin_again(void **state)
+{
+	static const unsigned before_ms[] = { 8000, 2000 }; /* ends before, or after, that moment */
+	const uint64_t turn_ms = (uint64_t)1 << (32 + WHEEL_TICK_SHIFT);
+	struct tuple in = tuple_of("203.0.113.7", "198.51.100.10", 6000, 4430, 6);
+	struct tuple out = tuple_of("2001:db8:1::5", "64:ff9b::203.0.113.7", 5000, 53, 17);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(before_ms); i++) {
+		struct flow_record r[4];
+		uint32_t cursor = 0;
+
+		gateway_advance(&g, (i + 1) * turn_ms - before_ms[i] - g.now_ms);
+		send_tcp(SIDE_OUTSIDE, &in, TCP_SYN, 1, 0);
+		send_udp(SIDE_INSIDE, &out);
+		gateway_advance(&g, 1);
+		assert_int_equal(gateway_flows(&g), 2);
+		assert_int_equal(worker_dump_flows(g.worker[0], g.now_ms, &cursor, r, 4), 2);
+		for (unsigned k = 0; k < 2; k++)
+			assert_in_range(r[k].expires_s, r[k].key[0].proto == 6 ? 5 : 299,
+					r[k].key[0].proto == 6 ? 6 : 300);
+		gateway_advance(&g, 4u << 20);
+		assert_int_equal(gateway_flows(&g), 0);
+	}
+}
+
 /* RFC 6146 3.8: two inside hosts meet through the pool. */
 static void hairpins_meet_and_answer(void **state)
 {
@@ -760,6 +787,7 @@ int main(void)
 		T(udp_lives_five_minutes_from_the_last_packet_from_inside),
 		T(a_static_entry_is_reached_from_outside),
 		T(a_session_from_outside_lives_six_seconds_unanswered),
+		T(sessions_end_in_time_when_ticks_begin_again),
 		T(hairpins_meet_and_answer),
 		T(a_hairpin_of_fragments_arrives_whole),
 		T(icmp_errors_follow_the_flow_they_are_about),
