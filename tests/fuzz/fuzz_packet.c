@@ -15,6 +15,23 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+static bool has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMP ||
+	       proto == IPPROTO_ICMPV6;
+}
+
+/* RFC 792 promises 8 bytes of what an error is about; they are there where a flow is told by them. */
+static void check_inner(const struct packet *p)
+{
+	bool ports = p->key.sport.raw || p->key.dport.raw;
+
+	must(p->inner_at >= p->l4_at + 8u && p->inner_l4_at >= p->inner_at + 20u);
+	must(p->inner_l4_at <= p->len);
+	if (has_ports(p->inner_proto) && (ports || !p->inner_fragment))
+		must(p->inner_l4_at + 8u <= p->len);
+}
+
 static void check_l4(const struct packet *p)
 {
 	bool later = p->flags & PACKET_FRAGMENT && !(p->flags & PACKET_FIRST_FRAGMENT);
@@ -28,7 +45,7 @@ static void check_l4(const struct packet *p)
 	if (p->proto == IPPROTO_UDP)
 		must(p->l4_at + 8u <= p->len);
 	if (p->flags & PACKET_ICMP_ERROR)
-		must(p->inner_at >= p->l4_at + 8u && p->inner_l4_at + 8u <= p->len);
+		check_inner(p);
 }
 
 static void check_facts(const struct packet *p, size_t size)
