@@ -240,7 +240,9 @@ class Run:
             seeds = TOP / "tests/fuzz/corpus" / name.removeprefix("fuzz_")
             found = directory / "found" / name
             found.mkdir(parents=True, exist_ok=True)
+            # a short run with one seed: what it tells is about the change, not about luck
             code, out = self.command(directory / "tests/fuzz" / name, "-max_len=4096",
+                                     f"-seed={self.options.seed}",
                                      f"-max_total_time={self.options.seconds}", "-timeout=10",
                                      "-rss_limit_mb=4096", f"-artifact_prefix={directory}/", found,
                                      seeds, timeout=self.options.seconds + 120)
@@ -260,6 +262,7 @@ def main():
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
     p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
+    p.add_argument("--seed", type=int, default=1, help="of fuzzing; 0: another one each time")
     options = p.parse_args()
     if set(options.part) - set(parts):
         p.error(f"parts are: {' '.join(parts)}")
