@@ -124,6 +124,24 @@ static void one_destination_has_its_share_and_sheds_its_oldest(void **state)
 	assert_true(take(100, 999));
 }
 
+/* The share is of the destination, from whichever networks its SYNs come. */
+static void networks_of_ipv6_share_one_destination(void **state)
+{
+	(void)state;
+	for (uint32_t i = 0; i <= SYNS_PER_DESTINATION; i++) {
+		struct packet p = syn(i, 1000);
+
+		p.family = 6;
+		p.l4_at = 40;
+		p.key = tuple_of("2001:db8:1::7", "2001:db8:ffff::10", 80, 1000, 6);
+		store32(p.key.src.octet + 4, i);
+		p.len = build_tcp(p.data, &p.key, (struct tcp_args){ 2, 4711 + i, 0 }, 0);
+		assert_int_equal(syns_keep(syns, &p, DROP_FILTERED, 1 + i, &shed).next, VERDICT_HELD);
+		assert_int_equal(shed, i < SYNS_PER_DESTINATION ? DROP_NONE : DROP_FILTERED);
+	}
+	assert_int_equal(syns_count(syns), SYNS_PER_DESTINATION);
+}
+
 static void the_store_is_bounded_and_sheds_the_oldest(void **state)
 {
 	(void)state;
@@ -203,6 +221,7 @@ int main(void)
 		T(a_syn_is_overdue_after_the_time_and_whole),
 		T(a_repetition_is_dropped_and_does_not_wait_longer),
 		T(one_destination_has_its_share_and_sheds_its_oldest),
+		T(networks_of_ipv6_share_one_destination),
 		T(the_store_is_bounded_and_sheds_the_oldest),
 		T(the_longest_fits_and_one_byte_more_does_not),
 		T(random_comings_and_goings_agree_with_a_list),

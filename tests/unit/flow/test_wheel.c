@@ -113,6 +113,26 @@ static void the_next_wake_up_is_never_late(void **state)
 	assert_int_equal(wheel_next(&w, now), UINT32_MAX);
 }
 
+/* A deadline that no level reaches is looked at again when the wheel has been all the way round. */
+static void a_deadline_beyond_the_reach_is_met_at_its_tick(void **state)
+{
+	const uint32_t turn = 1u << (6 * WHEEL_LEVELS);
+	static const uint32_t more[] = { 0, 1, 5000 };
+	uint32_t budget = UINT32_MAX;
+	struct wheel w;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++) {
+		wheel_init(&w, flows, 77);
+		flows[0].deadline = 77 + turn + more[i];
+		wheel_add(&w, 0);
+		assert_int_equal(w.n, 1);
+		assert_int_equal(wheel_expire(&w, flows[0].deadline - 1, &budget), WHEEL_NIL);
+		assert_int_equal(wheel_expire(&w, flows[0].deadline, &budget), 0);
+		assert_int_equal(w.n, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -120,6 +140,7 @@ int main(void)
 		cmocka_unit_test(a_refreshed_deadline_is_moved_on_without_relinking),
 		cmocka_unit_test(work_stops_at_the_budget_and_goes_on),
 		cmocka_unit_test(the_next_wake_up_is_never_late),
+		cmocka_unit_test(a_deadline_beyond_the_reach_is_met_at_its_tick),
 	};
 
 	return cmocka_run_group_tests_name("timing wheel", tests, NULL, NULL);
