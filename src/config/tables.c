@@ -525,7 +525,7 @@ static const struct field view_fields[] = {
 	{ "synthesize", FIELD_BOOL, 0, AT(struct dns64_view_conf, synthesize),
 	  .help = "false: no AAAA is made for them" },
 	{ "prefix", FIELD_LIST, 0, AT(struct dns64_view_conf, prefix), .list = &view_prefix_list,
-	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's" },
+	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's; an empty list is none given" },
 	{ "exclude", FIELD_LIST, 0, AT(struct dns64_view_conf, exclude),
 	  .list = &view_exclude_list, .example = "[::ffff:0:0/96]", .help = "as in the section" },
 	{ "never", FIELD_LIST, 0, AT(struct dns64_view_conf, never), .list = &view_never_list,

@@ -110,8 +110,10 @@ static struct dns64_conf view_as_section(const struct dns64_conf *conf,
 		c.mapped = v->mapped;
 		c.n_mapped = v->n_mapped;
 	}
-	if (!v->synthesize)
+	if (!v->synthesize) { /* nor is anything of their own hidden to make room for it */
 		c.n_prefix = 0;
+		c.n_always = 0;
+	}
 	return c;
 }
 
