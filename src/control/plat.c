@@ -81,12 +81,43 @@ static void on_silence(uv_timer_t *timer)
 	nobody_answers(timer->data, "no answer");
 }
 
+/* What a file with this prefix would be told. Return: 0 or -EINVAL. */
+static int check(const struct control *c, const struct prefix *plat, struct err *e)
+{
+	struct siit_conf conf = c->config->siit;
+
+	conf.clat.plat = *plat;
+	conf.clat.n_resolver = 0;
+	for (size_t i = 0; i < c->facts.n_inside; i++)
+		if (prefix_overlaps(&c->facts.inside[i].prefix, plat))
+			return err_set(e, -EINVAL, "it overlaps a network inside");
+	for (size_t i = 0; c->config->has_nat64 && i < c->config->nat64.n_prefix; i++)
+		if (prefix_overlaps(&c->config->nat64.prefix[i], plat))
+			return err_set(e, -EINVAL, "it overlaps a prefix of nat64");
+	return siit_conf_check(&conf, e);
+}
+
+static bool is_acceptable(struct plat *p, const struct prefix *plat)
+{
+	char text[PREFIX_TEXT_MAX];
+	uint64_t skipped;
+	struct err e;
+
+	if (!plat->len || check(p->c, plat, &e) == 0)
+		return true;
+	if (log_allowed(&p->silence, uv_now(&p->c->loop), &skipped))
+		log_warning("siit: clat: the provider's prefix %s is not used: %s",
+			    prefix_format(plat, text), e.text);
+	return false;
+}
+
 static void use(struct plat *p, const struct plat_reply *r)
 {
 	uint32_t wait_s = r->ttl_s < REFRESH_MIN_S ? REFRESH_MIN_S : r->ttl_s;
 	char text[PREFIX_TEXT_MAX];
 
-	if (r->prefix.len != p->prefix.len || !addr_equal(&r->prefix.addr, &p->prefix.addr)) {
+	if ((r->prefix.len != p->prefix.len || !addr_equal(&r->prefix.addr, &p->prefix.addr)) &&
+	    is_acceptable(p, &r->prefix)) {
 		p->prefix = r->prefix;
 		if (p->prefix.len)
 			log_notice("siit: clat: the provider's prefix is %s", prefix_format(&p->prefix, text));

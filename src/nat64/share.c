@@ -36,7 +36,7 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 {
 	const struct supply *sup = &n->ports.supply[proto][CLASS_OTHER];
 
-	if (sup->blocks < TINY)
+	if (sup->blocks < TINY || s->n_blocks == UINT16_MAX)
 		return false;
 	if (is_alone(n, s))
 		return sup->free > sup->blocks / KEPT_ALONE;
@@ -67,6 +67,8 @@ bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 	const struct supply *sup = &n->ports.supply[proto][class];
 	uint32_t has = s->n_single[proto];
 
+	if (has == UINT16_MAX)
+		return false;
 	if (class == CLASS_SYSTEM || sup->blocks < TINY)
 		return !has || is_alone(n, s) ||
 		       ((uint64_t)has + 1) * n->ports.n_holders <= sup->ports;
