@@ -148,6 +148,7 @@ static void send_one(const uint8_t *data, uint32_t len, uint8_t kind)
 	p->len = p->room = len;
 	p->headroom = PACKET_HEADROOM;
 	p->side = kind & 1;
+	must(owner_of(&g.snapshot->steer, p->data, p->len, p->side) < g.n_workers);
 	b.n = 1;
 	pipeline_run(w, g.snapshot, &b, g.now_ms);
 	must(p->verdict.why < DROP_N_REASONS);

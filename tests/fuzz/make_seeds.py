@@ -52,6 +52,33 @@ def record(side, data, seconds=1):
     return struct.pack("!BH", side | seconds << 4, len(data)) + data
 
 
+# The ways in which a connection ends, by flags; upper case from inside, lower case from outside.
+ENDINGS = ["S sa A F a f A", "S sa A f A F a", "S sa A F f S", "S sa A f F s", "S sa A R A", "S sa A r a",
+           "S sa A f R A", "S sa A F r a", "S sa A F f R a", "S sa A R r S sa", "S r S sa A", "S sa A f r",
+           "S sa A F R S"]
+HELD_FRAGMENTS = [(8, 1, 16), (16, 1, 24), (8, 0, 8), (24, 0, 8), (0, 1, 16)]
+
+
+def connection(number, ending):
+    """An egress6 connection: both ends keep their ports."""
+    ours = IPv6(src=HOST, dst="2001:db8:2::1"), {"sport": 5000 + number, "dport": 443}
+    theirs = IPv6(src="2001:db8:2::1", dst=HOST), {"sport": 443, "dport": 5000 + number}
+    data = b""
+    for flags in ending.split():
+        ip, ports = ours if flags.isupper() else theirs
+        packet = ip / TCP(**ports, flags=flags.upper(), seq=1, ack=2)
+        data += record(IN if flags.isupper() else OUT, bytes(packet))
+    return data
+
+
+def fragments():
+    """Of one datagram: early ones, one that overlaps, one behind the last."""
+    return b"".join(record(IN, bytes(IPv6(src=HOST, dst=VIA) /
+                                     IPv6ExtHdrFragment(id=7, m=more, offset=at // 8, nh=17) /
+                                     Raw(b"\x0f\xa0\0\x35\0\x40\0\0" + b"y" * (size - 8))))
+                    for at, more, size in HELD_FRAGMENTS)
+
+
 def super_packet():
     """A TSO packet with its facts in front, as fuzz_pipeline takes them."""
     data = bytes(IPv6(src=HOST, dst=VIA) / TCP(sport=4000, dport=80, flags="A") / (b"d" * 4000))
@@ -67,6 +94,9 @@ def main():
     for names in SEQUENCES:
         data = b"".join(record(PACKETS[n][0], bytes(PACKETS[n][1])) for n in names)
         (HERE / "corpus/pipeline" / "-then-".join(names)).write_bytes(data)
+    for number, ending in enumerate(ENDINGS):
+        (HERE / f"corpus/pipeline/ends-{number}").write_bytes(connection(number, ending))
+    (HERE / "corpus/pipeline/fragments-overlap").write_bytes(fragments())
     (HERE / "corpus/pipeline/tso6").write_bytes(record(*[(s, bytes(p)) for s, p in
                                                         [PACKETS["tcp6-syn"]]][0]) + super_packet())
     for name, order, link in (("raw-ns", "<", 101), ("ethernet-swapped", ">", 1), ("sll2", "<", 276)):
