@@ -138,6 +138,17 @@ static void put_mark(struct control *c, struct lines *l, const char *what, uint6
 	put_line(&c->accounting, l, text, event__mark(what, count, &stamp, text));
 }
 
+/* Says when the gateway began, not when this is written: the workers have told of blocks since then,
+ * and what comes after the mark must not be older than it. */
+static void put_started(struct control *c, struct lines *l)
+{
+	struct event_stamp stamp = stamp_now(c);
+	char text[EVENT_TEXT_MAX];
+
+	stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->started_ms);
+	put_line(&c->accounting, l, text, event__mark("started", 0, &stamp, text));
+}
+
 static void drain_ring(struct control *c, struct lines *l, struct nat64_event_ring *r)
 {
 	const struct event_stamp stamp = stamp_now(c);
@@ -203,7 +214,7 @@ void accounting__drain(struct control *c)
 		return;
 	if (!a->started) {
 		a->started = true;
-		put_mark(c, &lines, "started", 0);
+		put_started(c, &lines);
 	}
 	for (unsigned i = 0; i < c->workers.n; i++)
 		if (ring_of(c, i))

@@ -71,6 +71,29 @@ static void answer_drain(struct control *c, struct client *cl, const struct ctl_
 	client__fail(cl, e.text);
 }
 
+/* "Nobody" would be a claim about somebody else's address. */
+static void answer_who(struct control *c, struct client *cl, const struct ctl_request *r)
+{
+	const struct nat64_table *nat64 = control__running(c)->nat64;
+	struct addr outside = r->about.host[0];
+	char text[ADDR_TEXT_MAX];
+	struct err e = { "" };
+
+	shared__to_alias(c, &outside);
+	if (nat64 && nat64_claims_pool4(nat64, &outside)) {
+		dump__start(c, cl, r);
+		return;
+	}
+	addr_format(&r->about.host[0], text);
+	if (nat64)
+		err_set(&e, -ENOENT, "%s is not ours: it is in no entry of nat64: pool4 (sixgatectl config "
+			"show has them); with a TIME the log is asked", text);
+	else
+		err_set(&e, -ENOENT, "%s is not ours: this gateway has no nat64 section, so nobody has "
+			"outside ports of it", text);
+	client__fail(cl, e.text);
+}
+
 void answer__request(void *owner, struct client *cl, const struct ctl_request *r)
 {
 	struct control *c = owner;
@@ -81,8 +104,10 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 		break;
 	case CTL_FLOWS:
 	case CTL_BIB:
-	case CTL_WHO:
 		dump__start(c, cl, r);
+		break;
+	case CTL_WHO:
+		answer_who(c, cl, r);
 		break;
 	case CTL_NODES:
 		send_one(cl, nodes__json(c));

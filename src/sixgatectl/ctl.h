@@ -17,11 +17,14 @@ enum who_exit { WHO_FOUND = 0, WHO_NOBODY = 1, WHO_FAILED = 2 };
  */
 int ctl_parse_command(int n, char **word, struct ctl_request *r, struct err *e);
 
-/** ctl_take_time() - the third word of who. Return: 0 with @out_ms, or CTL_USAGE. */
-int ctl_take_time(const char *word, int64_t *out_ms, struct err *e);
+struct who_span;
+
+/** ctl_take_time() - the third word of who; what lies in the future is refused. Return: 0 with @out, or
+ *  CTL_USAGE. */
+int ctl_take_time(const char *word, struct who_span *out, struct err *e);
 
 /** ctl_who_had() - by the log @log, "-" for standard input. Return: the exit code. */
-int ctl_who_had(const char *log, const struct ctl_subject *about, int64_t time_ms, bool json);
+int ctl_who_had(const char *log, const struct ctl_subject *about, const struct who_span *when, bool json);
 
 /** ctl_take_explain() and so on - the words after the command's name. Return: CTL_OK or CTL_USAGE. */
 int ctl_take_explain(int n, char **word, struct ctl_request *r, struct err *e);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include "ctl.h"
 #include "sixgate/config/config.h"
+#include "who.h"
 
 #define DEFAULT_SOCKET "/run/sixgate/control.sock"
 #define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
@@ -14,7 +15,7 @@ struct arguments {
 	char from_file[PATH_TEXT_MAX];
 	char log[PATH_TEXT_MAX]; /* of NAT64; empty: none is known */
 	bool json, past;
-	int64_t time_ms; /* with @past: what who asks for */
+	struct who_span when; /* with @past: what who asks for */
 	struct ctl_request request;
 };
 
@@ -194,7 +195,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 	}
 	if (rc == CTL_OK && a->request.command == CTL_WHO && argc - optind == 4) {
 		a->past = true;
-		rc = ctl_take_time(argv[optind + 3], &a->time_ms, &e);
+		rc = ctl_take_time(argv[optind + 3], &a->when, &e);
 		if (rc)
 			fprintf(stderr, "sixgatectl: %s\n", e.text);
 	}
@@ -206,7 +207,7 @@ static int parse_arguments(struct arguments *a, int argc, char **argv)
 static int who_had(struct arguments *a)
 {
 	if (a->log[0])
-		return ctl_who_had(a->log, &a->request.about, a->time_ms, a->json);
+		return ctl_who_had(a->log, &a->request.about, &a->when, a->json);
 	fputs("sixgatectl: which log? The configuration names no file; say --log FILE, or --log - for "
 	      "lines on standard input\n", stderr);
 	return WHO_FAILED;

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "ctl.h"
 #include "sixgate/config/config.h"
 #include "who.h"
@@ -69,6 +70,18 @@ static void show(const json_t *v)
 	putchar('\n');
 }
 
+static const char *time_text(int64_t ms, char out[40])
+{
+	const time_t s = (time_t)(ms / 1000);
+	struct tm utc;
+	size_t n;
+
+	gmtime_r(&s, &utc);
+	n = strftime(out, 30, "%Y-%m-%dT%H:%M:%S", &utc);
+	snprintf(out + n, 40 - n, ".%03dZ", (int)(ms % 1000));
+	return out;
+}
+
 static void warn(const struct who *w)
 {
 	if (w->lost)
@@ -79,9 +92,30 @@ static void warn(const struct who *w)
 			(unsigned long long)w->n_bad);
 }
 
-int ctl_who_had(const char *log, const struct ctl_subject *about, int64_t time_ms, bool json)
+/* "Nobody" is a claim: what weakens it is said with it. */
+static void tell_nobody(const struct who *w)
 {
-	struct who w = { .about = *about, .time_ms = time_ms };
+	char address[ADDR_TEXT_MAX], time[40];
+
+	fputs("nobody", stderr);
+	if (!w->begins_ms)
+		fputs(" that is known of: the log is empty", stderr);
+	else if (w->when.last_ms < w->begins_ms)
+		fprintf(stderr, " that is known of: the log begins at %s",
+			time_text(w->begins_ms, time));
+	else if (w->unknown_ms)
+		fprintf(stderr, " that is known of: the log was switched on or off at %s while the gateway "
+			"ran, and says nothing of ports that were held by then",
+			time_text(w->unknown_ms, time));
+	else if (!w->n_about)
+		fprintf(stderr, ": no line of the log is about %s; is it an address of nat64: pool4?",
+			addr_format(&w->about.host[0], address));
+	putc('\n', stderr);
+}
+
+int ctl_who_had(const char *log, const struct ctl_subject *about, const struct who_span *when, bool json)
+{
+	struct who w = { .about = *about, .when = *when };
 	const json_t *had[WHO_HOLDERS_MAX];
 	size_t n = 0;
 	int rc = read_log(&w, log);
@@ -98,7 +132,7 @@ int ctl_who_had(const char *log, const struct ctl_subject *about, int64_t time_m
 	}
 	warn(&w);
 	if (rc == 0 && n == 0)
-		fputs("nobody\n", stderr);
+		tell_nobody(&w);
 	who_fini(&w);
 	return rc ? WHO_FAILED : n ? WHO_FOUND : WHO_NOBODY;
 }

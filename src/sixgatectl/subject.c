@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "ctl.h"
 #include "who.h"
 
@@ -90,10 +91,21 @@ int ctl_take_who(int n, char **word, struct ctl_request *r, struct err *e)
 	return CTL_OK;
 }
 
-int ctl_take_time(const char *word, int64_t *out_ms, struct err *e)
+int ctl_take_time(const char *word, struct who_span *out, struct err *e)
 {
-	if (who_time(word, out_ms) == 0)
+	struct timespec now;
+	struct tm utc;
+	char text[32];
+
+	if (who_time(word, out) != 0)
+		return err_set(e, CTL_USAGE,
+			       "\"%s\" is no time: expected 2026-01-31T12:00:00Z or @ and seconds", word);
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out->first_ms / 1000 <= now.tv_sec)
 		return CTL_OK;
-	return err_set(e, CTL_USAGE, "\"%s\" is no time: expected 2026-01-31T12:00:00Z or @ and seconds",
-		       word);
+	gmtime_r(&now.tv_sec, &utc);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+	return err_set(e, CTL_USAGE,
+		       "%s is in the future: it is %s (a TIME without a zone is UTC); without a TIME it is "
+		       "asked who has the port now", word, text);
 }

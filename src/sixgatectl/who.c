@@ -16,18 +16,23 @@ static int take_digits(const char *text, int most, int *out)
 	return n;
 }
 
-/* Behind the minutes: seconds and parts of them. Return: characters used. */
-static int take_seconds(const char *text, int *s, int *ms)
+/* Behind the minutes: seconds and parts of them. @span_ms: how long that is, what is named. Return:
+ * characters used. */
+static int take_seconds(const char *text, int *s, int *ms, int *span_ms)
 {
+	static const int part_ms[] = { 1000, 100, 10, 1 };
 	int n, part;
 
 	*s = *ms = 0;
+	*span_ms = 60000;
 	if (*text != ':' || take_digits(text + 1, 2, s) != 2)
 		return 0;
+	*span_ms = 1000;
 	if (text[3] != '.')
 		return 3;
 	n = take_digits(text + 4, 3, &part);
-	*ms = n == 1 ? part * 100 : n == 2 ? part * 10 : part;
+	*span_ms = part_ms[n];
+	*ms = part * part_ms[n];
 	return 4 + n;
 }
 
@@ -56,25 +61,34 @@ static bool take_date(const char *text, struct tm *tm)
 	       tm->tm_mday >= 1 && tm->tm_mday <= 31 && tm->tm_hour <= 23 && tm->tm_min <= 59;
 }
 
-int who_time(const char *text, int64_t *out_ms)
+static int take_epoch(const char *digits, struct who_span *out)
+{
+	char *end;
+	long long seconds = strtoll(digits, &end, 10);
+
+	if (*end || seconds > INT64_MAX / 1000 - 1)
+		return -EINVAL;
+	*out = (struct who_span){ seconds * 1000, seconds * 1000 + 999 };
+	return 0;
+}
+
+int who_time(const char *text, struct who_span *out)
 {
 	struct tm tm = { .tm_mday = 1 };
-	char *end;
-	int ms, zone;
+	int ms, span_ms, zone;
 
-	if (*text == '@' && text[1] >= '0' && text[1] <= '9') {
-		*out_ms = strtoll(text + 1, &end, 10) * 1000;
-		return *end ? -EINVAL : 0;
-	}
+	if (*text == '@' && text[1] >= '0' && text[1] <= '9')
+		return take_epoch(text + 1, out);
 	if (!take_date(text, &tm))
 		return -EINVAL;
 	text += 16;
-	text += take_seconds(text, &tm.tm_sec, &ms);
+	text += take_seconds(text, &tm.tm_sec, &ms, &span_ms);
 	if (!take_zone(text, &zone) || tm.tm_sec > 60)
 		return -EINVAL;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
-	*out_ms = ((int64_t)timegm(&tm) - zone * 60) * 1000 + ms;
+	out->first_ms = ((int64_t)timegm(&tm) - zone * 60) * 1000 + ms;
+	out->last_ms = out->first_ms + span_ms - 1;
 	return 0;
 }
 
@@ -95,19 +109,31 @@ static bool is_event(const json_t *v, const char *name)
 	return strcmp(text_of(v, "event"), name) == 0;
 }
 
-/* It takes from everybody what he had: the gateway has begun, or ended. */
+/* The log was switched on or off while the gateway ran: who holds a port is not known from here on. */
+static bool is_gap(const json_t *v)
+{
+	return is_event(v, "log-begun") || is_event(v, "log-ended");
+}
+
+/* Nothing that was said before it holds any longer: the gateway has begun, or ended, or the log has. */
 static bool is_break(const json_t *v)
 {
-	return is_event(v, "started") || is_event(v, "stopped");
+	return is_event(v, "started") || is_event(v, "stopped") || is_gap(v);
+}
+
+static bool is_about(const struct who *w, const json_t *v)
+{
+	struct addr outside;
+
+	return addr_parse(text_of(v, "outside"), &outside) == 0 &&
+	       addr_equal(&outside, &w->about.host[0]);
 }
 
 static bool covers(const struct who *w, const json_t *v)
 {
 	const char *protocol = text_of(v, "protocol");
-	struct addr outside;
 
-	if (addr_parse(text_of(v, "outside"), &outside) != 0 ||
-	    !addr_equal(&outside, &w->about.host[0]))
+	if (!is_about(w, v))
 		return false;
 	if (w->about.port[0] < number_of(v, "port_first") || w->about.port[0] > number_of(v, "port_last"))
 		return false;
@@ -135,27 +161,45 @@ static void keep(struct who *w, int64_t time_ms, json_t *v)
 /* Most lines are about somebody else: they are passed over before they are read as JSON. */
 static bool may_matter(const char *line, const char *address)
 {
-	return strstr(line, address) || strstr(line, "\"event\":\"started\"") ||
-	       strstr(line, "\"event\":\"stopped\"") || strstr(line, "\"event\":\"lost\"");
+	static const char *const about_all[] = { "started", "stopped", "log-begun", "log-ended", "lost" };
+	const char *event = strstr(line, "\"event\":\"");
+
+	for (size_t i = 0; event && i < ARRAY_LEN(about_all); i++)
+		if (strncmp(event + 9, about_all[i], strlen(about_all[i])) == 0)
+			return true;
+	return strstr(line, address) != NULL;
 }
 
-static void take_line(struct who *w, const char *line, const char *address)
+static void take_event(struct who *w, json_t *v, int64_t time_ms)
 {
+	if (w->begins_ms == 0 || time_ms < w->begins_ms)
+		w->begins_ms = time_ms;
+	w->n_about += is_about(w, v);
+	if (time_ms > w->when.last_ms)
+		return;
+	if (is_event(v, "lost"))
+		w->lost += (uint64_t)number_of(v, "count");
+	else if (is_break(v) || covers(w, v))
+		keep(w, time_ms, v);
+}
+
+/* The first line of a file is read in any case: it says where the log begins. */
+static void take_line(struct who *w, const char *line, const char *address, bool first)
+{
+	const bool matters = may_matter(line, address);
 	int64_t time_ms;
+	struct who_span time;
 	json_t *v;
 
 	w->n_lines++;
-	if (!may_matter(line, address))
+	if (!matters && !first)
 		return;
 	v = json_loads(line, 0, NULL);
-	if (!v || who_time(text_of(v, "time"), &time_ms) != 0) {
+	time_ms = v && who_time(text_of(v, "time"), &time) == 0 ? time.first_ms : -1;
+	if (time_ms >= 0)
+		take_event(w, v, time_ms);
+	else if (matters)
 		w->n_bad++;
-	} else if (time_ms <= w->time_ms) {
-		if (is_event(v, "lost"))
-			w->lost += (uint64_t)number_of(v, "count");
-		else if (is_break(v) || covers(w, v))
-			keep(w, time_ms, v);
-	}
 	json_decref(v);
 }
 
@@ -163,10 +207,13 @@ void who_read(struct who *w, FILE *f)
 {
 	char address[ADDR_TEXT_MAX], *line = NULL;
 	size_t size = 0;
+	bool first = true;
 
 	addr_format(&w->about.host[0], address);
-	while (getline(&line, &size, f) > 0)
-		take_line(w, line, address);
+	while (getline(&line, &size, f) > 0) {
+		take_line(w, line, address, first);
+		first = false;
+	}
 	free(line);
 }
 
@@ -252,24 +299,51 @@ static void end_hold(struct holders *h, const json_t *v)
 		remove_at(h, i);
 }
 
+static void follow(struct who *w, struct holders *h, const struct who_line *line)
+{
+	const json_t *v = line->record;
+
+	if (is_break(v)) {
+		break_gateway(h, v);
+		w->unknown_ms = is_gap(v) ? line->time_ms : 0;
+	} else if (is_event(v, "port-block-allocated") || is_event(v, "session-created")) {
+		begin_hold(h, v);
+	} else if (is_event(v, "port-block-released") || is_event(v, "session-deleted")) {
+		end_hold(h, v);
+	}
+}
+
+/* @h held something at a moment of the time that was asked for; @out: those who did so before. */
+static size_t add_holders(const struct holders *h, const json_t *out[WHO_HOLDERS_MAX], size_t n)
+{
+	for (size_t i = 0; i < h->n; i++) {
+		size_t at = 0;
+
+		while (at < n && !same_hold(out[at], h->record[i]))
+			at++;
+		if (at == WHO_HOLDERS_MAX)
+			break;
+		out[at] = h->record[i];
+		n += at == n;
+	}
+	return n;
+}
+
 size_t who_find(struct who *w, const json_t *out[WHO_HOLDERS_MAX])
 {
 	struct holders h = { .n = 0 };
+	size_t i = 0, n;
 
 	if (w->n)
 		qsort(w->line, w->n, sizeof(*w->line), by_time);
-	for (size_t i = 0; i < w->n; i++) {
-		const json_t *v = w->line[i].record;
-
-		if (is_break(v))
-			break_gateway(&h, v);
-		else if (is_event(v, "port-block-allocated") || is_event(v, "session-created"))
-			begin_hold(&h, v);
-		else if (is_event(v, "port-block-released") || is_event(v, "session-deleted"))
-			end_hold(&h, v);
+	while (i < w->n && w->line[i].time_ms <= w->when.first_ms)
+		follow(w, &h, &w->line[i++]);
+	n = add_holders(&h, out, 0);
+	while (i < w->n) {
+		follow(w, &h, &w->line[i++]);
+		n = add_holders(&h, out, n);
 	}
-	memcpy(out, h.record, h.n * sizeof(*out));
-	return h.n;
+	return n;
 }
 
 void who_fini(struct who *w)

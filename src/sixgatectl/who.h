@@ -3,7 +3,7 @@
  *
  * Port blocks and sessions are ranges of ports that somebody holds from one line to another. Lines
  * of several workers may be out of order by a moment, so those that matter are sorted by their time
- * before they are read.
+ * before they are read. A time is what it names: a whole second, if it names no parts of one.
  */
 #pragma once
 #include <jansson.h>
@@ -21,30 +21,41 @@ struct who_line {
 	json_t *record;
 };
 
+/** struct who_span - from @first_ms to @last_ms, both of them included; milliseconds since 1970. */
+struct who_span {
+	int64_t first_ms, last_ms;
+};
+
 /**
- * struct who - a search; zeroed but for @about and @time_ms
+ * struct who - a search; zeroed but for @about and @when
  * @about:   whose port, of which protocol (0: any)
  * @n_lines: lines of a log that were read; @n_bad: that are none
  * @lost:    events that the log says are missing, up to the time asked for
+ * @n_about: lines about the address, of any time
+ * @begins_ms: of the first line of all; 0: there was none
+ * @unknown_ms: when the log was last begun, or ended, while the gateway ran: who held a port by then is
+ *           not in it; 0: never, or a start of the gateway made it plain since
  */
 struct who {
 	struct ctl_subject about;
-	int64_t time_ms;
+	struct who_span when;
 	struct who_line *line;
 	size_t n, room;
-	uint64_t n_lines, n_bad, lost;
+	uint64_t n_lines, n_bad, lost, n_about;
+	int64_t begins_ms, unknown_ms;
 	bool no_memory;
 };
 
 /** who_read() - take what matters from @f. */
 void who_read(struct who *w, FILE *f);
 
-/** who_find() - once all is read: who held it then. @out: records of the search, the last that says so
- *  of each holder. Return: how many, 0 for nobody. */
+/** who_find() - once all is read: who held it at any moment of that time. @out: records of the search,
+ *  the last that says so of each holder. Return: how many, 0 for nobody. */
 size_t who_find(struct who *w, const json_t *out[WHO_HOLDERS_MAX]);
 
 void who_fini(struct who *w);
 
 /** who_time() - "2026-11-22T20:00:00Z" (also without seconds, with a blank for the T, with +01:00 for
- *  the Z; without a zone: UTC) or "@" and seconds since 1970. Return: 0 or -EINVAL. */
-int who_time(const char *text, int64_t *out_ms);
+ *  the Z; without a zone: UTC) or "@" and seconds since 1970. @out: all that it names: with .25 ten
+ *  milliseconds, without parts a second, without seconds a minute. Return: 0 or -EINVAL. */
+int who_time(const char *text, struct who_span *out);

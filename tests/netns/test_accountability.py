@@ -50,11 +50,11 @@ def events(path, event):
     return [x for x in lines_of(path) if x["event"] == event]
 
 
-def who(g, *words, code=0):
+def who(g, *words, code=0, said="stdout"):
     p = subprocess.run([g.tool, "-s", g.socket, "who", *[str(w) for w in words]], text=True,
                        capture_output=True)
     assert p.returncode == code, (words, p.returncode, p.stdout, p.stderr)
-    return p.stdout
+    return getattr(p, said)
 
 
 def test_blocks_are_logged_and_who_answers_now_and_for_the_past(lab):
@@ -73,6 +73,7 @@ def test_blocks_are_logged_and_who_answers_now_and_for_the_past(lab):
     assert f"udp   [{INSIDE}]:5000 = 198.51.100.10:{outside['port']}" in who(g, "198.51.100.10", outside["port"])
     who(g, "198.51.100.10", outside["port"], "--protocol", "tcp", code=1)
     who(g, "198.51.100.10", 1, code=1)
+    assert "203.0.113.9 is not ours" in who(g, "203.0.113.9", 1024, code=2, said="stderr")
     # at a time, by the log
     at = block["time"]
     assert INSIDE + "/128" in who(g, "198.51.100.10", outside["port"], at, "--log", log)
@@ -81,6 +82,16 @@ def test_blocks_are_logged_and_who_answers_now_and_for_the_past(lab):
     who(g, "198.51.100.10", outside["port"], at, "--log", "/nonexistent/log", code=2)
     who(g, "198.51.100.10", outside["port"], at, code=2)  # the socket was named, so no file says which
     who(g, "198.51.100.10", outside["port"], "yesterday", code=64)
+    # what the log cannot know is said: before it begins, in the future, of an address it never names
+    assert "the log begins at" in who(g, "198.51.100.10", outside["port"], early, "--log", log, code=1,
+                                      said="stderr")
+    later = (before + datetime.timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert "is in the future" in who(g, "198.51.100.10", outside["port"], later, "--log", log, code=64,
+                                     said="stderr")
+    assert "no line of the log is about 203.0.113.9" in who(g, "203.0.113.9", outside["port"], at, "--log",
+                                                            log, code=1, said="stderr")
+    # a whole second is all of it
+    assert INSIDE + "/128" in who(g, "198.51.100.10", outside["port"], at[:19] + "Z", "--log", log)
     # the file is taken from the configuration, when that is named
     named = subprocess.run([g.tool, "-c", g.file, "who", "198.51.100.10", str(outside["port"]), at],
                            text=True, capture_output=True)
@@ -94,8 +105,8 @@ def test_blocks_are_logged_and_who_answers_now_and_for_the_past(lab):
     # and an orderly end ends all claims
     assert g.stop() == 0
     assert events(log, "stopped")
-    end = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=1)).timestamp()
-    who(g, "198.51.100.10", outside["port"], f"@{int(end)}", "--log", log, code=1)
+    end = events(log, "stopped")[0]["time"]
+    who(g, "198.51.100.10", outside["port"], end, "--log", log, code=1)
     assert INSIDE + "/128" in who(g, "198.51.100.10", outside["port"], at, "--log", log)
 
 
@@ -163,14 +174,18 @@ def test_the_journal_gets_its_own_protocol(lab, tmp_path):
 
 def test_a_log_that_cannot_be_opened_stops_nothing_and_is_tried_again(lab, tmp_path):
     missing = tmp_path / "later"
-    g = lab.gateway(logging_to(missing / "nat64.log"), wait=False)
+    log = missing / "nat64.log"
+    g = lab.gateway(logging_to(log), wait=False)
     g.expect(r"nat64\.log: .*No such file or directory; trying again")
     g.expect(r"ready$")
     send_udp(lab, 5000)
     missing.mkdir()
-    wait_for(lambda: (missing / "nat64.log").exists() and
-             events(missing / "nat64.log", "port-block-allocated"), timeout=15,
+    wait_for(lambda: log.exists() and events(log, "port-block-allocated"), timeout=15,
              what="what waited is written")
+    # the gateway's start comes before all that was told since, however late it is written
+    block = events(log, "port-block-allocated")[0]
+    assert events(log, "started")[0]["time"] < block["time"]
+    assert INSIDE in who(g, "198.51.100.10", block["port_first"], block["time"], "--log", log)
     # in a reload it is an error like any other: nothing changes
     g.write(logging_to("/nonexistent/dir/log"))
     assert "No such file" in g.ctl("reload", code=1)

@@ -30,7 +30,7 @@ static struct who question(const char *time, uint16_t port, uint8_t protocol)
 
 	assert_int_equal(addr_parse("198.51.100.10", &w.about.host[0]), 0);
 	snprintf(text, sizeof(text), "2026-11-22T%sZ", time);
-	assert_int_equal(who_time(text, &w.time_ms), 0);
+	assert_int_equal(who_time(text, &w.when), 0);
 	return w;
 }
 
@@ -48,6 +48,12 @@ static const char restarted[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::
 	LINE("11:00:00.000", "other", "started\"") LINE("12:00:00.000", "g", "started\"");
 static const char stopped[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
 	LINE("12:00:00.000", "g", "stopped\"");
+static const char began[] = LINE("08:00:00.000", "g", "log-begun\"")
+	BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64");
+static const char ended[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	LINE("12:00:00.000", "g", "log-ended\"");
+static const char within_a_second[] = BLOCK("10:00:00.400", "allocated", "2001:db8:1::/64")
+	BLOCK("10:00:00.600", "released", "2001:db8:1::/64");
 static const char sessions[] = SESSION("10:00:00.000", "created", "2001:db8:1::5", "203.0.113.1")
 	SESSION("10:10:00.000", "created", "2001:db8:1::5", "203.0.113.2")
 	SESSION("10:20:00.000", "deleted", "2001:db8:1::5", "203.0.113.1")
@@ -73,6 +79,18 @@ static const struct {
 	{ restarted, "11:59:59.999", 1030, 0, "2001:db8:1::/64" },
 	{ restarted, "12:00:00.000", 1030, 0, NULL },
 	{ stopped, "12:00:01.000", 1030, 0, NULL },
+	{ began, "09:00:00", 1030, 0, NULL },
+	{ began, "10:00:00", 1030, 0, "2001:db8:1::/64" },
+	{ ended, "12:00:00.001", 1030, 0, NULL },
+	{ two_owners, "11:00:00", 1024, 0, NULL },
+	{ two_owners, "10:59:59", 1024, 0, "2001:db8:1::/64" },
+	{ stopped, "11:59:59", 1030, 0, "2001:db8:1::/64" },
+	{ within_a_second, "10:00:00", 1030, 0, "2001:db8:1::/64" },
+	{ within_a_second, "10:00:00.399", 1030, 0, NULL },
+	{ within_a_second, "10:00:00.5", 1030, 0, "2001:db8:1::/64" },
+	{ within_a_second, "10:00:00.6", 1030, 0, NULL },
+	{ within_a_second, "10:00", 1030, 0, "2001:db8:1::/64" },
+	{ within_a_second, "09:59", 1030, 0, NULL },
 	{ sessions, "10:05:00", 1500, 17, "2001:db8:1::5" },
 	{ sessions, "10:25:00", 1500, 0, "2001:db8:1::5" },
 	{ sessions, "10:25:00", 1500, 6, NULL },
@@ -95,6 +113,52 @@ static void who_had_a_port_is_who_has_begun_and_not_ended(void **state)
 			assert_string_equal(json_string_value(json_object_get(had[0], "inside")),
 					    rows[i].who);
 		assert_int_equal(w.n_bad, 0);
+		who_fini(&w);
+	}
+}
+
+static void all_who_had_it_in_a_second_are_named_once(void **state)
+{
+	static const char log[] = BLOCK("09:00:00.000", "allocated", "2001:db8:1::/64")
+		BLOCK("10:00:00.200", "released", "2001:db8:1::/64")
+		BLOCK("10:00:00.300", "allocated", "2001:db8:2::/64")
+		BLOCK("10:00:00.500", "released", "2001:db8:2::/64")
+		BLOCK("10:00:00.600", "allocated", "2001:db8:2::/64")
+		BLOCK("10:00:01.000", "allocated", "2001:db8:3::/64");
+	struct who w = question("10:00:00", 1024, 0);
+	const json_t *had[WHO_HOLDERS_MAX];
+
+	(void)state;
+	assert_int_equal(ask(&w, log, had), 2);
+	assert_string_equal(json_string_value(json_object_get(had[0], "inside")), "2001:db8:1::/64");
+	assert_string_equal(json_string_value(json_object_get(had[1], "inside")), "2001:db8:2::/64");
+	who_fini(&w);
+}
+
+static void what_makes_nobody_doubtful_is_known(void **state)
+{
+	static const struct {
+		const char *log, *time;
+		bool before, unknown, about;
+	} doubts[] = {
+		{ two_owners, "07:59:59", true, false, true },
+		{ two_owners, "08:00:00", false, false, true },
+		{ began, "09:00:00", false, true, true },
+		{ ended, "12:00:01", false, true, true },
+		{ restarted, "12:00:00.000", false, false, true },
+		{ LINE("08:00:00.000", "g", "started\""), "09:00:00", false, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(doubts); i++) {
+		struct who w = question(doubts[i].time, 1024, 0);
+		const json_t *had[WHO_HOLDERS_MAX];
+
+		print_message("%zu: %s\n", i, doubts[i].time);
+		assert_int_equal(ask(&w, doubts[i].log, had), 0);
+		assert_int_equal(w.when.last_ms < w.begins_ms, doubts[i].before);
+		assert_int_equal(w.unknown_ms != 0, doubts[i].unknown);
+		assert_int_equal(w.n_about != 0, doubts[i].about);
 		who_fini(&w);
 	}
 }
@@ -133,30 +197,37 @@ static void times_are_understood_or_refused(void **state)
 	static const struct {
 		const char *text;
 		int64_t ms; /* -1: refused */
+		int64_t span_ms;
 	} times[] = {
-		{ "2026-11-22T20:00:00Z", 1795377600000 },
-		{ "2026-11-22 20:00", 1795377600000 },
-		{ "2026-11-22T20:00:00.250Z", 1795377600250 },
-		{ "2026-11-22T20:00:00.25Z", 1795377600250 },
-		{ "2026-11-22T21:30:00+01:30", 1795377600000 },
-		{ "2026-11-22T18:00:00-02:00", 1795377600000 },
-		{ "@1795377600", 1795377600000 },
-		{ "@", -1 }, { "@1x", -1 }, { "", -1 }, { "2026-11-22", -1 }, { "20:00", -1 },
-		{ "2026-13-22T20:00:00Z", -1 }, { "2026-11-22T24:00:00Z", -1 },
-		{ "2026-11-22T20:00:61Z", -1 }, { "2026-11-22T20:00:00X", -1 },
-		{ "2026-11-22T20:00:00+1", -1 }, { "2026-11-22T20:00:00Zx", -1 },
-		{ "26-11-22T20:00:00Z", -1 },
+		{ "2026-11-22T20:00:00Z", 1795377600000, 1000 },
+		{ "2026-11-22 20:00", 1795377600000, 60000 },
+		{ "2026-11-22 20:00Z", 1795377600000, 60000 },
+		{ "2026-11-22T20:00:00.250Z", 1795377600250, 1 },
+		{ "2026-11-22T20:00:00.25Z", 1795377600250, 10 },
+		{ "2026-11-22T20:00:00.2Z", 1795377600200, 100 },
+		{ "2026-11-22T20:00:00.Z", 1795377600000, 1000 },
+		{ "2026-11-22T21:30:00+01:30", 1795377600000, 1000 },
+		{ "2026-11-22T18:00:00-02:00", 1795377600000, 1000 },
+		{ "@1795377600", 1795377600000, 1000 },
+		{ "@", -1, 0 }, { "@1x", -1, 0 }, { "", -1, 0 }, { "2026-11-22", -1, 0 },
+		{ "20:00", -1, 0 }, { "2026-13-22T20:00:00Z", -1, 0 },
+		{ "2026-11-22T24:00:00Z", -1, 0 }, { "2026-11-22T20:00:61Z", -1, 0 },
+		{ "2026-11-22T20:00:00X", -1, 0 }, { "2026-11-22T20:00:00+1", -1, 0 },
+		{ "2026-11-22T20:00:00Zx", -1, 0 }, { "26-11-22T20:00:00Z", -1, 0 },
+		{ "@99999999999999999999", -1, 0 },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
-		int64_t ms = -1;
-		int rc = who_time(times[i].text, &ms);
+		struct who_span span;
+		int rc = who_time(times[i].text, &span);
 
 		print_message("%s\n", times[i].text);
 		assert_int_equal(rc == 0, times[i].ms != -1);
-		if (rc == 0)
-			assert_int_equal(ms, times[i].ms);
+		if (rc)
+			continue;
+		assert_int_equal(span.first_ms, times[i].ms);
+		assert_int_equal(span.last_ms - span.first_ms + 1, times[i].span_ms);
 	}
 }
 
@@ -164,6 +235,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_had_a_port_is_who_has_begun_and_not_ended),
+		cmocka_unit_test(all_who_had_it_in_a_second_are_named_once),
+		cmocka_unit_test(what_makes_nobody_doubtful_is_known),
 		cmocka_unit_test(another_address_is_another_matter),
 		cmocka_unit_test(lines_that_are_none_are_counted_and_losses_told),
 		cmocka_unit_test(times_are_understood_or_refused),
