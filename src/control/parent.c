@@ -314,7 +314,7 @@ static void end_everything(struct parent *p)
 		close(p->channel);
 	if (p->signals >= 0)
 		close(p->signals);
-	close(p->lock);
+	lock__release(p->lock);
 }
 
 static int begin(struct parent *p, struct err *e)
@@ -362,7 +362,7 @@ static int be_the_only_one(struct parent *p, struct err *e)
 		return p->lock;
 	rc = listener__check_control(p->config->gateway.control, e);
 	if (rc)
-		close(p->lock);
+		lock__release(p->lock);
 	return rc;
 }
 
@@ -385,6 +385,7 @@ static int run(struct parent *p)
 		rc = open_log(p, &e);
 	if (rc) {
 		log_error("%s", e.text);
+		lock__release(p->lock);
 		return DAEMON_FAILED;
 	}
 	rc = begin(p, &e);

@@ -90,9 +90,11 @@ int listener__open_control(const char *path, struct err *e);
 int listener__check_control(const char *path, struct err *e);
 int listener__open_metrics(const struct endpoint_conf *at, struct err *e);
 
-/** lock__take() - be the only gateway of this network namespace as long as the descriptor is open.
- *  Return: it, the caller's; -EADDRINUSE with who is it already; another negative errno. */
+/** lock__take() - be the only gateway of this network namespace until lock__release(), or until the
+ *  process ends. Return: a descriptor, the caller's; -EADDRINUSE with who is it already; another
+ *  negative errno. */
 int lock__take(struct err *e);
+void lock__release(int fd);
 
 /** sink__open() - what `nat64: log:` names, for writing: a regular file, made if it is not there, or a
  *  datagram socket that is connected. Return: descriptor of the caller's, or negative errno. */

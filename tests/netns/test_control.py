@@ -128,6 +128,58 @@ def test_a_second_gateway_in_a_network_namespace_touches_nothing(lab, tmp_path):
     assert g.ask("status")[-1]["ok"]
 
 
+def test_gateways_of_two_network_namespaces_do_not_meet(lab, programs):
+    g = lab.gateway()
+    other = ControlLab(programs)
+    try:
+        second = other.gateway()
+        assert lab.gets_out() and other.gets_out()
+        assert second.stop() == 0
+        assert g.ask("status")[-1]["ok"]
+    finally:
+        other.close()
+
+
+GRAB = """
+import fcntl, os, socket, sys
+held = socket.socket(socket.AF_UNIX)
+held.bind("\\0sixgate-gateway")
+for name in os.listdir("/run/sixgate") if os.path.isdir("/run/sixgate") else []:
+    try:
+        fcntl.flock(os.open("/run/sixgate/" + name, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        print("locked", name)
+    except PermissionError:
+        pass
+try:
+    open("/run/sixgate/netns-%d.lock" % os.stat("/proc/self/ns/net").st_ino, "x")
+    print("made a lock")
+except (PermissionError, FileNotFoundError, FileExistsError):
+    pass
+print("done", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_no_user_can_keep_the_gateway_from_starting(lab):
+    g = lab.gateway()
+    rude = lab.router.start(["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c", GRAB],
+                            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert rude.stdout.readline() == "done\n"
+    assert g.stop() == 0
+    g.start()
+    assert lab.gets_out()
+    rude.communicate("")
+    # a crash leaves the file, and no lock
+    child = g.child()
+    os.kill(g.pid(), signal.SIGKILL)
+    wait_for(lambda: not os.path.exists(f"/proc/{child}"), what="the child ends")
+    g.process.wait()
+    g.start()
+    assert g.stop() == 0
+    inode = int(lab.router("stat -Lc %i /proc/self/ns/net"))
+    assert not os.path.exists(f"/run/sixgate/netns-{inode}.lock")
+
+
 def test_a_second_daemon_on_the_same_control_socket_touches_nothing(lab, tmp_path):
     g = lab.gateway()
     code, said = start_another(lab.net, g, g.text, tmp_path)  # its network is another, not its files
