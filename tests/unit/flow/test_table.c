@@ -1,6 +1,7 @@
 /* test_table.c - the flow table against a deliberately naive model, and filled to the brim. */
 #include "test.h"
 #include "sixgate/flow/table.h"
+#include "sixgate/translate/translate.h"
 
 enum { CAPACITY = 1000, TUPLES = 3000 };
 
@@ -68,9 +69,9 @@ static void a_flow_of_which_either_key_exists_is_refused(void **state)
 {
 	struct flow_table t;
 	struct arena a = make_table(&t, 8);
-	struct flow_plan first = plan_of(1, 2), rows[] = { plan_of(1, 3), plan_of(3, 1),
-							    plan_of(2, 3), plan_of(3, 2),
-							    plan_of(4, 4) };
+	struct flow_plan first = plan_of(1, 2),
+			 rows[] = { plan_of(1, 3), plan_of(3, 1), plan_of(2, 3), plan_of(3, 2),
+				    plan_of(4, 4) };
 	enum drop_reason why;
 
 	(void)state;
@@ -109,6 +110,155 @@ static void a_table_takes_its_whole_capacity_and_one_more_is_refused(void **stat
 	free(a.base);
 }
 
+/* The n-th tuple, counted from *@from, whose two places are buckets @one and @two of @t. */
+static struct tuple tuple_in(const struct flow_table *t, uint32_t *from, uint32_t one, uint32_t two)
+{
+	for (;;) {
+		struct tuple k = numbered((*from)++);
+		uint64_t h = tuple_hash(&t->key, &k);
+
+		if (hash_range(h, t->n_buckets) == one &&
+		    hash_range(h << 32 | h >> 32, t->n_buckets) == two)
+			return k;
+	}
+}
+
+static uint32_t add_pair(struct flow_table *t, const struct tuple *a, const struct tuple *b,
+			 enum drop_reason *why)
+{
+	struct flow_plan p = { .key = { *a, *b }, .policy = POLICY_EGRESS6 };
+
+	return flow_table_add(t, &p, why);
+}
+
+/* Sixteen tuples have place in two buckets; with the seventeenth the flow is refused as a whole,
+ * and all others are found as before, whichever of its tuples it is. */
+static void tuples_that_collide_are_refused_and_leave_nothing(void **state)
+{
+	struct flow_table t;
+	struct arena a = make_table(&t, 64);
+	struct tuple in[16], extra[2], rekeyed, fine;
+	uint32_t from = 0, last = FLOW_NONE;
+	enum drop_reason why;
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++)
+		in[i] = tuple_in(&t, &from, 3, 5);
+	for (unsigned i = 0; i < 16; i += 2)
+		assert_int_not_equal(last = add_pair(&t, &in[i], &in[i + 1], &why), FLOW_NONE);
+	extra[0] = tuple_in(&t, &from, 3, 5);
+	extra[1] = fine = tuple_in(&t, &from, 7, 9);
+	for (unsigned turn = 0; turn < 100; turn++) {
+		assert_int_equal(add_pair(&t, &extra[turn % 2], &extra[!(turn % 2)], &why),
+				 FLOW_NONE);
+		assert_int_equal(why, DROP_FLOW_TABLE_FULL);
+		assert_int_equal(t.pool.used, 8);
+		assert_int_equal(find(&t, &extra[0]), FLOW_NONE);
+		assert_int_equal(find(&t, &extra[1]), FLOW_NONE);
+		assert_false(flow_table_used(&t, 8));
+	}
+	/* nor can another be given such a tuple: it keeps its own */
+	rekeyed = tuple_in(&t, &from, 11, 13);
+	last = add_pair(&t, &rekeyed, &fine, &why);
+	assert_int_not_equal(last, FLOW_NONE);
+	assert_false(flow_table_rekey(&t, last, 0, &extra[0]));
+	assert_int_equal(find(&t, &rekeyed), last << 1);
+	assert_int_equal(find(&t, &extra[0]), FLOW_NONE);
+	assert_true(tuple_equal(&t.flow[last].key[0], &rekeyed));
+	for (unsigned i = 0; i < 16; i++)
+		assert_int_equal(find(&t, &in[i]) & 1, i & 1);
+	flow_table_remove(&t, last);
+	assert_int_equal(find(&t, &rekeyed), FLOW_NONE);
+	assert_int_equal(find(&t, &fine), FLOW_NONE);
+	free(a.base);
+}
+
+/* A full first bucket: the second takes what comes, and when that is full, too, one that has
+ * another place moves there. All are found, and all can go. */
+static void full_buckets_make_room(void **state)
+{
+	struct flow_table t;
+	struct arena a = make_table(&t, 64);
+	struct tuple k[24];
+	uint32_t from = 0, flow[12], n = 0;
+	enum drop_reason why;
+
+	(void)state;
+	while (n < 8) /* bucket 3 full of tuples that have 5 besides, ... */
+		k[n++] = tuple_in(&t, &from, 3, 5);
+	while (n < 14) /* ... and bucket 5 but for two */
+		k[n++] = tuple_in(&t, &from, 5, 3);
+	while (n < 18) /* the first two go to 5, or their first bucket's entries do */
+		k[n++] = tuple_in(&t, &from, 3, 9);
+	while (n < 24)
+		k[n++] = tuple_in(&t, &from, 5, 9);
+	for (unsigned i = 0; i < 12; i++) {
+		flow[i] = add_pair(&t, &k[2 * i], &k[2 * i + 1], &why);
+		if (flow[i] == FLOW_NONE)
+			fail_msg("flow %u has no place", i);
+		for (unsigned j = 0; j <= 2 * i + 1; j++)
+			assert_int_equal(find(&t, &k[j]), flow[j / 2] << 1 | (j & 1));
+	}
+	for (unsigned i = 0; i < 12; i++) {
+		flow_table_remove(&t, flow[i]);
+		for (unsigned j = 0; j < 24; j++)
+			assert_int_equal(find(&t, &k[j]),
+					 j / 2 <= i ? FLOW_NONE : flow[j / 2] << 1 | (j & 1));
+	}
+	for (unsigned b = 0; b < t.n_buckets; b++)
+		assert_int_equal(t.bucket[b].n_elsewhere, 0);
+	free(a.base);
+}
+
+/* RFC 1624: what the addresses change of a checksum is settled when a flow's tuples are. */
+static void a_flow_is_what_its_plan_says_and_nothing_of_the_last(void **state)
+{
+	struct flow_table t;
+	struct arena a = make_table(&t, 4);
+	struct flow_plan p = plan_of(1, 2);
+	struct flow zero = { 0 }, *f;
+	struct tuple moved = numbered(77);
+	enum drop_reason why;
+
+	(void)state;
+	p.key[1].src.octet[3] = 9;
+	p.object = 5;
+	p.aux = 6;
+	p.generation = 7;
+	p.flags = FLOW_HAIRPIN_0;
+	for (unsigned round = 0; round < 2; round++) {
+		uint32_t i = flow_table_add(&t, &p, &why);
+
+		f = &t.flow[i];
+		assert_int_equal(f->object, 5);
+		assert_int_equal(f->aux, 6);
+		assert_int_equal(f->generation, 7);
+		assert_int_equal(f->flags, FLOW_HAIRPIN_0);
+		assert_int_equal(f->policy, POLICY_EGRESS6);
+		assert_int_equal(f->state, 0);
+		assert_int_equal(f->deadline, 0);
+		assert_memory_equal(f->seq_next, zero.seq_next, sizeof(zero.seq_next));
+		assert_memory_equal(f->ack_last, zero.ack_last, sizeof(zero.ack_last));
+		for (unsigned moves = 0; moves < 2; moves++) {
+			for (unsigned dir = 0; dir < 2; dir++) {
+				struct tuple out = tuple_reverse(&f->key[!dir]);
+
+				assert_int_equal(f->delta[dir],
+						 rewrite_addr_delta(&f->key[dir], &out));
+			}
+			assert_int_not_equal(f->delta[0], f->delta[1]);
+			flow_table_rekey(&t, i, 1, &moved);
+		}
+		f->state = 3;
+		f->deadline = 9;
+		f->seq_next[0] = f->seq_next[1] = f->ack_last[0] = f->ack_last[1] = 1;
+		flow_table_remove(&t, i);
+		assert_false(flow_table_used(&t, i));
+	}
+	assert_int_equal(t.pool.used, 0);
+	free(a.base);
+}
+
 /* The model: which flow index, if any, holds each numbered tuple. */
 struct model {
 	uint32_t ref[TUPLES];
@@ -143,7 +293,8 @@ static void model_step(struct flow_table *t, struct model *m, uint64_t *seed)
 		uint32_t i = flow_table_add(t, &p, &why);
 
 		if ((i != FLOW_NONE) != want)
-			fail_msg("add of %u and %u: %s, %u flows", x, y, drop_reason_name(why), t->pool.used);
+			fail_msg("add of %u and %u: %s, %u flows", x, y, drop_reason_name(why),
+				 t->pool.used);
 		if (want) {
 			m->ref[x] = i << 1;
 			m->ref[y] = i << 1 | 1;
@@ -197,6 +348,9 @@ int main(void)
 		cmocka_unit_test(a_table_takes_its_whole_capacity_and_one_more_is_refused),
 		cmocka_unit_test(the_table_agrees_with_a_naive_model),
 		cmocka_unit_test(a_flow_costs_at_most_192_bytes),
+		cmocka_unit_test(tuples_that_collide_are_refused_and_leave_nothing),
+		cmocka_unit_test(full_buckets_make_room),
+		cmocka_unit_test(a_flow_is_what_its_plan_says_and_nothing_of_the_last),
 	};
 
 	return cmocka_run_group_tests_name("flow table", tests, NULL, NULL);

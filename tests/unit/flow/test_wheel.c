@@ -1,4 +1,5 @@
-/* test_wheel.c - the timing wheel against the definition: nothing early, nothing late, nothing lost. */
+/* test_wheel.c - the timing wheel against the definition: nothing early, nothing late, nothing
+ * lost. */
 #include "test.h"
 #include "sixgate/flow/wheel.h"
 
@@ -133,6 +134,129 @@ static void a_deadline_beyond_the_reach_is_met_at_its_tick(void **state)
 	}
 }
 
+/* Neither sooner nor later: the wheel stands wherever, the deadline lies at the edges of each
+ * level. */
+static void the_edges_of_every_level_are_met(void **state)
+{
+	static const uint32_t at[] = { 0,    1,    62,     63,     64,         65,
+				       4095, 4096, 262143, 262144, 0x00ffffff, 0xfffffff0 };
+	static const uint32_t ahead[] = { 1,    2,    62,   63,   64,     65,     127,   128,
+					  4095, 4096, 4097, 8191, 262143, 262144, 262145 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(at) / sizeof(at[0]); i++) {
+		for (size_t j = 0; j < sizeof(ahead) / sizeof(ahead[0]); j++) {
+			uint32_t budget = UINT32_MAX, deadline = at[i] + ahead[j];
+			struct wheel w;
+
+			wheel_init(&w, flows, at[i]);
+			flows[0].deadline = deadline;
+			wheel_add(&w, 0);
+			assert_int_equal(wheel_expire(&w, deadline - 1, &budget), WHEEL_NIL);
+			assert_int_equal(wheel_expire(&w, deadline, &budget), 0);
+			assert_int_equal(wheel_expire(&w, deadline, &budget), WHEEL_NIL);
+		}
+	}
+}
+
+/* What is due already when it is added comes out with the next tick. */
+static void a_deadline_that_has_passed_is_due_next(void **state)
+{
+	static const uint32_t before[] = { 0, 1, 64, 5000 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(before) / sizeof(before[0]); i++) {
+		uint32_t budget = UINT32_MAX;
+		struct wheel w;
+
+		wheel_init(&w, flows, 10000);
+		flows[0].deadline = 10000 - before[i];
+		wheel_add(&w, 0);
+		assert_int_equal(wheel_expire(&w, 10001, &budget), 0);
+	}
+}
+
+/* @budget counts nodes that were looked at; none is looked at when it is used up. */
+static void each_node_costs_one_of_the_budget(void **state)
+{
+	struct wheel w;
+	uint32_t budget = 2;
+
+	(void)state;
+	wheel_init(&w, flows, 0);
+	for (uint32_t i = 0; i < 3; i++) {
+		flows[i].deadline = 3;
+		wheel_add(&w, i);
+	}
+	assert_int_not_equal(wheel_expire(&w, 5, &budget), WHEEL_NIL);
+	assert_int_equal(budget, 1);
+	assert_int_not_equal(wheel_expire(&w, 5, &budget), WHEEL_NIL);
+	assert_int_equal(budget, 0);
+	assert_int_equal(wheel_expire(&w, 5, &budget), WHEEL_NIL);
+	assert_int_equal(w.n, 1);
+	assert_int_equal(wheel_next(&w, 5), 1); /* work is left over: soon again */
+	budget = 1;
+	assert_int_not_equal(wheel_expire(&w, 5, &budget), WHEEL_NIL);
+	assert_int_equal(budget, 0);
+}
+
+/* A wheel that was empty has no past to catch up with, however long that was. */
+static void an_empty_wheel_stands_at_now(void **state)
+{
+	struct wheel w;
+	uint32_t budget = UINT32_MAX;
+
+	(void)state;
+	wheel_init(&w, flows, 0);
+	assert_int_equal(wheel_expire(&w, 4000000000u, &budget), WHEEL_NIL);
+	assert_int_equal(w.now, 4000000000u);
+	assert_int_equal(budget, UINT32_MAX);
+	flows[0].deadline = 4000000000u + 3;
+	wheel_add(&w, 0);
+	assert_int_equal(wheel_next(&w, 4000000000u), 3);
+	assert_int_equal(wheel_expire(&w, 4000000000u + 3, &budget), 0);
+}
+
+/* A wake-up for nothing costs little, but not every tick is one: up to a turn of the finest level.
+ */
+static void an_idle_wheel_sleeps_as_long_as_it_can(void **state)
+{
+	struct wheel w;
+
+	(void)state;
+	wheel_init(&w, flows, 64);
+	flows[0].deadline = 64 + 5000;
+	wheel_add(&w, 0);
+	assert_int_equal(wheel_next(&w, 64), WHEEL_SLOTS);
+	wheel_init(&w, flows, 65); /* a coarse list may be due when the finest level comes round */
+	wheel_add(&w, 0);
+	assert_int_equal(wheel_next(&w, 65), WHEEL_SLOTS - 1);
+	wheel_remove(&w, 0);
+	assert_int_equal(wheel_next(&w, 65), UINT32_MAX);
+}
+
+/* Whichever stands in a list's front, middle or end can go, and the others stay. */
+static void any_node_of_a_list_can_go(void **state)
+{
+	(void)state;
+	for (uint32_t gone = 0; gone < 3; gone++) {
+		uint32_t budget = UINT32_MAX, seen = 0, i;
+		struct wheel w;
+
+		wheel_init(&w, flows, 0);
+		for (i = 0; i < 3; i++) {
+			flows[i].deadline = 9;
+			wheel_add(&w, i);
+		}
+		wheel_remove(&w, gone);
+		assert_int_equal(w.n, 2);
+		while ((i = wheel_expire(&w, 9, &budget)) != WHEEL_NIL)
+			seen |= 1u << i;
+		assert_int_equal(seen, 7 & ~(1u << gone));
+		assert_int_equal(w.n, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +265,12 @@ int main(void)
 		cmocka_unit_test(work_stops_at_the_budget_and_goes_on),
 		cmocka_unit_test(the_next_wake_up_is_never_late),
 		cmocka_unit_test(a_deadline_beyond_the_reach_is_met_at_its_tick),
+		cmocka_unit_test(the_edges_of_every_level_are_met),
+		cmocka_unit_test(a_deadline_that_has_passed_is_due_next),
+		cmocka_unit_test(each_node_costs_one_of_the_budget),
+		cmocka_unit_test(an_empty_wheel_stands_at_now),
+		cmocka_unit_test(an_idle_wheel_sleeps_as_long_as_it_can),
+		cmocka_unit_test(any_node_of_a_list_can_go),
 	};
 
 	return cmocka_run_group_tests_name("timing wheel", tests, NULL, NULL);
