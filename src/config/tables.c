@@ -434,9 +434,9 @@ static const struct record translation_record = {
 /* ---- dns64 ---- */
 
 static const struct field upstream_fields[] = {
-	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct endpoint_conf, address),
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct dns64_upstream_conf, address),
 	  .example = "2001:db8:ffff::53", .help = "the address" },
-	{ "port", FIELD_NUMBER, 0, AT(struct endpoint_conf, port), 1, 65535, .help = "the port" },
+	{ "port", FIELD_NUMBER, 0, AT(struct dns64_upstream_conf, port), 1, 65535, .help = "the port" },
 };
 
 static void dns_endpoint_init(void *base)
@@ -444,13 +444,18 @@ static void dns_endpoint_init(void *base)
 	*(struct endpoint_conf *)base = (struct endpoint_conf){ .port = 53 };
 }
 
+static void dns_upstream_init(void *base)
+{
+	*(struct dns64_upstream_conf *)base = (struct dns64_upstream_conf){ .port = 53 };
+}
+
 static const struct record upstream_record = {
-	.what = "an address", FIELDS(upstream_fields), .size = sizeof(struct endpoint_conf),
-	.short_key = "address", .flow = true, .init = dns_endpoint_init,
+	.what = "an address", FIELDS(upstream_fields), .size = sizeof(struct dns64_upstream_conf),
+	.short_key = "address", .flow = true, .init = dns_upstream_init,
 };
 static const struct field upstream_item = { .kind = FIELD_RECORD,
 						.record = &upstream_record,
-						.size = sizeof(struct endpoint_conf) };
+						.size = sizeof(struct dns64_upstream_conf) };
 static const struct field listen_fields[] = {
 	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct endpoint_conf, address),
 	  .example = "\"::\"", .help = "the address" },

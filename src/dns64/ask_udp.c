@@ -1,7 +1,10 @@
 /* ask_udp.c - the sockets that upstreams are asked from: a small pool, each with a port of the
  * kernel's random choice (which keeps out of ip_local_reserved_ports, where a shared NAT64 range
- * may lie), each given up after some hundred questions for one with another port. Together with
- * random ids that is what a blind spoofer has to guess (RFC 5452 9.2). */
+ * may lie), each given up after some hundred questions or some seconds for one with another port.
+ * Together with random ids that is what a blind spoofer has to guess (RFC 5452 9.2).
+ *
+ * What is asked between two sleeps of the loop, such as both legs of a name, leaves together from
+ * one of them, drawn anew each time: one system call, and one for the answers. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +64,7 @@ static struct upstream_socket *open_socket(struct dns64 *d, int number)
 	s->poll.data = s;
 	s->d = d;
 	s->number = number;
+	s->opened_ms = uv_now(d->loop);
 	must(uv_poll_start(&s->poll, UV_READABLE, on_poll) == 0);
 	return s;
 
@@ -95,38 +99,102 @@ static uint32_t random_number(struct dns64 *d)
 			  UPSTREAM_SOCKETS);
 }
 
-/* A random one; if that has served its time and waits for its last answers, the next one. */
-int upstream__pick(void *ctx)
+static bool is_used_up(const struct upstream_socket *s)
 {
-	struct dns64 *d = ctx;
+	return s->n_asks >= UPSTREAM_SOCKET_ASKS ||
+	       uv_now(s->d->loop) - s->opened_ms >= UPSTREAM_SOCKET_MS;
+}
+
+/* A random one; if that has served its time and waits for its last answers, the next one. If all do,
+ * that one goes on. */
+static struct upstream_socket *draw(struct dns64 *d)
+{
 	uint32_t start = random_number(d), i = start;
-	struct upstream_socket *s;
 
 	for (uint32_t n = 0; n < UPSTREAM_SOCKETS; n++) {
 		i = (start + n) % UPSTREAM_SOCKETS;
-		if (!d->upstream[i] || d->upstream[i]->n_asks < UPSTREAM_SOCKET_ASKS)
+		if (d->upstream[i] && is_used_up(d->upstream[i]) && !d->upstream[i]->n_open)
+			close_socket(d->upstream[i]);
+		if (!d->upstream[i] || !is_used_up(d->upstream[i]))
 			break;
 	}
 	if (!d->upstream[i])
 		d->upstream[i] = open_socket(d, (int)i);
-	s = d->upstream[i];
-	if (!s)
-		return -EMFILE;
-	s->n_asks++;
-	s->n_open++;
-	return (int)i;
+	return d->upstream[i];
 }
 
-int upstream__send(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
-		   size_t len)
+int upstream__pick(void *ctx)
 {
 	struct dns64 *d = ctx;
-	struct sockaddr_in6 sa = io__sockaddr(to);
 
-	if (sendto(d->upstream[socket]->fd, wire, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-		   (const struct sockaddr *)&sa, sizeof(sa)) < 0)
-		return -errno;
+	if (!d->asks.from)
+		d->asks.from = draw(d);
+	if (!d->asks.from)
+		return -EMFILE;
+	d->asks.from->n_asks++;
+	d->asks.from->n_open++;
+	return d->asks.from->number;
+}
+
+/* Whoever could not be sent to is told to the engine later: it has called us. */
+static void flush(struct dns64 *d)
+{
+	struct ask_queue *q = &d->asks;
+	unsigned at = 0;
+
+	while (at < q->n) {
+		int n = sendmmsg(q->from->fd, q->header + at, q->n - at,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0 && q->n_lost < ASK_QUEUE)
+			q->lost[q->n_lost++] = (struct lost_ask){ .socket = q->from->number,
+								  .id = q->id[at] };
+		at += n > 0 ? (unsigned)n : 1;
+	}
+	q->n = 0;
+}
+
+int upstream__send(void *ctx, int socket, const struct datagram_out *out)
+{
+	struct dns64 *d = ctx;
+	struct ask_queue *q = &d->asks;
+	unsigned i = q->n;
+
+	must(q->from && q->from->number == socket && out->len <= ASK_WIRE_MAX);
+	memcpy(q->wire[i], out->wire, out->len);
+	q->to[i] = io__sockaddr(out->to);
+	q->id[i] = out->id;
+	q->iov[i] = (struct iovec){ .iov_base = q->wire[i], .iov_len = out->len };
+	q->header[i].msg_hdr = (struct msghdr){ .msg_name = &q->to[i],
+						.msg_namelen = sizeof(q->to[i]),
+						.msg_iov = &q->iov[i],
+						.msg_iovlen = 1 };
+	if (++q->n == ASK_QUEUE)
+		flush(d);
 	return 0;
+}
+
+/* Each round an ask fails that the engine had made; it makes a bounded number of them. */
+void upstream__flush(struct dns64 *d)
+{
+	struct ask_queue *q = &d->asks;
+
+	while (q->n || q->n_lost) {
+		struct lost_ask lost[ASK_QUEUE];
+		unsigned n;
+
+		if (q->n)
+			flush(d);
+		q->from = NULL;
+		n = q->n_lost;
+		q->n_lost = 0;
+		memcpy(lost, q->lost, n * sizeof(*lost));
+		for (unsigned i = 0; i < n; i++)
+			resolver__send_failed(d->resolver, lost[i].socket, lost[i].id);
+	}
+	q->from = NULL;
 }
 
 void upstream__unpick(void *ctx, int socket)
@@ -135,8 +203,18 @@ void upstream__unpick(void *ctx, int socket)
 	struct upstream_socket *s = d->upstream[socket];
 
 	must(s && s->n_open > 0);
-	if (--s->n_open == 0 && s->n_asks >= UPSTREAM_SOCKET_ASKS)
+	if (--s->n_open == 0 && is_used_up(s) && s != d->asks.from)
 		close_socket(s);
+}
+
+void upstream__tick(struct dns64 *d)
+{
+	for (int i = 0; i < UPSTREAM_SOCKETS; i++) {
+		struct upstream_socket *s = d->upstream[i];
+
+		if (s && !s->n_open && is_used_up(s) && s != d->asks.from)
+			close_socket(s);
+	}
 }
 
 void upstream__close_all(struct dns64 *d)

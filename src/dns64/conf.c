@@ -1,5 +1,6 @@
 /* conf.c - defaults and rules of section `dns64:` (RFC 6147). Looks at no other section. */
 #include "sixgate/dns64/conf.h"
+#include <errno.h>
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/translate/rfc6052.h"
@@ -22,6 +23,7 @@ void dns64_conf_default(struct dns64_conf *c)
 		.cache_bytes = (uint64_t)64 << 20,
 		.stale_s = 86400,
 		.client_timeout_ms = 1500,
+		.cookies = true,
 	};
 }
 
@@ -50,6 +52,57 @@ static void complain_of_listen(const struct dns64_conf *c, struct complaints *to
 	}
 }
 
+static int sextet(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '+' ? 62 : c == '/' ? 63 : -1;
+}
+
+/* RFC 4648 4: 32 bytes are 43 characters, of which the last carries four bits, and one "=". */
+int dns64_pin_parse(const char *text, uint8_t out[DNS64_PIN_LEN])
+{
+	static const char head[] = "sha256/";
+	unsigned bits = 0, n_bits = 0, n = 0;
+
+	if (strncmp(text, head, sizeof(head) - 1) != 0)
+		return -EINVAL;
+	for (text += sizeof(head) - 1; sextet(*text) >= 0; text++) {
+		bits = bits << 6 | (unsigned)sextet(*text);
+		n_bits += 6;
+		if (n_bits < 8)
+			continue;
+		n_bits -= 8;
+		if (n == DNS64_PIN_LEN)
+			return -EINVAL;
+		out[n++] = (uint8_t)(bits >> n_bits);
+		bits &= (1u << n_bits) - 1;
+	}
+	return n == DNS64_PIN_LEN && n_bits == 2 && !bits && strcmp(text, "=") == 0 ? 0 : -EINVAL;
+}
+
+static void complain_of_tls(const struct dns64_upstream_conf *u, struct complaints *to)
+{
+	uint8_t pin[DNS64_PIN_LEN];
+
+	if (!u->name && !u->n_pin)
+		complain(to, u, "dns64.upstream.tls",
+			 "expected a name for its certificate, a pin of its key, or both");
+	if (*u->ca && !u->name)
+		complain(to, u, "dns64.upstream.tls.ca", "is for a name, and there is none");
+	if (u->n_pin > DNS64_PINS_MAX)
+		complain(to, u, "dns64.upstream.tls.pin", "expected at most %d pins",
+			 DNS64_PINS_MAX);
+	for (size_t i = 0; i < u->n_pin && i < DNS64_PINS_MAX; i++)
+		if (dns64_pin_parse(u->pin[i].text, pin))
+			complain(to, &u->pin[i], "dns64.upstream.tls.pin",
+				 "expected sha256/ and 44 characters of base64");
+}
+
 static void complain_of_upstream(const struct dns64_conf *c, struct complaints *to)
 {
 	if (!c->n_upstream)
@@ -59,8 +112,10 @@ static void complain_of_upstream(const struct dns64_conf *c, struct complaints *
 		complain(to, &c->upstream, "dns64.upstream", "expected at most %d addresses",
 			 DNS64_UPSTREAM_MAX);
 	for (size_t i = 0; i < c->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
-		const struct endpoint_conf *u = &c->upstream[i];
+		const struct dns64_upstream_conf *u = &c->upstream[i];
 
+		if (u->tls)
+			complain_of_tls(u, to);
 		if (addr_is_multicast(&u->address) || is_unspecified(&u->address) || !u->port)
 			complain(to, u, "dns64.upstream", "expected the address of a resolver");
 		for (size_t j = 0; j < c->n_listen && j < DNS64_LISTEN_MAX; j++)

@@ -1,6 +1,7 @@
 /* heard.c - what comes back from upstreams: is it an answer to what was asked, by whom it was
  * asked; is it good; and if not, what next. Everything that arrives here is hostile until it has
  * passed. */
+#include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
 #include "resolver.h"
@@ -34,25 +35,32 @@ static bool answers(const struct lookup *l, const uint8_t *wire, size_t len)
 	return dns_question_read(wire, len, &q) && dns_question_equal(&q, &l->key.question);
 }
 
-static bool has_opt(const uint8_t *wire, size_t len)
-{
-	struct dns_walk w;
-	struct dns_rr rr;
+/* struct heard - a message that is about what was asked. */
+struct heard {
+	const uint8_t *wire;
+	size_t len;
+	struct dns_rr opt;
+	bool has_opt;
+};
 
-	dns_walk_start(&w, wire, len);
-	while (dns_walk_next(&w, &rr))
-		if (rr.type == DNS_TYPE_OPT)
-			return true;
-	return false;
+static unsigned rcode_of(const struct heard *h)
+{
+	unsigned low = load16(h->wire + 2) & DNS_RCODE;
+
+	return h->has_opt ? h->opt.ttl >> 24 << 4 | low : low;
 }
 
-/* RFC 6891 6.2.2 and 7: a server that does not know OPT says FORMERR or NOTIMP without one. */
-static bool rejects_edns(const struct lookup *l, const uint8_t *wire, size_t len)
+/* RFC 6891 6.2.2 and 7: a server that does not know OPT says FORMERR or NOTIMP without one. With one,
+ * it is an option that it does not bear. Return: what to leave out, or 0. */
+static unsigned not_borne(const struct ask *a, const struct heard *h)
 {
-	unsigned rcode = load16(wire + 2) & DNS_RCODE;
+	unsigned rcode = rcode_of(h);
 
-	return !l->without_edns && (rcode == DNS_FORMERR || rcode == DNS_NOTIMP) &&
-	       !has_opt(wire, len);
+	if (a->without & WITHOUT_EDNS || (rcode != DNS_FORMERR && rcode != DNS_NOTIMP))
+		return 0;
+	if (!h->has_opt)
+		return WITHOUT_EDNS;
+	return a->cookie && rcode == DNS_FORMERR ? WITHOUT_COOKIE : 0;
 }
 
 static bool others_open(const struct lookup *l)
@@ -78,72 +86,210 @@ static void take_failure(struct resolver *r, struct lookup *l, struct dns64_answ
 		dns64_answer_put(l->fallback);
 		l->fallback = dns64_answer_get(answer);
 	}
-	if (lookup__tries_left(r, l))
+	if (choice__tries_left(r, l))
 		lookup__next_upstream(r, l);
 	else if (!others_open(l))
 		lookup__finish(r, l, l->fallback);
 }
 
-/* The message answers @a's question; @a is closed. */
-static void take(struct resolver *r, struct lookup *l, const uint8_t *wire, size_t len)
+/* What it does not bear is known for a while. */
+static void remember(const struct resolver *r, struct upstream_state *u, unsigned without)
 {
-	struct dns64_answer *answer;
+	bool known = u->without_until_ms > r->now_ms;
 
-	if (rejects_edns(l, wire, len)) {
-		l->without_edns = true;
-		lookup__next_upstream(r, l);
+	if (!without || (known && (u->without & without) == without))
 		return;
-	}
-	answer = dns64_answer_new(&l->key, wire, len, r->now_ms);
-	if (!answer) {
-		bool bare = len == DNS_HEADER_LEN;
+	u->without = without | (known ? u->without : 0);
+	u->without_until_ms = r->now_ms + WITHOUT_TIME_MS;
+}
 
+/* The message answers @a's question; @a is closed. */
+static void take(struct resolver *r, struct lookup *l, struct ask *a, const struct heard *h)
+{
+	struct dns64_answer *answer = dns64_answer_new(&l->key, h->wire, h->len, r->now_ms);
+
+	if (!answer) {
+		bool bare = h->len == DNS_HEADER_LEN;
+
+		a->poor = true;
 		counter_add(bare ? &r->stats->upstream_failures : &r->stats->upstream_malformed, 1);
 		take_failure(r, l, NULL);
 		return;
 	}
 	if (is_failure(load16(answer->wire + 2) & DNS_RCODE)) {
+		a->poor = true;
 		counter_add(&r->stats->upstream_failures, 1);
 		take_failure(r, l, answer);
 	} else {
+		if (choice__state(r, a))
+			remember(r, choice__state(r, a), a->without & ~(unsigned)WITHOUT_CASE);
 		lookup__finish(r, l, answer);
 	}
 	dns64_answer_put(answer);
+}
+
+/* 0x20: the name came back in another spelling than it went out. By itself that is no reason to
+ * believe it, nor to doubt the upstream: it is asked where nobody can forge, and remembered. */
+static bool is_respelled(struct resolver *r, const struct lookup *l, struct ask *a,
+			 const struct heard *h)
+{
+	struct upstream_state *u = choice__state(r, a);
+	struct dns_question q;
+
+	if (!a->mixed || h->len == DNS_HEADER_LEN)
+		return false;
+	must(dns_question_read(h->wire, h->len, &q));
+	if (ask__spelled(r, l, a, &q.name)) {
+		if (u)
+			u->case_misses = 0;
+		return false;
+	}
+	counter_add(&r->stats->case_misses, 1);
+	a->without |= WITHOUT_CASE;
+	if (u && ++u->case_misses >= CASE_MISSES_MAX) {
+		u->case_misses = 0;
+		remember(r, u, WITHOUT_CASE);
+	}
+	return true;
+}
+
+enum cookie_says { COOKIE_FINE, COOKIE_FORGED, COOKIE_ASK_AGAIN, COOKIE_ASK_TCP };
+
+static void learn_cookie(struct resolver *r, const struct ask *a, const uint8_t *cookie, size_t len)
+{
+	struct upstream_state *u = choice__state(r, a);
+
+	if (!u)
+		return;
+	memcpy(u->cookie, cookie, len);
+	u->cookie_len = (uint8_t)len;
+}
+
+static unsigned n_udp_asks(const struct lookup *l, const struct ask *to)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->n_asks; i++)
+		n += l->ask[i].upstream == to->upstream && l->ask[i].way == WAY_UDP;
+	return n;
+}
+
+/* RFC 7873 5.3. An upstream that had a cookie for us and now has none: maybe another machine behind
+ * its address, maybe a forger. A connection tells. */
+static enum cookie_says check_cookie(struct resolver *r, const struct lookup *l,
+				     const struct ask *a, const struct heard *h)
+{
+	struct upstream_state *u = choice__state(r, a);
+	size_t mine = sizeof(u->client_cookie), at = 0;
+	int len = h->has_opt ? dns_option_find(h->wire, &h->opt, DNS_OPTION_COOKIE, &at) : -1;
+
+	if (!a->cookie || !u)
+		return COOKIE_FINE;
+	if (len < 0 && u->cookie_len && a->way == WAY_UDP)
+		return COOKIE_ASK_TCP;
+	if (len < 0) {
+		u->cookie_len = 0;
+		return COOKIE_FINE;
+	}
+	if (len < (int)(mine + 8) || len > (int)(mine + sizeof(u->cookie)) ||
+	    memcmp(h->wire + at, u->client_cookie, mine) != 0)
+		return COOKIE_FORGED;
+	learn_cookie(r, a, h->wire + at + mine, (size_t)len - mine);
+	if (rcode_of(h) != DNS_BADCOOKIE)
+		return COOKIE_FINE;
+	counter_add(&r->stats->badcookie, 1);
+	return n_udp_asks(l, a) < 2 ? COOKIE_ASK_AGAIN : COOKIE_ASK_TCP;
+}
+
+/* From whom it was asked, with the id and the question that was asked. */
+static void hear_udp(struct resolver *r, struct lookup *l, struct ask *a, const struct heard *h)
+{
+	enum cookie_says cookie = check_cookie(r, l, a, h);
+	unsigned without = not_borne(a, h);
+
+	if (cookie == COOKIE_FORGED) {
+		counter_add(&r->stats->spoofed, 1);
+		return;
+	}
+	choice__heard(r, a);
+	ask__close(r, l, a);
+	a->without |= without;
+	if (l->is_probe)
+		lookup__finish(r, l, NULL);
+	else if (is_respelled(r, l, a, h) || cookie == COOKIE_ASK_TCP || load16(h->wire + 2) & DNS_TC)
+		lookup__again(r, l, a, WAY_TCP);
+	else if (cookie == COOKIE_ASK_AGAIN || without)
+		lookup__again(r, l, a, WAY_UDP);
+	else
+		take(r, l, a, h);
+}
+
+static struct heard heard_of(const uint8_t *wire, size_t len)
+{
+	struct heard h = { .wire = wire, .len = len };
+
+	h.has_opt = dns_opt_find(wire, len, &h.opt);
+	return h;
 }
 
 void resolver__answer(struct resolver *r, const struct datagram *d)
 {
 	struct lookup *l;
 	struct ask *a = NULL;
+	struct heard h;
 
 	if (d->len >= 2)
-		a = lookup__find_ask(r, d->socket, load16(d->wire), &l);
+		a = ask__find(r, d->socket, load16(d->wire), &l);
 	if (!a || !sent_by(d->from, &a->to) || !answers(l, d->wire, d->len)) {
 		counter_add(&r->stats->spoofed, 1);
 		return;
 	}
-	lookup__heard(r, a);
-	if (load16(d->wire + 2) & DNS_TC) {
-		lookup__start_tcp(r, l, a);
-	} else {
-		lookup__close_ask(r, l, a);
-		take(r, l, d->wire, d->len);
-	}
+	h = heard_of(d->wire, d->len);
+	hear_udp(r, l, a, &h);
 	resolver__advance(r);
 }
 
-static void tcp_over(struct ask *a)
+void resolver__send_failed(struct resolver *r, int socket, uint16_t id)
 {
-	must(a->open && a->socket < 0);
+	struct lookup *l;
+	struct ask *a = ask__find(r, socket, id, &l);
+
+	if (!a)
+		return;
+	ask__close(r, l, a);
+	counter_add(&r->stats->upstream_errors, 1);
+	choice__failed(r, l, a);
+	lookup__next_upstream(r, l);
+}
+
+static void stream_over(struct ask *a)
+{
+	must(a->open && a->way != WAY_UDP);
 	a->open = false;
+}
+
+static void hear_stream(struct resolver *r, struct lookup *l, struct ask *a, const struct heard *h)
+{
+	unsigned without = not_borne(a, h);
+
+	choice__heard(r, a);
+	check_cookie(r, l, a, h); /* nobody can forge here: only to learn it */
+	a->without |= without;
+	if (l->is_probe)
+		lookup__finish(r, l, NULL);
+	else if (without)
+		lookup__again(r, l, a, a->way);
+	else
+		take(r, l, a, h);
 }
 
 void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire, size_t len)
 {
 	struct lookup *l;
-	struct ask *a = lookup__ask_of(r, ask, &l);
+	struct ask *a = ask__of(r, ask, &l);
+	struct heard h;
 
-	tcp_over(a);
+	stream_over(a);
 	if (!answers(l, wire, len) || load16(wire) != a->id) {
 		counter_add(&r->stats->spoofed, 1);
 		lookup__next_upstream(r, l);
@@ -151,8 +297,8 @@ void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire,
 		counter_add(&r->stats->upstream_malformed, 1);
 		lookup__next_upstream(r, l);
 	} else {
-		lookup__heard(r, a);
-		take(r, l, wire, len);
+		h = heard_of(wire, len);
+		hear_stream(r, l, a, &h);
 	}
 	resolver__advance(r);
 }
@@ -160,10 +306,11 @@ void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire,
 void resolver__tcp_failed(struct resolver *r, uint32_t ask)
 {
 	struct lookup *l;
-	struct ask *a = lookup__ask_of(r, ask, &l);
+	struct ask *a = ask__of(r, ask, &l);
 
-	tcp_over(a);
+	stream_over(a);
 	counter_add(&r->stats->upstream_errors, 1);
+	choice__failed(r, l, a);
 	lookup__next_upstream(r, l);
 	resolver__advance(r);
 }

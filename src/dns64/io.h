@@ -12,7 +12,9 @@ enum {
 	UDP_MESSAGE_MAX = 4096, /* longer datagrams are neither queries nor answers of ours */
 	UDP_QUEUE = 64,
 	UPSTREAM_SOCKETS = 32,
-	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) */
+	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) ... */
+	UPSTREAM_SOCKET_MS = 30000, /* ... or after this time */
+	ASK_QUEUE = 64,
 	LOOPBACK_INDEX = 1,  /* Linux: in every network namespace */
 	TICK_MS = 1000,
 };
@@ -63,6 +65,25 @@ struct upstream_socket {
 	int fd, number;
 	uv_poll_t poll;
 	unsigned n_asks, n_open;
+	uint64_t opened_ms;
+};
+
+struct lost_ask {
+	int socket;
+	uint16_t id;
+};
+
+/** struct ask_queue - questions that leave together. @from: drawn for this turn of the loop, or NULL;
+ *  @lost: what the kernel did not take, still to be told. */
+struct ask_queue {
+	struct upstream_socket *from;
+	unsigned n, n_lost;
+	struct mmsghdr header[ASK_QUEUE];
+	struct iovec iov[ASK_QUEUE];
+	struct sockaddr_in6 to[ASK_QUEUE];
+	uint16_t id[ASK_QUEUE];
+	uint8_t wire[ASK_QUEUE][ASK_WIRE_MAX];
+	struct lost_ask lost[ASK_QUEUE];
 };
 
 /** struct batch_rx - room for one recvmmsg(); used within one callback only. */
@@ -88,6 +109,7 @@ struct dns64 {
 	struct udp_listener *udp;
 	struct tcp_listener *tcp;
 	struct upstream_socket *upstream[UPSTREAM_SOCKETS];
+	struct ask_queue asks;
 	struct tcp_client *clients; /* longest quiet last */
 	struct tcp_client *quietest;
 	struct tcp_ask *tcp_asks;
@@ -144,10 +166,16 @@ void tcp__close_clients(struct dns64 *d);
 
 /* The engine's side towards upstreams, see struct resolver_io. */
 int upstream__pick(void *ctx);
-int upstream__send(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
-		   size_t len);
+int upstream__send(void *ctx, int socket, const struct datagram_out *out);
 void upstream__unpick(void *ctx, int socket);
 void upstream__close_all(struct dns64 *d);
+
+/** upstream__flush() - sends what is queued; the engine is told what cannot be. Before the loop
+ *  sleeps. */
+void upstream__flush(struct dns64 *d);
+
+/** upstream__tick() - closes sockets that have served their time. */
+void upstream__tick(struct dns64 *d);
 int upstream__tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
 			const uint8_t *wire, size_t len);
 void upstream__tcp_cancel(void *ctx, uint32_t ask);

@@ -202,6 +202,26 @@ static size_t option_find(const uint8_t *wire, const struct dns_rr *opt, uint16_
 	return found;
 }
 
+bool dns_opt_find(const uint8_t *wire, size_t len, struct dns_rr *opt)
+{
+	struct dns_walk w;
+
+	dns_walk_start(&w, wire, len);
+	while (dns_walk_next(&w, opt))
+		if (opt->type == DNS_TYPE_OPT)
+			return true;
+	return false;
+}
+
+int dns_option_find(const uint8_t *wire, const struct dns_rr *opt, uint16_t code, size_t *at)
+{
+	bool whole;
+	size_t found = option_find(wire, opt, code, &whole);
+
+	*at = found + 4;
+	return found ? load16(wire + found + 2) : -1;
+}
+
 int dns_ede_read(const uint8_t *wire, const struct dns_rr *opt)
 {
 	bool whole;

@@ -42,6 +42,38 @@ static int convert_prefixes(struct dns64_policy *p, const struct dns64_conf *con
 	return rc ? err_wrap(e, rc, "dns64: prefix") : 0;
 }
 
+static int convert_upstream(struct dns64_upstream *to, const struct dns64_upstream_conf *from,
+			    struct err *e)
+{
+	to->at = (struct endpoint_conf){ .address = from->address, .port = from->port };
+	to->tls = from->tls;
+	memcpy(to->ca, from->ca, sizeof(to->ca));
+	for (size_t i = 0; i < from->n_pin; i++)
+		if (dns64_pin_parse(from->pin[i].text, to->pin[i]))
+			return err_set(e, -EINVAL, "dns64: upstream: %s: not a pin", from->pin[i].text);
+	to->n_pin = from->n_pin;
+	if (!from->name)
+		return 0;
+	to->name = strdup(from->name);
+	if (!to->name)
+		return err_set(e, -ENOMEM, "dns64: out of memory");
+	if (*to->name && to->name[strlen(to->name) - 1] == '.')
+		to->name[strlen(to->name) - 1] = 0;
+	return 0;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+bool dns64_upstream_equal(const struct dns64_upstream *a, const struct dns64_upstream *b)
+{
+	return a->at.port == b->at.port && addr_equal(&a->at.address, &b->at.address) &&
+	       a->tls == b->tls && a->n_pin == b->n_pin && same_text(a->name, b->name) &&
+	       memcmp(a->pin, b->pin, sizeof(a->pin)) == 0 && strcmp(a->ca, b->ca) == 0;
+}
+
 static int convert(struct dns64_policy *p, const struct dns64_conf *conf, struct err *e)
 {
 	int rc = convert_prefixes(p, conf, e);
@@ -50,6 +82,8 @@ static int convert(struct dns64_policy *p, const struct dns64_conf *conf, struct
 		rc = convert_names(p->never, conf->never, conf->n_never, "never", e);
 	if (rc == 0)
 		rc = convert_names(p->always, conf->always, conf->n_always, "always", e);
+	for (size_t i = 0; i < conf->n_upstream && rc == 0; i++)
+		rc = convert_upstream(&p->upstream[i], &conf->upstream[i], e);
 	return rc;
 }
 
@@ -68,6 +102,8 @@ static void copy_choices(struct dns64_policy *p, const struct dns64_conf *conf)
 	p->synthesize_on_error = conf->synthesize_on_error;
 	p->allow_private = conf->allow_private;
 	p->allow_outside = conf->allow_outside;
+	p->cookies = conf->cookies;
+	p->randomize_case = conf->randomize_case;
 }
 
 static bool allocate(struct dns64_policy *p, const struct dns64_conf *conf)
@@ -78,7 +114,7 @@ static bool allocate(struct dns64_policy *p, const struct dns64_conf *conf)
 	p->mapped = calloc(p->n_mapped + 1, sizeof(*p->mapped));
 	p->view = calloc(conf->n_view + 1, sizeof(struct dns64_policy *));
 	p->exclude = copy_array(conf->exclude, p->n_exclude, sizeof(*p->exclude));
-	p->upstream = copy_array(conf->upstream, p->n_upstream, sizeof(*p->upstream));
+	p->upstream = calloc(p->n_upstream + 1, sizeof(*p->upstream));
 	return p->prefix && p->never && p->always && p->mapped && p->view && p->exclude &&
 	       p->upstream;
 }
@@ -164,6 +200,8 @@ void dns64_policy_free(struct dns64_policy *p)
 	free(p->always);
 	free(p->mapped);
 	free(p->exclude);
+	for (size_t i = 0; p->upstream && i < p->n_upstream; i++)
+		free(p->upstream[i].name);
 	free(p->upstream);
 	free(p);
 }

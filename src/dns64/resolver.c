@@ -1,5 +1,5 @@
 /* resolver.c - the engine's memory and its clockwork. What becomes of a query is in task.c, how
- * upstreams are asked in lookup.c, their answers in heard.c. */
+ * upstreams are asked in lookup.c, choice.c and ask.c, their answers in heard.c. */
 #include "resolver.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -87,6 +87,14 @@ uint64_t resolver__random(struct resolver *r)
 	return siphash(&r->secret, &r->n_random, sizeof(r->n_random));
 }
 
+/* RFC 9018 3: another one for each upstream, to be told from no other. */
+static void draw_cookie(struct resolver *r, struct upstream_state *u)
+{
+	uint64_t cookie = resolver__random(r);
+
+	memcpy(u->client_cookie, &cookie, sizeof(u->client_cookie));
+}
+
 static bool allocate(struct resolver *r, size_t n_upstream)
 {
 	r->task = calloc(DNS64_TASKS_MAX, sizeof(*r->task));
@@ -112,6 +120,7 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 		return -ENOMEM;
 	}
 	r->secret = hash_key_derive(setup->secret, 2);
+	r->case_secret = hash_key_derive(setup->secret, 4);
 	r->io = setup->io;
 	r->stats = setup->stats;
 	r->policy = setup->policy;
@@ -119,6 +128,8 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	pool_init(&r->idle_tasks, r->next_index, DNS64_TASKS_MAX);
 	pool_init(&r->idle_lookups, r->next_index + DNS64_TASKS_MAX, DNS64_LOOKUPS_MAX);
 	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		draw_cookie(r, &r->upstream[i]);
 	*out = r;
 	return 0;
 }
@@ -141,21 +152,19 @@ void resolver__free(struct resolver *r)
 	free(r);
 }
 
-static bool same_endpoint(const struct endpoint_conf *a, const struct endpoint_conf *b)
-{
-	return a->port == b->port && addr_equal(&a->address, &b->address);
-}
-
 int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes)
 {
 	struct upstream_state *fresh = calloc(policy->n_upstream + 1, sizeof(*fresh));
 
 	if (!fresh)
 		return -ENOMEM;
-	for (size_t i = 0; i < policy->n_upstream; i++)
+	for (size_t i = 0; i < policy->n_upstream; i++) {
+		draw_cookie(r, &fresh[i]);
 		for (size_t j = 0; j < r->policy->n_upstream; j++)
-			if (same_endpoint(&policy->upstream[i], &r->policy->upstream[j]))
+			if (dns64_upstream_equal(&policy->upstream[i], &r->policy->upstream[j]))
 				fresh[i] = r->upstream[j];
+		fresh[i].probed = false;
+	}
 	free(r->upstream);
 	dns64_policy_free(r->policy);
 	r->upstream = fresh;

@@ -14,7 +14,8 @@
 #include "sixgate/log/log.h"
 
 enum {
-	ASKS_MAX = 8,		 /* of one lookup */
+	ASKS_MAX = 12,		 /* of one lookup */
+	ASK_WIRE_MAX = 512,
 	ASK_BUCKETS = 8192,
 	LOOKUP_BUCKETS = 4096,
 	CLIENT_SLOTS = 4096,
@@ -24,11 +25,18 @@ enum {
 	PREFETCH_MIN_S = 10,	 /* ... if it had so long */
 	RTO_FIRST_MS = 400,
 	RTO_MIN_MS = 100,
-	RTO_MAX_MS = 800,	 /* so that a lossy path gets its chances within LOOKUP_TIME_MS */
+	RTO_TOP_MS = 1500,	 /* of who is far away */
+	RTO_MAX_MS = 500,	 /* grown by waiting: a lossy path gets its chances in time */
+	TLS_WAIT_MIN_MS = 600,
 	TCP_ASK_TIME_MS = 2000,
 	UPSTREAM_FAILS_MAX = 3,	 /* unanswered in a row, then it is passed over for a while */
 	UPSTREAM_REST_MIN_MS = 1000,
 	UPSTREAM_REST_MAX_MS = 30000,
+	CHOICE_BAND_MS = 8,	 /* no faster by more than that: the operator's order counts */
+	PROBE_SHARE = 16,	 /* of so many lookups one sends a copy to another upstream */
+	PROBE_TIME_MS = 3000,
+	WITHOUT_TIME_MS = 900000, /* then an upstream may have learned something */
+	CASE_MISSES_MAX = 3,	 /* lookups in a row, then it is asked as it can bear it */
 };
 
 /**
@@ -45,26 +53,37 @@ struct client {
 	struct in6_pktinfo local;
 };
 
+/** struct datagram_out - borrowed for the call; @id is in @wire, too. */
+struct datagram_out {
+	const struct endpoint_conf *to;
+	const uint8_t *wire;
+	size_t len;
+	uint16_t id;
+};
+
 /**
  * struct resolver_io - what the engine asks of the world. None of these may call the engine.
  * @reply:  exactly once for every resolver_query(), maybe before it returns; @len 0: no answer
  * @pick:   a UDP socket to ask from. Return: its number, or negative errno
- * @send:   one datagram. Return: 0 or negative errno
+ * @send:   one datagram, now or before the loop sleeps. Return: 0 or negative errno; if it fails
+ *          later, resolver__send_failed() follows
  * @unpick: the ask that was sent from @socket is over
  * @tcp_start:  send @wire over a connection to @to; resolver_tcp_answer() or
  *              resolver_tcp_failed() follows, never from inside the call. Return: 0 or -errno
  * @tcp_cancel: forget about it; neither of the two follows
+ * @tls_start, @tls_cancel: the same over TLS, to upstream number @upstream of the policy
  */
 struct resolver_io {
 	void *ctx;
 	void (*reply)(void *ctx, const struct client *c, const uint8_t *wire, size_t len);
 	int (*pick)(void *ctx);
-	int (*send)(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
-		    size_t len);
+	int (*send)(void *ctx, int socket, const struct datagram_out *d);
 	void (*unpick)(void *ctx, int socket);
 	int (*tcp_start)(void *ctx, uint32_t ask, const struct endpoint_conf *to,
 			 const uint8_t *wire, size_t len);
 	void (*tcp_cancel)(void *ctx, uint32_t ask);
+	int (*tls_start)(void *ctx, uint32_t ask, size_t upstream, const uint8_t *wire, size_t len);
+	void (*tls_cancel)(void *ctx, uint32_t ask);
 };
 
 struct resolver;
@@ -118,18 +137,34 @@ struct task {
 	const struct dns64_policy *policy;
 };
 
-/** struct ask - one question sent to one upstream, while an answer may still come. */
+enum way { WAY_UDP, WAY_TCP, WAY_TLS };
+
+/* What an upstream may not bear. */
+enum { WITHOUT_EDNS = 1, WITHOUT_COOKIE = 2, WITHOUT_CASE = 4 };
+
+/**
+ * struct ask - one question sent to one upstream, while an answer may still come
+ * @next:     in its bucket
+ * @upstream: index, valid while @generation is the resolver's
+ * @socket:   -1: over a connection
+ * @without:  WITHOUT_...: what is left out for this upstream's sake
+ * @mixed:    the case of its letters was drawn from @case_seed (0x20)
+ * @cookie:   it has a COOKIE option (RFC 7873)
+ * @counted:  as unanswered
+ * @poor:     it was answered by a failure
+ */
 struct ask {
 	struct endpoint_conf to;
-	uint64_t sent_ms;
-	uint32_t next;	    /* in its bucket */
-	uint32_t upstream;  /* index, valid while @generation is the resolver's */
-	uint32_t generation;
-	int socket;	    /* -1: over TCP */
+	uint64_t sent_ms, case_seed;
+	uint32_t next, upstream, generation;
+	int socket;
+	enum way way;
 	uint16_t id;
-	bool open;
+	uint8_t without;
+	bool open, mixed, cookie, counted, poor;
 };
 
+/** struct lookup - @is_probe: a copy, for the measure alone; it is in no bucket, and nobody waits. */
 struct lookup {
 	struct timer timer; /* first: next attempt, or the end */
 	struct lookup *next;
@@ -139,17 +174,29 @@ struct lookup {
 	struct dns64_answer *fallback; /* a failure, unless somebody does better */
 	struct ask ask[ASKS_MAX];
 	unsigned n_asks;
-	bool without_edns;
+	bool is_probe;
 };
 
-/** struct upstream_state - how one upstream does. @rest_ms: how long it rested last; @told_silent:
- *  the log's last word about it. */
+/**
+ * struct upstream_state - how one upstream does
+ * @told_silent: the log's last word about it
+ * @measured:    @srtt_ms and @rttvar_ms hold something (RFC 6298 2)
+ * @loss:        questions unanswered, smoothed, in 1/1024
+ * @fails:       unanswered in a row
+ * @rest_ms:     it is silent, and how long it rests this time; 0: it is not
+ * @asked_ms, @heard_ms: last time
+ * @probed:      a copy is under way
+ * @without:     WITHOUT_...: known until @without_until_ms
+ * @case_misses: lookups in a row whose answers were spelled another way
+ * @client_cookie, @cookie, @cookie_len: RFC 7873: ours for it, and what it wants to see
+ */
 struct upstream_state {
 	struct log_limit limit;
-	bool told_silent;
-	uint64_t resting_until_ms;
-	uint32_t srtt_ms, rttvar_ms, rest_ms;
-	unsigned fails;
+	bool told_silent, measured, probed;
+	uint32_t srtt_ms, rttvar_ms, loss, rest_ms;
+	unsigned fails, without, case_misses;
+	uint64_t resting_until_ms, asked_ms, heard_ms, without_until_ms;
+	uint8_t client_cookie[8], cookie[32], cookie_len;
 };
 
 struct resolver {
@@ -160,8 +207,8 @@ struct resolver {
 	struct upstream_state *upstream; /* one for each of the policy's */
 	uint32_t generation;
 	uint64_t now_ms;
-	struct hash_key secret;
-	uint64_t n_random;
+	struct hash_key secret, case_secret;
+	uint64_t n_random, n_choices;
 	struct timers timers;
 	struct task *task, *running;
 	struct lookup *lookup;
@@ -217,8 +264,11 @@ struct datagram {
 };
 void resolver__answer(struct resolver *r, const struct datagram *d);
 
-/** resolver__tcp_answer() - one message over the connection that tcp_start() made for @ask; the
- *  ask is over. */
+/** resolver__send_failed() - what send() took from @socket with @id has not left after all. */
+void resolver__send_failed(struct resolver *r, int socket, uint16_t id);
+
+/** resolver__tcp_answer() - one message over the connection that tcp_start() or tls_start() chose
+ *  for @ask; the ask is over. */
 void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire, size_t len);
 void resolver__tcp_failed(struct resolver *r, uint32_t ask);
 
@@ -231,37 +281,69 @@ bool lookup__ask(struct resolver *r, struct leg *leg, const struct dns64_key *ke
 /** lookup__refresh() - the same for the cache's sake alone. */
 void lookup__refresh(struct resolver *r, const struct dns64_key *key);
 
-/** lookup__hopeless() - every upstream is resting: it will hardly answer in time. */
-bool lookup__hopeless(const struct resolver *r);
-
 /** lookup__leave() - @leg waits no longer; the lookup goes on for the cache's sake. */
 void lookup__leave(struct leg *leg);
 
 void lookup__cancel_all(struct resolver *r);
 
-/** lookup__ask_of() - by its number. */
-struct ask *lookup__ask_of(struct resolver *r, uint32_t ask, struct lookup **l);
-
-/** lookup__find_ask() - the open one that was sent from @socket with @id, or NULL. */
-struct ask *lookup__find_ask(struct resolver *r, int socket, uint16_t id, struct lookup **l);
-
 /** lookup__next_upstream() - the next attempt, or the end of the lookup. */
 void lookup__next_upstream(struct resolver *r, struct lookup *l);
 
-/** lookup__close_ask() - no answer to @a is expected any more. */
-void lookup__close_ask(struct resolver *r, struct lookup *l, struct ask *a);
+/** lookup__again() - the same upstream as @a, which is closed, another way or with less. */
+void lookup__again(struct resolver *r, struct lookup *l, const struct ask *a, enum way way);
 
 /** lookup__finish() - tells everybody who waits. @answer: borrowed; NULL: nobody answered. */
 void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *answer);
 
-/** lookup__start_tcp() - the same question over TCP to the upstream of @a, which is closed. */
-void lookup__start_tcp(struct resolver *r, struct lookup *l, struct ask *a);
+/** ask__send() - @l's question to @upstream; over TLS if that is how it is asked. Return: NULL if
+ *  it cannot be sent; that is counted. */
+struct ask *ask__send(struct resolver *r, struct lookup *l, size_t upstream, enum way way);
 
-/** lookup__tries_left() - true if some upstream has not been asked yet. */
-bool lookup__tries_left(const struct resolver *r, const struct lookup *l);
+/** ask__write() - the question as it goes out. Return: bytes, at most ASK_WIRE_MAX. */
+size_t ask__write(struct resolver *r, const struct lookup *l, const struct ask *a, uint8_t *out);
 
-/** lookup__heard() - the upstream of @a lives. */
-void lookup__heard(struct resolver *r, const struct ask *a);
+/** ask__spelled() - true if @got is the name as it was sent, letter by letter. */
+bool ask__spelled(const struct resolver *r, const struct lookup *l, const struct ask *a,
+		  const struct dns_name *got);
+
+uint32_t ask__index(const struct resolver *r, const struct lookup *l, const struct ask *a);
+
+/** ask__of() - by its number. */
+struct ask *ask__of(struct resolver *r, uint32_t ask, struct lookup **l);
+
+/** ask__find() - the open one that was sent from @socket with @id, or NULL. */
+struct ask *ask__find(struct resolver *r, int socket, uint16_t id, struct lookup **l);
+
+/** ask__close() - no answer to @a is expected any more. */
+void ask__close(struct resolver *r, struct lookup *l, struct ask *a);
+
+/** choice__next() - the upstream to ask next. There is at least one. */
+size_t choice__next(const struct resolver *r, const struct lookup *l);
+
+/** choice__probe() - the upstream to send a copy to while @asked is asked. Return: n_upstream: none
+ *  now. */
+size_t choice__probe(struct resolver *r, size_t asked);
+
+/** choice__tries_left() - true if some upstream has not been asked yet. */
+bool choice__tries_left(const struct resolver *r, const struct lookup *l);
+
+/** choice__all_silent() - every upstream is resting: it will hardly answer in time. */
+bool choice__all_silent(const struct resolver *r);
+
+/** choice__rto() - ms after which an answer of @upstream is late (RFC 6298 2). */
+uint32_t choice__rto(const struct resolver *r, size_t upstream);
+
+/** choice__heard() - the upstream of @a lives. */
+void choice__heard(struct resolver *r, const struct ask *a);
+
+/** choice__failed() - @a of @l has not been answered in time. Counts once. */
+void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a);
+
+/** choice__poor() - another upstream knew what that of @a did not. */
+void choice__poor(struct resolver *r, const struct ask *a);
+
+/** choice__state() - of @a's upstream; NULL: a reload has come between. */
+struct upstream_state *choice__state(struct resolver *r, const struct ask *a);
 
 /** task__drop_all() - every task ends without an answer. */
 void task__drop_all(struct resolver *r);

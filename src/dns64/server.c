@@ -48,6 +48,7 @@ static void on_tick(uv_timer_t *t)
 
 	io__tell_time(d);
 	tcp__tick(d);
+	upstream__tick(d);
 }
 
 static void arm_timer(struct dns64 *d)
@@ -71,6 +72,8 @@ static void on_prepare(uv_prepare_t *p)
 {
 	struct dns64 *d = p->data;
 
+	io__tell_time(d);
+	upstream__flush(d);
 	for (struct udp_listener **at = &d->udp, *l = *at; l; l = *at) {
 		udp__flush(l);
 		if (!l->leaving || l->n_open) {
@@ -80,7 +83,6 @@ static void on_prepare(uv_prepare_t *p)
 		*at = l->next;
 		udp__close(l);
 	}
-	io__tell_time(d);
 	arm_timer(d);
 	counter_set(&d->stats.cache_bytes, dns64_cache_bytes(d->resolver->cache));
 	counter_set(&d->stats.cache_entries, dns64_cache_entries(d->resolver->cache));

@@ -63,13 +63,12 @@ static inline int keep(const struct asked *a, const uint8_t *wire, size_t len)
 	return 0;
 }
 
-static inline int world_send(void *ctx, int socket, const struct endpoint_conf *to,
-			     const uint8_t *wire, size_t len)
+static inline int world_send(void *ctx, int socket, const struct datagram_out *d)
 {
-	struct asked a = { .socket = socket, .to = *to };
+	struct asked a = { .socket = socket, .to = *d->to };
 
 	(void)ctx;
-	return keep(&a, wire, len);
+	return keep(&a, d->wire, d->len);
 }
 
 static inline int world_tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
@@ -93,7 +92,7 @@ static inline void world_tcp_cancel(void *ctx, uint32_t ask)
 static inline struct dns64_policy *world_policy(void)
 {
 	static char never[] = "never.example.", *nevers[] = { never };
-	struct endpoint_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
+	struct dns64_upstream_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
 	struct prefix prefix[2];
 	struct dns64_policy *p;
 	struct dns64_conf c;

@@ -84,13 +84,13 @@ static void open_upstream(void)
 	abort();
 }
 
-static struct dns64_conf conf_of(struct endpoint_conf *upstream, struct prefix *prefix)
+static struct dns64_conf conf_of(struct dns64_upstream_conf *upstream, struct prefix *prefix)
 {
 	struct dns64_conf c;
 
 	dns64_conf_default(&c);
 	must(prefix_parse("64:ff9b::/96", prefix) == 0);
-	*upstream = (struct endpoint_conf){ .port = be16_to((be16){ bed.upstream_at.sin6_port }) };
+	*upstream = (struct dns64_upstream_conf){ .port = be16_to((be16){ bed.upstream_at.sin6_port }) };
 	upstream->address.octet[15] = 1;
 	c.prefix = prefix;
 	c.upstream = upstream;
@@ -102,7 +102,8 @@ static struct dns64_conf conf_of(struct endpoint_conf *upstream, struct prefix *
 static void start(void)
 {
 	static const struct hash_key secret = { { 1, 2, 3 } };
-	struct endpoint_conf at = { .address = { .octet = { [15] = 1 } } }, upstream;
+	struct endpoint_conf at = { .address = { .octet = { [15] = 1 } } };
+	struct dns64_upstream_conf upstream;
 	struct prefix prefix;
 	struct dns64_conf c;
 	struct err e;
@@ -192,7 +193,7 @@ static void answer_udp(const uint8_t *data, size_t len, bool truncated)
 
 static void reload(bool with_udp)
 {
-	struct endpoint_conf upstream;
+	struct dns64_upstream_conf upstream;
 	struct prefix prefix;
 	struct dns64_conf c = conf_of(&upstream, &prefix);
 	struct dns64_sockets s = { .udp = &bed.udp, .tcp = &bed.tcp, .n_tcp = 1 };

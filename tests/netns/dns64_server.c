@@ -21,7 +21,8 @@ enum { LIST_MAX = 16 };
 
 struct options {
 	struct dns64_conf conf;
-	struct endpoint_conf listen[LIST_MAX], upstream[LIST_MAX];
+	struct endpoint_conf listen[LIST_MAX];
+	struct dns64_upstream_conf upstream[LIST_MAX];
 	struct prefix prefix[LIST_MAX], exclude[LIST_MAX];
 	char *never[LIST_MAX], text[LIST_MAX][256];
 	unsigned inside[LIST_MAX];
@@ -57,6 +58,13 @@ static struct endpoint_conf endpoint(const char *text, uint16_t port)
 	if (addr_parse(address, &e.address))
 		die(text);
 	return e;
+}
+
+static struct dns64_upstream_conf upstream(const char *text)
+{
+	struct endpoint_conf e = endpoint(text, 53);
+
+	return (struct dns64_upstream_conf){ .address = e.address, .port = e.port };
 }
 
 static void add_prefix(struct prefix *list, size_t *n, const char *text)
@@ -96,7 +104,7 @@ static void set(struct options *o, const char *key, const char *value)
 	if (!strcmp(key, "listen") && c->n_listen < LIST_MAX)
 		o->listen[c->n_listen++] = endpoint(value, o->port);
 	else if (!strcmp(key, "upstream") && c->n_upstream < LIST_MAX)
-		o->upstream[c->n_upstream++] = endpoint(value, 53);
+		o->upstream[c->n_upstream++] = upstream(value);
 	else if (!strcmp(key, "prefix"))
 		add_prefix(o->prefix, &c->n_prefix, value);
 	else if (!strcmp(key, "exclude"))

@@ -615,14 +615,16 @@ def test_a_silent_upstream_is_passed_over(lab, serve):
     start = time.monotonic()
     assert dig(lab.client, "v4.example.test AAAA").data("AAAA") == ["64:ff9b::808:808"]
     assert time.monotonic() - start < 2
-    for n in range(3):
+    start = time.monotonic()  # by now the other one is known to be faster: nobody waits
+    for n in range(20):
         dig(lab.client, f"missing{n}.example.test AAAA")
-    assert server.counters()["upstream-timeouts"] >= 3
-    log = pathlib.Path(server.log.name).read_text()
-    assert log.count(f"upstream {UPSTREAM} port 5301 does not answer") == 1, log
-    start = time.monotonic()  # by now it rests
-    assert dig(lab.client, "only6.example.test AAAA").data("AAAA") == ["2001:db8:f::81"]
-    assert time.monotonic() - start < 0.3
+    assert time.monotonic() - start < 2
+    log = pathlib.Path(server.log.name)
+    wait_for(lambda: f"upstream {UPSTREAM} port 5301 does not answer" in log.read_text(),
+             what="a copy of a question has found out")
+    assert log.read_text().count("does not answer") == 1
+    counters = server.counters()
+    assert counters["upstream-timeouts"] == 3 and 1 <= counters["upstream-probes"] <= 4, counters
     script.close()
 
 

@@ -17,6 +17,10 @@ enum {
 	DNS64_MAPPED_MAX = 64,
 	DNS64_VIEWS_MAX = 64,
 	DNS64_CLIENTS_MAX = 64, /* prefixes of one view */
+	DNS64_PINS_MAX = 4, /* of one upstream */
+	DNS64_PIN_TEXT_MAX = 64,
+	DNS64_PIN_LEN = 32, /* a SHA-256 */
+	DNS64_CA_PATH_MAX = 256,
 	DNS64_CACHE_MIN_BYTES = 1 << 20,
 	DNS64_STALE_MAX_S = 604800, /* RFC 8767 5: one to three days; a week at most */
 	DNS64_CLIENT_TIMEOUT_MIN_MS = 100,
@@ -28,6 +32,30 @@ enum {
 struct endpoint_conf {
 	struct addr address;
 	uint16_t port;
+};
+
+/** struct dns64_pin - "sha256/" and the base64 of a SHA-256 over a SubjectPublicKeyInfo (RFC 7858
+ *  4.2), 32 bytes. */
+struct dns64_pin {
+	char text[DNS64_PIN_TEXT_MAX];
+};
+
+/**
+ * struct dns64_upstream_conf - a resolver to ask
+ * @port: default 53, with @tls 853
+ * @tls:  DNS over TLS and nothing else (RFC 7858, RFC 8310 5: strict privacy)
+ * @name: what its certificate is checked for against the trust anchors; NULL: only @pin counts
+ * @pin:  its key, or with @name one of its certified chain, has to be one of these; none: any
+ * @ca:   file of trust anchors, PEM; empty: the system's
+ */
+struct dns64_upstream_conf {
+	struct addr address;
+	uint16_t port;
+	bool tls;
+	char *name;
+	struct dns64_pin pin[DNS64_PINS_MAX];
+	size_t n_pin;
+	char ca[DNS64_CA_PATH_MAX];
 };
 
 /** struct dns64_mapped_conf - IPv4 addresses in @v4 are written into @v6; @v6.len 0: they are not
@@ -66,8 +94,10 @@ struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
 	size_t n_listen;
 	bool allow_outside;
-	struct endpoint_conf *upstream; /* at least one */
+	struct dns64_upstream_conf *upstream; /* at least one */
 	size_t n_upstream;
+	bool cookies;        /* default true: RFC 7873, towards clients and towards upstreams */
+	bool randomize_case; /* default false: questions over UDP in mixed case (0x20) */
 	struct prefix *prefix; /* default: nat64's */
 	size_t n_prefix;
 	struct prefix *exclude; /* default ::ffff:0:0/96, which is every IPv4 address in our form */
@@ -90,6 +120,9 @@ struct dns64_conf {
 	uint32_t client_timeout_ms; /* default 1500: then a client is told what is known, a stale
 				     * answer or one made of A alone */
 };
+
+/** dns64_pin_parse() - Return: 0, or -EINVAL if @text is no pin. */
+int dns64_pin_parse(const char *text, uint8_t out[DNS64_PIN_LEN]);
 
 void dns64_conf_default(struct dns64_conf *c);
 /** dns64_conf_complain() - everything that is wrong, each with its member. */

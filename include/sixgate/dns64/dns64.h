@@ -56,6 +56,10 @@ enum {
 	_(local, "local", "queries for ipv4only.arpa and its reverse names (RFC 8880)")            \
 	_(upstream_queries, "upstream-queries", "questions sent to upstreams over UDP")            \
 	_(upstream_tcp, "upstream-tcp", "questions sent over TCP after a truncated answer")        \
+	_(upstream_tls, "upstream-tls", "questions sent over TLS")                                 \
+	_(upstream_probes, "upstream-probes", "copies sent to measure other upstreams")            \
+	_(case_misses, "case-misses", "answers whose name was not spelled as it was asked")        \
+	_(badcookie, "badcookie", "answers of BADCOOKIE: an upstream wanted another cookie")       \
 	_(upstream_timeouts, "upstream-timeouts", "questions an upstream did not answer in time")  \
 	_(upstream_errors, "upstream-errors", "questions that could not be sent, or TCP failures") \
 	_(upstream_failures, "upstream-failures", "answers of SERVFAIL, REFUSED and the like")     \

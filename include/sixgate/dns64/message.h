@@ -44,6 +44,7 @@ enum dns_rcode {
 	DNS_NOTIMP = 4,
 	DNS_REFUSED = 5,
 	DNS_BADVERS = 16, /* RFC 6891 9 */
+	DNS_BADCOOKIE = 23, /* RFC 7873 8 */
 };
 
 /* Header bits of the second 16-bit word. */
@@ -58,6 +59,9 @@ enum dns_flag {
 	DNS_CD = 0x0010,
 	DNS_RCODE = 0x000f,
 };
+
+/* Options of OPT: RFC 7873 4, 7830 3. */
+enum { DNS_OPTION_COOKIE = 10, DNS_OPTION_PADDING = 12 };
 
 /* Extended errors (RFC 8914) that this server looks at or sends. */
 enum dns_ede {
@@ -168,6 +172,13 @@ bool dns_walk_next(struct dns_walk *w, struct dns_rr *rr);
 
 /** dns_message_check() - true if every record can be walked and nothing follows the last. */
 bool dns_message_check(const uint8_t *wire, size_t len);
+
+/** dns_opt_find() - the OPT record of a message, wherever it stands. Return: false: there is none. */
+bool dns_opt_find(const uint8_t *wire, size_t len, struct dns_rr *opt);
+
+/** dns_option_find() - the first option @code of @opt, its data at @at. Return: its length; -1: there
+ *  is none. */
+int dns_option_find(const uint8_t *wire, const struct dns_rr *opt, uint16_t code, size_t *at);
 
 /** dns_ede_read() - info code of the first extended error in @opt's options, or DNS_EDE_NONE. */
 int dns_ede_read(const uint8_t *wire, const struct dns_rr *opt);

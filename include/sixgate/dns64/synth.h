@@ -26,6 +26,22 @@ struct dns64_mapped {
 };
 
 /**
+ * struct dns64_upstream - a resolver to ask, as dns64_upstream_conf says
+ * @name: without the final dot, owned; NULL: none
+ */
+struct dns64_upstream {
+	struct endpoint_conf at;
+	bool tls;
+	char *name;
+	uint8_t pin[DNS64_PINS_MAX][DNS64_PIN_LEN];
+	size_t n_pin;
+	char ca[DNS64_CA_PATH_MAX];
+};
+
+/** dns64_upstream_equal() - the same in everything. */
+bool dns64_upstream_equal(const struct dns64_upstream *a, const struct dns64_upstream *b);
+
+/**
  * struct dns64_policy - dns64_conf in the form that answering needs. Immutable.
  * @view, @clients: a policy of its own for the clients with these prefixes; views have no views
  */
@@ -34,12 +50,13 @@ struct dns64_policy {
 	struct prefix *exclude;
 	struct dns_name *never, *always;
 	struct dns64_mapped *mapped;
-	struct endpoint_conf *upstream;
+	struct dns64_upstream *upstream;
 	struct dns64_policy **view;
 	struct prefix *clients;
 	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients;
 	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside;
+	bool cookies, randomize_case;
 };
 
 /** dns64_policy_new() - a copy that needs @conf no more. Return: 0, -EINVAL or -ENOMEM; on success

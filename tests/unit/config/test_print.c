@@ -45,7 +45,8 @@ struct random_config {
 	struct pool4_conf pool4[N_ITEMS];
 	struct exempt_conf exempt[N_ITEMS];
 	struct static_conf static_entry[N_ITEMS];
-	struct endpoint_conf listen[2], upstream[N_ITEMS];
+	struct endpoint_conf listen[2];
+	struct dns64_upstream_conf upstream[N_ITEMS];
 	char never_text[2][16], *never[2];
 	struct pinhole_conf allow[N_ITEMS];
 	struct service_conf service[2];
@@ -198,7 +199,7 @@ static void random_dns64(uint64_t *s, struct random_config *r)
 	r->exclude[0] = prefix("::ffff:0:0/96", 0);
 	r->exclude[1] = prefix("2001:db8:%x::/48", (unsigned)below(s, 65536));
 	for (unsigned i = 0; i < N_ITEMS; i++)
-		r->upstream[i] = (struct endpoint_conf){
+		r->upstream[i] = (struct dns64_upstream_conf){
 			address(below(s, 2) ? "2001:db8:53::%x" : "2001:db8:53:%x::", i + 1),
 			(uint16_t)pick(s, 1, 65535)
 		};
@@ -435,7 +436,7 @@ static void largest_configuration_reads_back(void **state)
 	c.dns64.n_never = DNS64_NEVER_MAX;
 	for (size_t i = 0; i < DNS64_NEVER_MAX; i++)
 		c.dns64.never[i] = name;
-	c.dns64.upstream = &(struct endpoint_conf){ address("192.0.2.%u", 53), 53 };
+	c.dns64.upstream = &(struct dns64_upstream_conf){ address("192.0.2.%u", 53), 53 };
 	c.dns64.n_upstream = 1;
 	c.dns64.prefix = c.nat64.prefix;
 	c.dns64.n_prefix = c.nat64.n_prefix;

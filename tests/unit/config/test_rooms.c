@@ -28,7 +28,7 @@ static struct prefix prefix(const char *text)
 struct sample {
 	struct config c;
 	struct pool4_conf pool4;
-	struct endpoint_conf upstream;
+	struct dns64_upstream_conf upstream;
 	struct prefix prefix;
 	struct service_conf service;
 	struct node_conf node;
@@ -42,7 +42,7 @@ static void sample_init(struct sample *s)
 					65535, NAT64_TCP | NAT64_UDP | NAT64_ICMP };
 	s->c.nat64.pool4 = &s->pool4;
 	s->c.nat64.n_pool4 = 1;
-	s->upstream = (struct endpoint_conf){ address("192.0.2.53"), 53 };
+	s->upstream = (struct dns64_upstream_conf){ address("192.0.2.53"), 53 };
 	s->prefix = prefix("64:ff9b::/96");
 	s->c.dns64.upstream = &s->upstream;
 	s->c.dns64.n_upstream = 1;
@@ -510,6 +510,7 @@ static void dns64_endpoints_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct endpoint_conf e = { address(rows[i].text), 5353 };
+		struct dns64_upstream_conf u = { e.address, 5353 };
 		struct sample s;
 
 		print_message("%s\n", rows[i].text);
@@ -517,9 +518,9 @@ static void dns64_endpoints_are_checked(void **state)
 		s.c.dns64.listen = &e;
 		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].listen ? 0 : -EINVAL);
 		sample_init(&s);
-		s.c.dns64.upstream = &e;
+		s.c.dns64.upstream = &u;
 		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].upstream ? 0 : -EINVAL);
-		e.port = 0;
+		u.port = e.port = 0;
 		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), -EINVAL);
 		sample_init(&s);
 		s.c.dns64.listen = &e;
@@ -529,14 +530,17 @@ static void dns64_endpoints_are_checked(void **state)
 
 static void numbers_of_dns64_endpoints_are_bounded(void **state)
 {
+	struct dns64_upstream_conf upstreams[DNS64_UPSTREAM_MAX + 1];
 	struct endpoint_conf many[DNS64_UPSTREAM_MAX + 1];
 	struct sample s;
 
 	(void)state;
-	for (unsigned i = 0; i <= DNS64_UPSTREAM_MAX; i++)
+	for (unsigned i = 0; i <= DNS64_UPSTREAM_MAX; i++) {
 		many[i] = (struct endpoint_conf){ addr_from_ip4_host(0xcb007101 + i), 5353 };
+		upstreams[i] = (struct dns64_upstream_conf){ many[i].address, 5353 };
+	}
 	sample_init(&s);
-	s.c.dns64.upstream = many;
+	s.c.dns64.upstream = upstreams;
 	s.c.dns64.n_upstream = DNS64_UPSTREAM_MAX;
 	assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), 0);
 	s.c.dns64.n_upstream++;

@@ -139,7 +139,7 @@ const char *text_of(const uint8_t *wire, size_t len)
 
 struct dns64_policy *policy_of(void (*change)(struct dns64_conf *c))
 {
-	struct endpoint_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
+	struct dns64_upstream_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
 	struct dns64_policy *p;
 	struct dns64_conf c;
 	struct prefix wkp;
@@ -181,17 +181,17 @@ static int on_pick(void *ctx)
 	return (int)(w->n_sent % 4);
 }
 
-static int on_send(void *ctx, int socket, const struct endpoint_conf *to, const uint8_t *wire,
-		   size_t len)
+static int on_send(void *ctx, int socket, const struct datagram_out *d)
 {
 	struct world *w = ctx;
 	struct sent *s = &w->sent[w->n_sent];
 
-	assert_true(w->n_sent < SENT_MAX && len <= sizeof(s->wire));
+	assert_true(w->n_sent < SENT_MAX && d->len <= sizeof(s->wire));
+	assert_int_equal(load16(d->wire), d->id);
 	if (w->send_result)
 		return w->send_result;
-	*s = (struct sent){ .socket = socket, .to = *to, .len = len };
-	memcpy(s->wire, wire, len);
+	*s = (struct sent){ .socket = socket, .to = *d->to, .len = d->len, .at_ms = w->now_ms };
+	memcpy(s->wire, d->wire, d->len);
 	w->n_sent++;
 	return 0;
 }
@@ -211,10 +211,23 @@ static int on_tcp_start(void *ctx, uint32_t ask_number, const struct endpoint_co
 	if (w->tcp_result)
 		return w->tcp_result;
 	assert_true(w->n_sent < SENT_MAX);
-	*s = (struct sent){ .tcp = true, .ask = ask_number, .to = *to, .len = len };
+	*s = (struct sent){
+		.tcp = true, .ask = ask_number, .to = *to, .len = len, .at_ms = w->now_ms
+	};
 	memcpy(s->wire, wire, len);
 	w->n_sent++;
 	return 0;
+}
+
+static int on_tls_start(void *ctx, uint32_t ask_number, size_t upstream, const uint8_t *wire,
+			size_t len)
+{
+	struct world *w = ctx;
+	int rc = on_tcp_start(ctx, ask_number, &w->r->policy->upstream[upstream].at, wire, len);
+
+	if (rc == 0)
+		w->sent[w->n_sent - 1].tls = true;
+	return rc;
 }
 
 static void on_tcp_cancel(void *ctx, uint32_t ask_number)
@@ -246,7 +259,9 @@ struct world *world_new(void (*change)(struct dns64_conf *c))
 				      .send = on_send,
 				      .unpick = on_unpick,
 				      .tcp_start = on_tcp_start,
-				      .tcp_cancel = on_tcp_cancel };
+				      .tcp_cancel = on_tcp_cancel,
+				      .tls_start = on_tls_start,
+				      .tls_cancel = on_tcp_cancel };
 	must(resolver__new(&w->r, &setup, &e) == 0);
 	wait_ms(w, 1000000);
 	return w;

@@ -14,7 +14,7 @@
 
 enum {
 	RECORDS_MAX = 40,
-	SENT_MAX = 32768,
+	SENT_MAX = 65536,
 	TEXT_MAX = 16384,
 	CLIENT_TIMEOUT_MS = 1500, /* the default */
 };
@@ -45,7 +45,8 @@ const char *text_of(const uint8_t *wire, size_t len);
 struct dns64_policy *policy_of(void (*change)(struct dns64_conf *c));
 
 struct sent {
-	bool tcp, over;
+	bool tcp, tls, over;
+	uint64_t at_ms;
 	int socket;
 	uint32_t ask;
 	struct endpoint_conf to;

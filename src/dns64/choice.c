@@ -1,0 +1,204 @@
+/* choice.c - which upstream is asked: the one that is expected to answer soonest. What is expected
+ * is measured: the smoothed time of its answers (RFC 6298 2), and how many of its questions stay
+ * unanswered, each of which costs a wait.
+ *
+ * Who is not the fastest is measured, too, by copies of a few questions: nobody waits for a copy,
+ * and what it brings is used for nothing but the measure, so that it is of no help to who forges
+ * answers (RFC 5452 5: equal questions under way raise his chances). Who has fallen silent gets
+ * nothing but copies until it speaks. */
+#include "sixgate/base/must.h"
+#include "resolver.h"
+
+enum { LOSS_ALL = 1024 };
+
+/* One line when an upstream falls silent, one when it is back; not more than one in ten seconds. */
+static void tell(struct resolver *r, struct upstream_state *u, const struct endpoint_conf *at,
+		 bool silent)
+{
+	char text[ADDR_TEXT_MAX];
+	uint64_t skipped;
+
+	if (u->told_silent == silent || !log_allowed(&u->limit, r->now_ms, &skipped))
+		return;
+	u->told_silent = silent;
+	if (silent)
+		log_warning("dns64: upstream %s port %u does not answer",
+			    addr_format(&at->address, text), at->port);
+	else
+		log_notice("dns64: upstream %s port %u answers again",
+			   addr_format(&at->address, text), at->port);
+}
+
+struct upstream_state *choice__state(struct resolver *r, const struct ask *a)
+{
+	return a->generation == r->generation ? &r->upstream[a->upstream] : NULL;
+}
+
+/* RFC 6298 2, in whole milliseconds. What was measured before a silence says nothing any more. */
+static void measure(struct upstream_state *u, uint32_t rtt)
+{
+	uint32_t off = rtt > u->srtt_ms ? rtt - u->srtt_ms : u->srtt_ms - rtt;
+
+	if (!u->measured || u->rest_ms) {
+		u->measured = true;
+		u->loss = 0;
+		u->srtt_ms = rtt;
+		u->rttvar_ms = rtt / 2;
+		return;
+	}
+	u->loss -= u->loss / 8;
+	u->rttvar_ms = (3 * u->rttvar_ms + off) / 4;
+	u->srtt_ms = (7 * u->srtt_ms + rtt) / 8;
+}
+
+void choice__heard(struct resolver *r, const struct ask *a)
+{
+	struct upstream_state *u = choice__state(r, a);
+
+	if (!u)
+		return;
+	tell(r, u, &a->to, false);
+	if (a->way != WAY_TCP) /* which began with another question */
+		measure(u, (uint32_t)(r->now_ms - a->sent_ms));
+	u->heard_ms = r->now_ms;
+	u->fails = 0;
+	u->rest_ms = 0;
+	u->resting_until_ms = 0;
+}
+
+void choice__poor(struct resolver *r, const struct ask *a)
+{
+	struct upstream_state *u = choice__state(r, a);
+
+	if (u)
+		u->loss += (LOSS_ALL - u->loss) / 8;
+}
+
+/* Some names are answered by nobody: while others are, such a name speaks against an upstream but
+ * once. */
+static bool is_told(const struct resolver *r, const struct lookup *l, const struct ask *a)
+{
+	if (r->upstream[a->upstream].heard_ms < l->started_ms)
+		return false;
+	for (unsigned i = 0; i < l->n_asks; i++)
+		if (&l->ask[i] != a && l->ask[i].counted && l->ask[i].generation == r->generation &&
+		    l->ask[i].upstream == a->upstream)
+			return true;
+	return false;
+}
+
+/* An upstream that has not answered some questions in a row rests, longer each time. */
+void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a)
+{
+	struct upstream_state *u = choice__state(r, a);
+
+	if (!u || a->counted)
+		return;
+	a->counted = true;
+	choice__poor(r, a);
+	if (is_told(r, l, a) || ++u->fails < UPSTREAM_FAILS_MAX || u->resting_until_ms > r->now_ms)
+		return;
+	u->rest_ms = u->rest_ms ? 2 * u->rest_ms : UPSTREAM_REST_MIN_MS;
+	if (u->rest_ms > UPSTREAM_REST_MAX_MS)
+		u->rest_ms = UPSTREAM_REST_MAX_MS;
+	u->resting_until_ms = r->now_ms + u->rest_ms;
+	tell(r, u, &a->to, true);
+}
+
+uint32_t choice__rto(const struct resolver *r, size_t upstream)
+{
+	const struct upstream_state *u = &r->upstream[upstream];
+	uint32_t rto = u->measured ? u->srtt_ms + 4 * u->rttvar_ms : RTO_FIRST_MS;
+
+	if (rto < RTO_MIN_MS)
+		return RTO_MIN_MS;
+	return rto < RTO_TOP_MS ? rto : RTO_TOP_MS;
+}
+
+/* The time until it answers, as far as one can tell. Who never was asked is taken for slow: copies
+ * will tell. */
+static uint32_t cost_of(const struct resolver *r, size_t upstream)
+{
+	const struct upstream_state *u = &r->upstream[upstream];
+
+	if (!u->measured)
+		return RTO_FIRST_MS;
+	return u->srtt_ms + u->loss * choice__rto(r, upstream) / LOSS_ALL;
+}
+
+static unsigned tries_of(const struct resolver *r, const struct lookup *l, size_t upstream)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->n_asks; i++)
+		if (l->ask[i].generation == r->generation && l->ask[i].upstream == upstream)
+			n++;
+	return n;
+}
+
+bool choice__tries_left(const struct resolver *r, const struct lookup *l)
+{
+	if (l->n_asks >= ASKS_MAX)
+		return false;
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		if (tries_of(r, l, i) == 0)
+			return true;
+	return false;
+}
+
+/* What counts more stands higher: tries for this question, silence, then time. Of the silent, who is
+ * to be heard of next. */
+static uint64_t rank_of(const struct resolver *r, const struct lookup *l, size_t upstream)
+{
+	const struct upstream_state *u = &r->upstream[upstream];
+	uint64_t rank = (uint64_t)tries_of(r, l, upstream) << 48;
+
+	if (!u->rest_ms)
+		return rank + cost_of(r, upstream);
+	return rank + ((uint64_t)1 << 47) + (u->resting_until_ms & 0x3fffffffffff);
+}
+
+/* Who is hardly slower than the best, but stands before it in the operator's order, goes first. */
+size_t choice__next(const struct resolver *r, const struct lookup *l)
+{
+	uint64_t best = UINT64_MAX;
+	size_t i = 0;
+
+	for (size_t j = 0; j < r->policy->n_upstream; j++)
+		if (rank_of(r, l, j) < best)
+			best = rank_of(r, l, j);
+	while (rank_of(r, l, i) > best + CHOICE_BAND_MS)
+		i++;
+	return i;
+}
+
+static bool is_silent(const struct upstream_state *u)
+{
+	return u->rest_ms != 0;
+}
+
+/* Return: the upstream that is due for a copy, or the number of upstreams. */
+size_t choice__probe(struct resolver *r, size_t asked)
+{
+	size_t n = r->policy->n_upstream, oldest = n;
+
+	for (size_t i = 0; i < n; i++)
+		if (i != asked && is_silent(&r->upstream[i]) &&
+		    r->upstream[i].resting_until_ms <= r->now_ms && !r->upstream[i].probed)
+			return i;
+	if (n < 2 || ++r->n_choices % PROBE_SHARE != 0)
+		return n;
+	for (size_t i = 0; i < n; i++)
+		if (i != asked && !is_silent(&r->upstream[i]) && !r->upstream[i].probed &&
+		    (oldest == n || r->upstream[i].asked_ms < r->upstream[oldest].asked_ms))
+			oldest = i;
+	return oldest;
+}
+
+bool choice__all_silent(const struct resolver *r)
+{
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		if (r->upstream[i].resting_until_ms <= r->now_ms)
+			return false;
+	return true;
+}
