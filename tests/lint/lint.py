@@ -15,7 +15,7 @@ import requirements
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 ROOMS = ["base", "packet", "translate", "flow", "nat64", "siit", "egress6", "services", "dataplane",
-         "log", "io", "config", "dns64", "health", "netlink", "control"]
+         "log", "io", "config", "dns64", "health", "ra", "netlink", "control"]
 POLICIES = {"nat64", "siit", "egress6", "services"}
 PURE = ROOMS[:ROOMS.index("dataplane") + 1]
 FUNCTION_LINES_MAX = 100
