@@ -33,6 +33,9 @@ struct verdict classify__check_side(const struct snapshot *s, const struct packe
 		return verdict_drop(DROP_LOOP);
 	if (!hairpin && s->siit && siit_has_pool6(s->siit, src))
 		return verdict_drop(DROP_SPOOFED_POOL6);
+	/* a node would take it for the IPv4 client that the address stands for */
+	if (!hairpin && s->services && !addr_is_v4(src) && services_stands_for_client(s->services, src))
+		return verdict_drop(DROP_SPOOFED_POOL6);
 	if (s->nat64 && !addr_is_v4(dst) && nat64_claims_pool6(s->nat64, dst, NULL))
 		return verdict_drop(DROP_SPOOFED_POOL6);
 	return verdict_continue();

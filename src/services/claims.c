@@ -23,14 +23,18 @@ bool services_has_node(const struct services_table *t, const struct addr *a)
 	return services__map_find(&t->map, PLACE_NODE_ADDRESS, a, no_port, 0) != NULL;
 }
 
-bool services_claims_client(const struct services_table *t, const struct addr *a)
+bool services_stands_for_client(const struct services_table *t, const struct addr *a)
 {
-	if (services__map_find(&t->map, PLACE_CLIENT, a, no_port, 0))
-		return true;
 	for (uint32_t i = 0; i < t->n_service; i++)
 		if (t->service[i].has_embed && rfc6052_extract(&t->service[i].embed, a, &(struct addr){ 0 }))
 			return true;
 	return false;
+}
+
+bool services_claims_client(const struct services_table *t, const struct addr *a)
+{
+	return services__map_find(&t->map, PLACE_CLIENT, a, no_port, 0) ||
+	       services_stands_for_client(t, a);
 }
 
 const struct service *services__service_of_vip(const struct services_table *t,

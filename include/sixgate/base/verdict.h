@@ -36,7 +36,7 @@
 	/* sides, addresses and policies */                                                        \
 	_(LOOP, "loop", "a packet that we wrote came back")                                        \
 	_(SPOOFED_INSIDE, "spoofed-inside", "an inside source address arriving from outside")      \
-	_(SPOOFED_POOL6, "spoofed-pool6", "a NAT64 prefix address in the wrong place; RFC 6146 5.2") \
+	_(SPOOFED_POOL6, "spoofed-pool6", "an address that stands for an IPv4 one, in the wrong place; RFC 6146 5.2") \
 	_(SOURCE_NOT_INSIDE, "source-not-inside", "from inside with a foreign source; BCP 38")     \
 	_(WRONG_SIDE, "wrong-side", "matches a flow, but arrived on the other side")               \
 	_(MULTICAST, "multicast", "multicast is not forwarded")                                    \

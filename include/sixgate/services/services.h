@@ -87,6 +87,8 @@ bool services_claims_node(const struct services_table *t, const struct addr *a, 
 			  uint8_t proto);
 /** services_has_node() - @a is the address of some node: for what has no port to tell by. */
 bool services_has_node(const struct services_table *t, const struct addr *a);
+/** services_stands_for_client() - @a is in an embed-prefix: an IPv4 client, as nodes see it. */
+bool services_stands_for_client(const struct services_table *t, const struct addr *a);
 /** services_claims_client() - @a is an address we give to clients (source, embed-prefix, probes). */
 bool services_claims_client(const struct services_table *t, const struct addr *a);
 

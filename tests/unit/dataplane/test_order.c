@@ -371,6 +371,32 @@ static void sources_have_to_be_of_their_side(void **state)
 	gateway_fini(&g);
 }
 
+/* A node takes the addresses of an embed-prefix for IPv4 clients, so nobody outside may send by one:
+ * not to a node, and not to another host inside by a pinhole of egress6. */
+static void nobody_outside_is_an_embedded_client(void **state)
+{
+	static const struct {
+		const char *src, *dst;
+		enum drop_reason why;
+	} row[] = {
+		{ "2001:db8:64:20::10.0.0.1", "2001:db8:1::5", DROP_SPOOFED_POOL6 },
+		{ "2001:db8:64:20::10.0.0.1", "2001:db8::20", DROP_SPOOFED_POOL6 },
+		{ "2001:db8:64:21::10.0.0.1", "2001:db8:1::5", DROP_UNSOLICITED },
+	};
+	struct gateway_args args;
+
+	(void)state;
+	sections_init();
+	service.embed_prefix = p("2001:db8:64:20::/96");
+	args = with(ON_SERVICES | ON_EGRESS6);
+	gateway_init(&g, &args);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		send_udp(SIDE_OUTSIDE, row[i].src, row[i].dst, 53);
+		assert_int_equal(g.last.why, row[i].why);
+	}
+	gateway_fini(&g);
+}
+
 /* A network inside that holds the whole prefix: hosts and the IPv4 Internet are neighbours in it, and
  * an address there does not tell them apart. One that is listed still does. */
 static void where_the_prefix_is_a_network_inside_addresses_tell_no_side(void **state)
@@ -436,6 +462,7 @@ int main(void)
 		cmocka_unit_test(nat64_and_a_mapped_host_meet),
 		cmocka_unit_test(errors_about_flows_that_are_not_known_are_siits_where_it_maps_them),
 		cmocka_unit_test(sources_have_to_be_of_their_side),
+		cmocka_unit_test(nobody_outside_is_an_embedded_client),
 		cmocka_unit_test(where_the_prefix_is_a_network_inside_addresses_tell_no_side),
 		cmocka_unit_test(errors_of_unlisted_routers_come_through_with_a_source_of_ours),
 	};
