@@ -50,8 +50,8 @@ bool stateless__turns_round(const struct snapshot *s, const struct siit_answer *
 bool stateless__is_host(const struct snapshot *s, const struct addr *a);
 
 /* session.c: what a packet does to its flow. */
-struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
-			       unsigned dir, const struct packet *p, uint64_t now_ms);
+void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
+		     const struct packet *p, uint64_t now_ms);
 void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		    const struct packet *p, uint64_t now_ms);
 /* The wheel has unlinked it: probe it, reset it, end it. */

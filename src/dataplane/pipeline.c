@@ -27,7 +27,7 @@ static struct addr error_source(const struct snapshot *s, const struct flow *f, 
 }
 
 /* Both rounds of a hairpin are one hop: the first has counted it. */
-static struct verdict translate(struct worker *w, const struct snapshot *s, struct packet *p,
+static ALWAYS_INLINE struct verdict translate(struct worker *w, const struct snapshot *s, struct packet *p,
 				const struct rewrite *rw)
 {
 	struct translate_env env;
@@ -39,7 +39,7 @@ static struct verdict translate(struct worker *w, const struct snapshot *s, stru
 	return translate_packet(&env, &w->translate, p, rw, &w->out);
 }
 
-static struct verdict rewrite_with(struct worker *w, const struct snapshot *s, const struct flow *f,
+static ALWAYS_INLINE struct verdict rewrite_with(struct worker *w, const struct snapshot *s, const struct flow *f,
 				   unsigned dir, struct packet *p)
 {
 	struct rewrite rw = { .to = flow_out_tuple(f, dir),
@@ -76,7 +76,7 @@ struct verdict pipeline__go_round(struct worker *w, const struct snapshot *s, st
 }
 
 /* What was cut goes round piece by piece, also when the rest of it was refused. */
-static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct packet *p,
+SELDOM static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct packet *p,
 			      struct verdict v, uint16_t made_from, uint64_t now_ms)
 {
 	uint16_t made_to = w->out.n;
@@ -91,7 +91,7 @@ static struct verdict hairpin(struct worker *w, const struct snapshot *s, struct
 	return v;
 }
 
-static struct verdict drop_stale(struct worker *w, uint32_t index, uint64_t now_ms)
+SELDOM static struct verdict drop_stale(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	const struct flow *f = &w->flows.flow[index];
 
@@ -135,7 +135,7 @@ static bool starts_anew(const struct flow *f, const struct packet *p, unsigned d
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
-static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32_t index,
+static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32_t index,
 			      unsigned dir, struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
@@ -152,9 +152,7 @@ static struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32
 			return v;
 		made_from = w->out.n;
 	}
-	v = session__packet(w, s, index, dir, p, now_ms);
-	if (v.next != VERDICT_CONTINUE)
-		return v;
+	session__packet(w, s, index, dir, p, now_ms);
 	v = rewrite_with(w, s, f, dir, p);
 	if (unlikely(f->flags & (FLOW_HAIRPIN_0 << dir))) {
 		if (p->flags & PACKET_HAIRPIN)
@@ -200,32 +198,49 @@ static struct verdict rewrite_once(struct worker *w, const struct snapshot *s, s
 	return hairpin(w, s, p, v, made_from, now_ms);
 }
 
-/* A parsed packet of ours, with its ports known: to the flow it belongs to. */
-static struct verdict run_owned(struct worker *w, const struct snapshot *s, struct packet *p,
-				uint64_t now_ms)
+/* A packet without a flow, or that ends the one it has (@ref): Return: true with *@ref when it has one
+ * now; else what became of it is in *@v. */
+static __attribute__((noinline)) bool open_flow(struct worker *w, const struct snapshot *s,
+						struct packet *p, uint32_t *ref, struct verdict *v,
+						uint64_t now_ms)
 {
-	uint32_t ref = flow_table_find(&w->flows, &p->key, p->hash);
-	uint32_t index = ref >> 1;
-	unsigned dir = ref & 1;
 	struct decision d;
-	struct verdict v;
 
-	if (likely(ref != FLOW_NONE) &&
-	    !(p->proto == IPPROTO_TCP && starts_anew(&w->flows.flow[index], p, dir)))
-		return in_flow(w, s, index, dir, p, now_ms);
-	if (ref != FLOW_NONE) { /* a SYN on an old tuple is a new connection, decided anew */
-		session__end(w, index, now_ms);
+	if (*ref != FLOW_NONE) { /* a SYN on an old tuple is a new connection, decided anew */
+		session__end(w, *ref >> 1, now_ms);
 		if (unlikely(w->traced))
 			trace__renewed(w);
 	}
-	v = classify__open(w, s, p, now_ms, &d);
-	if (v.next != VERDICT_CONTINUE)
-		return v.why == DROP_CONSUMED ? answer__echo(w, s, p, now_ms) :
-						answer__refused(w, p, v, now_ms);
-	if (unlikely(d.index == FLOW_NONE))
-		return d.plan.once ? pass_by_mapping(w, s, p, &d.plan, now_ms) :
-				     rewrite_once(w, s, p, &d.once, now_ms);
-	return in_flow(w, s, d.index, d.dir, p, now_ms);
+	*v = classify__open(w, s, p, now_ms, &d);
+	if (v->next != VERDICT_CONTINUE)
+		*v = v->why == DROP_CONSUMED ? answer__echo(w, s, p, now_ms) :
+					       answer__refused(w, p, *v, now_ms);
+	else if (d.index != FLOW_NONE)
+		*ref = d.index << 1 | d.dir;
+	else
+		*v = d.plan.once ? pass_by_mapping(w, s, p, &d.plan, now_ms) :
+				   rewrite_once(w, s, p, &d.once, now_ms);
+	return v->next == VERDICT_CONTINUE;
+}
+
+/* A parsed packet of ours, with its ports known: to the flow it belongs to. */
+static ALWAYS_INLINE struct verdict to_flow(struct worker *w, const struct snapshot *s,
+					    struct packet *p, uint32_t ref, uint64_t now_ms)
+{
+	struct verdict v;
+
+	if (unlikely(ref == FLOW_NONE) ||
+	    (p->proto == IPPROTO_TCP && starts_anew(&w->flows.flow[ref >> 1], p, ref & 1))) {
+		if (!open_flow(w, s, p, &ref, &v, now_ms))
+			return v;
+	}
+	return in_flow(w, s, ref >> 1, ref & 1, p, now_ms);
+}
+
+static struct verdict run_owned(struct worker *w, const struct snapshot *s, struct packet *p,
+				uint64_t now_ms)
+{
+	return to_flow(w, s, p, flow_table_find(&w->flows, &p->key, p->hash), now_ms);
 }
 
 /* siit neither gathers fragments nor waits for the first: each is translated by itself. */
@@ -240,7 +255,7 @@ static struct verdict run_stateless_fragment(struct worker *w, const struct snap
 	return v.next == VERDICT_CONTINUE ? rewrite_once(w, s, p, &answer, now_ms) : v;
 }
 
-static struct verdict run_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
+SELDOM static struct verdict run_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
 				   uint64_t now_ms)
 {
 	struct addr src, dst;
@@ -271,9 +286,11 @@ static struct verdict run_fragment(struct worker *w, const struct snapshot *s, s
 	return run_owned(w, s, p, now_ms);
 }
 
-static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
-			      uint64_t now_ms)
+static ALWAYS_INLINE struct verdict run_here(struct worker *w, const struct snapshot *s,
+					     struct packet *p, uint64_t now_ms)
 {
+	uint32_t ref = p->guess;
+
 	if (unlikely(p->flags & PACKET_FRAGMENT))
 		return run_fragment(w, s, p, now_ms);
 	if (unlikely(w->n_workers > 1)) {
@@ -282,7 +299,15 @@ static struct verdict run_one(struct worker *w, const struct snapshot *s, struct
 		if (owner != w->id)
 			return handoff__send(w, p, owner, false);
 	}
-	return run_owned(w, s, p, now_ms);
+	if (unlikely(!flow_table_has(&w->flows, ref, &p->key)))
+		ref = flow_table_find(&w->flows, &p->key, p->hash);
+	return to_flow(w, s, p, ref, now_ms);
+}
+
+static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
+			      uint64_t now_ms)
+{
+	return run_here(w, s, p, now_ms);
 }
 
 void pipeline__finish(struct worker *w, const struct snapshot *s, struct packet *p,
@@ -314,18 +339,28 @@ static void run_waiting(struct worker *w, const struct snapshot *s, const struct
 }
 
 /* The waiting ones are found by the first fragment's facts, which its rewriting changes. */
-static void run_and_finish(struct worker *w, const struct snapshot *s, struct packet *p,
-			   uint64_t now_ms)
+SELDOM static void run_first_fragment(struct worker *w, const struct snapshot *s, struct packet *p,
+				      uint64_t now_ms)
 {
-	struct packet first;
+	struct packet first = *p;
 
-	if (likely(!(p->flags & PACKET_FIRST_FRAGMENT))) {
-		pipeline__finish(w, s, p, run_one(w, s, p, now_ms), now_ms);
-		return;
-	}
-	first = *p;
 	pipeline__finish(w, s, p, run_one(w, s, p, now_ms), now_ms);
 	run_waiting(w, s, &first, now_ms);
+}
+
+static ALWAYS_INLINE void run_and_finish(struct worker *w, const struct snapshot *s,
+					 struct packet *p, uint64_t now_ms)
+{
+	struct verdict v;
+
+	if (unlikely(p->flags & PACKET_FIRST_FRAGMENT)) {
+		run_first_fragment(w, s, p, now_ms);
+		return;
+	}
+	v = run_here(w, s, p, now_ms);
+	p->verdict = v;
+	if (unlikely(v.next == VERDICT_DROP))
+		pipeline__finish(w, s, p, v, now_ms);
 }
 
 static void count_received(struct worker *w, const struct batch *b)
@@ -355,7 +390,8 @@ static void parse_all(struct worker *w, struct batch *b)
 	}
 	for (uint16_t i = 0; i < b->n; i++)
 		if (b->packet[i].verdict.next == VERDICT_CONTINUE)
-			flow_table_prefetch_flow(&w->flows, b->packet[i].hash);
+			b->packet[i].guess =
+				flow_table_guess(&w->flows, b->packet[i].hash);
 }
 
 static void run_parsed(struct worker *w, const struct snapshot *s, struct packet *p,

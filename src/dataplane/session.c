@@ -119,7 +119,7 @@ static bool is_foreign_reset(const struct flow *f, unsigned dir, const struct pa
 	return (int32_t)(seq - from) < 0 || (int32_t)(seq - f->seq_next[dir]) > RESET_WINDOW;
 }
 
-static void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
+static __attribute__((noinline)) void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		       const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
@@ -219,7 +219,7 @@ static void complete(struct worker *w, uint32_t index)
 /* Anybody can send a first packet with any source; who sends what only a reader of the answer
  * would, is there. Until then a session from outside lives shortly, holds nothing and makes room
  * for others first. */
-static void handshake(struct worker *w, uint32_t index, unsigned dir, const struct packet *p)
+SELDOM static void handshake(struct worker *w, uint32_t index, unsigned dir, const struct packet *p)
 {
 	struct flow *f = &w->flows.flow[index];
 	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
@@ -233,20 +233,19 @@ static void handshake(struct worker *w, uint32_t index, unsigned dir, const stru
 		complete(w, index);
 }
 
-struct verdict session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
-			       unsigned dir, const struct packet *p, uint64_t now_ms)
+void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
+		     const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 
 	if (unlikely(p->flags & PACKET_ICMP_ERROR))
-		return verdict_continue(); /* RFC 5508 REQ-6: errors neither refresh nor end */
+		return; /* RFC 5508 REQ-6: errors neither refresh nor end */
 	if (unlikely(f->flags & FLOW_FROM_OUTSIDE))
 		handshake(w, index, dir, p);
 	if (p->proto == IPPROTO_TCP)
 		tcp_packet(w, s, index, dir, p, now_ms);
 	else
 		datagram_packet(w, s, index, dir, p, now_ms);
-	return verdict_continue();
 }
 
 /* One time for all in a queue, whatever their protocol: they go in the order in which they came. */

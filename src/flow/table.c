@@ -78,18 +78,17 @@ uint32_t flow_table_find(const struct flow_table *t, const struct tuple *key, ui
 	return ref;
 }
 
-void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash)
+uint32_t flow_table_guess(const struct flow_table *t, uint64_t hash)
 {
 	const struct flow_bucket *b = &t->bucket[first_bucket(t, hash)];
 	uint32_t m = matches(b, tag_of(hash));
 	uint32_t ref = m ? b->ref[__builtin_ctz(m) / 2] : 0;
 
-	if (ref) {
-		const char *f = (const char *)&t->flow[(ref - 1) >> 1];
-
-		__builtin_prefetch(f, 1);
-		__builtin_prefetch(f + 64, 1);
-	}
+	if (!ref)
+		return FLOW_NONE;
+	__builtin_prefetch(&t->flow[(ref - 1) >> 1], 1);
+	__builtin_prefetch((const char *)&t->flow[(ref - 1) >> 1] + 64, 1);
+	return ref - 1;
 }
 
 static int free_entry(const struct flow_bucket *b)

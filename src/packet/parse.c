@@ -24,7 +24,7 @@ static inline enum drop_reason odd_ip4(uint32_t a)
 	return first == 169 ? DROP_LINK_LOCAL : DROP_BAD_ADDRESS;
 }
 
-static enum drop_reason odd_ip6_slow(const struct addr *a)
+SELDOM static enum drop_reason odd_ip6_slow(const struct addr *a)
 {
 	if (a->octet[0] == 0xff)
 		return DROP_MULTICAST;
@@ -50,7 +50,7 @@ static inline enum drop_reason as_source(enum drop_reason why)
 	return why == DROP_MULTICAST ? DROP_BAD_ADDRESS : why;
 }
 
-static enum drop_reason parse_tcp(struct packet *p, const uint8_t *l4, uint32_t left)
+static ALWAYS_INLINE enum drop_reason parse_tcp(struct packet *p, const uint8_t *l4, uint32_t left)
 {
 	uint32_t head;
 
@@ -67,7 +67,7 @@ static enum drop_reason parse_tcp(struct packet *p, const uint8_t *l4, uint32_t 
 	return DROP_NONE;
 }
 
-static enum drop_reason parse_udp(struct packet *p, const uint8_t *l4, uint32_t left)
+static ALWAYS_INLINE enum drop_reason parse_udp(struct packet *p, const uint8_t *l4, uint32_t left)
 {
 	uint16_t len;
 
@@ -86,7 +86,7 @@ static inline bool has_l4(const struct packet *p)
 	return (p->flags & (PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT)) != PACKET_FRAGMENT;
 }
 
-static enum drop_reason parse_l4(struct packet *p)
+static ALWAYS_INLINE enum drop_reason parse_l4(struct packet *p)
 {
 	const uint8_t *l4 = p->data + p->l4_at;
 	uint32_t left = p->len - p->l4_at;
@@ -108,7 +108,7 @@ static enum drop_reason parse_l4(struct packet *p)
 	}
 }
 
-static enum drop_reason parse_upper(struct packet *p)
+static ALWAYS_INLINE enum drop_reason parse_upper(struct packet *p)
 {
 	enum drop_reason why = p->off.csum_partial ? packet__settle_checksum(p) : DROP_NONE;
 
@@ -121,7 +121,7 @@ static enum drop_reason parse_upper(struct packet *p)
 }
 
 /* One of several fragments. What it is a part of must fit a length field (RFC 8200 4.5). */
-static enum drop_reason note_fragment(struct packet *p, uint32_t offset, bool more)
+SELDOM static enum drop_reason note_fragment(struct packet *p, uint32_t offset, bool more)
 {
 	uint32_t len = p->len - p->l4_at, head = p->family == 4 ? p->l4_at : p->l4_at - 48u;
 
@@ -135,7 +135,7 @@ static enum drop_reason note_fragment(struct packet *p, uint32_t offset, bool mo
 
 /* An option list that contradicts itself is a bad header; a source route that is not used up is
  * not ours to follow (RFC 7915 4.1). */
-static enum drop_reason check_options(const struct packet *p)
+SELDOM static enum drop_reason check_options(const struct packet *p)
 {
 	uint32_t at = 20, len;
 
@@ -156,7 +156,7 @@ static enum drop_reason check_options(const struct packet *p)
 	return DROP_NONE;
 }
 
-static enum drop_reason check_addresses4(const struct packet *p)
+static ALWAYS_INLINE enum drop_reason check_addresses4(const struct packet *p)
 {
 	enum drop_reason dst = odd_ip4(load32(p->data + 16));
 	enum drop_reason src = as_source(odd_ip4(load32(p->data + 12)));
@@ -176,7 +176,7 @@ static inline uint64_t sum_ip4(const uint8_t *ip, uint32_t head)
 	return likely(head == 20) ? sum : checksum_add(sum, ip + 20, head - 20);
 }
 
-static enum drop_reason check_header4(struct packet *p)
+static ALWAYS_INLINE enum drop_reason check_header4(struct packet *p)
 {
 	const uint8_t *ip = p->data;
 	uint32_t head = (ip[0] & 15) * 4u, total = load16(ip + 2);
@@ -192,7 +192,7 @@ static enum drop_reason check_header4(struct packet *p)
 	return DROP_NONE;
 }
 
-static enum drop_reason parse_ip4(struct packet *p)
+static ALWAYS_INLINE enum drop_reason parse_ip4(struct packet *p)
 {
 	enum drop_reason why = check_header4(p), upper;
 	const uint8_t *ip = p->data;
@@ -222,7 +222,7 @@ static enum drop_reason parse_ip4(struct packet *p)
 	return upper;
 }
 
-static enum drop_reason check_addresses6(const struct packet *p)
+static ALWAYS_INLINE enum drop_reason check_addresses6(const struct packet *p)
 {
 	enum drop_reason dst = odd_ip6(&p->key.dst);
 	enum drop_reason src = as_source(odd_ip6(&p->key.src));
@@ -231,7 +231,7 @@ static enum drop_reason check_addresses6(const struct packet *p)
 }
 
 /* Return: DROP_NONE with l4_at, proto and the fragment facts. */
-static enum drop_reason walk_extensions(struct packet *p)
+SELDOM static enum drop_reason walk_extensions(struct packet *p)
 {
 	struct chain6 c;
 	bool whole = chain6_walk(p->data, p->len, &c);
@@ -262,7 +262,7 @@ static inline bool is_plain(uint8_t proto)
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_ICMPV6;
 }
 
-static enum drop_reason parse_ip6(struct packet *p)
+static ALWAYS_INLINE enum drop_reason parse_ip6(struct packet *p)
 {
 	enum drop_reason why;
 	const uint8_t *ip = p->data;
@@ -308,7 +308,7 @@ static inline void forget_rare_facts(struct packet *p)
 	memset(p->key.zero, 0, sizeof(p->key.zero));
 }
 
-static enum drop_reason parse(struct packet *p)
+static ALWAYS_INLINE enum drop_reason parse(struct packet *p)
 {
 	if (unlikely(p->len < 20))
 		return DROP_TRUNCATED;

@@ -203,11 +203,12 @@ struct verdict translate__one(struct job *j)
 struct verdict translate_packet(const struct translate_env *env, struct translate_state *st,
 				struct packet *p, const struct rewrite *rw, struct outbox *out)
 {
-	struct job j = { .env = env, .st = st, .p = p, .rw = rw, .out = out };
+	struct job j;
 
 	if (unlikely(env->hops < 0 && p->ttl <= 1))
 		return verdict_reject(DROP_HOP_LIMIT, REPLY_HOP_LIMIT);
-	if (unlikely(p->flags & PACKET_ICMP_ERROR))
-		return translate__icmp_error(&j);
-	return translate__one(&j);
+	if (likely(translate__plain(env, st, p, rw)))
+		return verdict_forward();
+	j = (struct job){ .env = env, .st = st, .p = p, .rw = rw, .out = out };
+	return p->flags & PACKET_ICMP_ERROR ? translate__icmp_error(&j) : translate__one(&j);
 }

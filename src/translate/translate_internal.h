@@ -57,6 +57,11 @@ struct job {
  *  limit has been looked at. */
 struct verdict translate__one(struct job *j);
 
+/** translate__plain() - all of it for a packet that needs no decision, whose hop limit has been
+ *  looked at. Return: false, nothing changed, for any other. */
+bool translate__plain(const struct translate_env *env, struct translate_state *st,
+		      struct packet *p, const struct rewrite *rw);
+
 /* header_6to4.c, header_4to6.c, rewrite.c: change the IP header, l4_at bytes into p->data before,
  * ip_len after. Facts other than data, len, headroom, room and off stay those of the old packet. */
 void translate__header_6to4(struct job *j);

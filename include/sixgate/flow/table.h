@@ -37,8 +37,18 @@ static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash
 	__builtin_prefetch(&t->bucket[hash_range(hash, t->n_buckets)]);
 }
 
-/** flow_table_prefetch_flow() - second pass: the bucket is near; fetch the record it points to. */
-void flow_table_prefetch_flow(const struct flow_table *t, uint64_t hash);
+/** flow_table_guess() - second pass: the bucket is near; fetch the record it points to. Return: what
+ *  flow_table_find() will most likely say, to be asked of flow_table_has(). */
+uint32_t flow_table_guess(const struct flow_table *t, uint64_t hash);
+
+/** flow_table_has() - Return: true if @ref, from this table however long ago, or 0, or FLOW_NONE, is
+ *  a flow's direction with @key now. */
+static inline bool flow_table_has(const struct flow_table *t, uint32_t ref, const struct tuple *key)
+{
+	const struct flow *f = &t->flow[ref >> 1];
+
+	return ref != FLOW_NONE && f->policy != POLICY_NONE && tuple_equal(&f->key[ref & 1], key);
+}
 
 /** flow_table_find() - Return: index << 1 | direction of the flow with @key, or FLOW_NONE. */
 uint32_t flow_table_find(const struct flow_table *t, const struct tuple *key, uint64_t hash);

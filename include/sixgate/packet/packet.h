@@ -127,7 +127,8 @@ struct packet {
 	uint16_t reply_at;  /* with REPLY_SOURCE_ROUTE: what the error points at, IPv6 */
 
 	struct tuple key;
-	uint64_t hash; /* of @key; set by the pipeline */
+	uint64_t hash;  /* of @key; set by the pipeline */
+	uint32_t guess; /* the flow it seems to be of; the pipeline's */
 };
 
 /** packet_source(), packet_destination() - of the outer header, as it stands in the bytes; for ICMP
