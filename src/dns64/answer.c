@@ -188,6 +188,7 @@ struct dns64_answer *dns64_answer_new(const struct dns64_key *key, const uint8_t
 	a->ttl_s = s.n_opt && !s.opt_is_last ? 0 : lifetime(a, &s);
 	if (s.has_soa && a->ttl_s)
 		store32(a->wire + s.soa_ttl_at, at_most(s.soa_ttl, DNS64_NEGATIVE_TTL_MAX_S));
+	dns_shape_read(a->wire, a->len, &a->shape);
 	return a;
 }
 

@@ -1,5 +1,6 @@
-/* cache.c - answers in a chained hash table under a keyed hash, with one list in the order of use.
- * Bounded in bytes: what came in is paid for by what was used longest ago. */
+/* cache.c - answers in a chained hash table under a keyed hash, with one list in the order of their
+ * coming. Bounded in bytes: what comes in is paid for by what came first, unless that was used since:
+ * then it has a second turn (CLOCK). So a hit writes to nothing but its own answer. */
 #include "sixgate/dns64/cache.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -11,11 +12,12 @@ enum {
 	BYTES_PER_BUCKET = 1024, /* a little under the usual answer with its overhead, doubled */
 	BUCKETS_MIN = 1024,
 	BUCKETS_MAX = 1 << 22,
+	TURNS_AT_ONCE = 64, /* second turns given before one must go: bounds the work */
 };
 
 /**
  * struct dns64_cache
- * @newest: most recently used; @oldest: goes next
+ * @newest: came, or had its second turn, last; @oldest: goes next, if it was not used
  * @used:   bytes of the answers linked here and of the index
  * @stale_s: how long answers are kept beyond their time
  */
@@ -42,16 +44,31 @@ bool dns64_key_equal(const struct dns64_key *a, const struct dns64_key *b)
 	       p->name.len == q->name.len && memcmp(p->name.octet, q->name.octet, p->name.len) == 0;
 }
 
-uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *key)
+/* The name's hash is unknown to whoever chose the name; so is what a type makes of it. */
+static uint64_t hash_of(const struct hash_key *secret, const struct dns64_probe *p)
+{
+	uint64_t rest = (uint64_t)p->flags << 32 | (uint32_t)p->class << 16 | p->type;
+
+	return hash__fold(p->name_hash ^ secret->word[2], rest ^ secret->word[3]);
+}
+
+static struct dns64_probe probe_of_key(const struct hash_key *secret, const struct dns64_key *key)
 {
 	const struct dns_question *q = &key->question;
-	uint8_t bytes[DNS_NAME_MAX + 5];
 
-	memcpy(bytes, q->name.octet, q->name.len);
-	store16(bytes + q->name.len, q->type);
-	store16(bytes + q->name.len + 2, q->class);
-	bytes[q->name.len + 4] = key->flags;
-	return siphash(secret, bytes, q->name.len + 5u);
+	return (struct dns64_probe){ .name = q->name.octet,
+				     .name_hash = siphash(secret, q->name.octet, q->name.len),
+				     .type = q->type,
+				     .class = q->class,
+				     .name_len = q->name.len,
+				     .flags = key->flags };
+}
+
+uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *key)
+{
+	struct dns64_probe p = probe_of_key(secret, key);
+
+	return hash_of(secret, &p);
 }
 
 static uint64_t bucket_count(uint64_t bytes)
@@ -128,24 +145,29 @@ void dns64_cache_free(struct dns64_cache *c)
 	free(c);
 }
 
-static bool answers(const struct dns64_answer *a, const struct dns64_key *key)
+static bool answers(const struct dns64_answer *a, const struct dns64_probe *p)
 {
-	const struct dns_question *q = &key->question;
 	const uint8_t *name = a->wire + DNS_HEADER_LEN;
 
-	return a->flags == key->flags && a->len >= DNS_HEADER_LEN + q->name.len + 4u &&
-	       memcmp(name, q->name.octet, q->name.len) == 0 &&
-	       load16(name + q->name.len) == q->type && load16(name + q->name.len + 2) == q->class;
+	return a->flags == p->flags && a->len >= DNS_HEADER_LEN + p->name_len + 4u &&
+	       memcmp(name, p->name, p->name_len) == 0 && load16(name + p->name_len) == p->type &&
+	       load16(name + p->name_len + 2) == p->class;
 }
 
-static struct dns64_answer *lookup(struct dns64_cache *c, const struct dns64_key *key,
-				   uint64_t hash)
+static struct dns64_answer *lookup(struct dns64_cache *c, const struct dns64_probe *p, uint64_t hash)
 {
 	struct dns64_answer *a = c->bucket[hash & c->mask];
 
-	while (a && (a->hash != hash || !answers(a, key)))
+	while (a && (a->hash != hash || !answers(a, p)))
 		a = a->next;
 	return a;
+}
+
+static struct dns64_answer *lookup_key(struct dns64_cache *c, const struct dns64_key *key)
+{
+	struct dns64_probe p = probe_of_key(&c->secret, key);
+
+	return lookup(c, &p, hash_of(&c->secret, &p));
 }
 
 /* Failures are never served beyond their time: they would hide that the upstream is back. */
@@ -160,7 +182,7 @@ static uint64_t kept_s(const struct dns64_cache *c, const struct dns64_answer *a
 static struct dns64_answer *find(struct dns64_cache *c, const struct dns64_key *key,
 				 uint64_t now_ms, bool stale)
 {
-	struct dns64_answer *a = lookup(c, key, dns64_key_hash(&c->secret, key));
+	struct dns64_answer *a = lookup_key(c, key);
 	uint32_t age = a ? dns64_answer_age(a, now_ms) : 0;
 
 	if (!a)
@@ -171,8 +193,27 @@ static struct dns64_answer *find(struct dns64_cache *c, const struct dns64_key *
 	}
 	if (age >= a->ttl_s && !stale)
 		return NULL;
-	unlink_use(c, a);
-	link_newest(c, a);
+	a->used = true;
+	return a;
+}
+
+struct dns64_probe dns64_cache_probe_of(const struct dns64_cache *c, const struct dns_name *name)
+{
+	return (struct dns64_probe){ .name = name->octet,
+				     .name_hash = siphash(&c->secret, name->octet, name->len),
+				     .name_len = name->len,
+				     .class = DNS_CLASS_IN };
+}
+
+struct dns64_answer *dns64_cache_probe(struct dns64_cache *c, const struct dns64_probe *p,
+				       uint64_t now_ms)
+{
+	struct dns64_answer *a = lookup(c, p, hash_of(&c->secret, p));
+
+	if (!a || dns64_answer_age(a, now_ms) >= a->ttl_s)
+		return NULL;
+	if (!a->used) /* else its cache line stays clean */
+		a->used = true;
 	return a;
 }
 
@@ -195,7 +236,7 @@ void dns64_cache_keep_stale(struct dns64_cache *c, uint32_t seconds)
 
 void dns64_cache_put_off(struct dns64_cache *c, const struct dns64_key *key, uint64_t until_ms)
 {
-	struct dns64_answer *a = lookup(c, key, dns64_key_hash(&c->secret, key));
+	struct dns64_answer *a = lookup_key(c, key);
 
 	if (a)
 		a->recheck_ms = until_ms;
@@ -211,8 +252,9 @@ static bool outlives(const struct dns64_cache *c, const struct dns64_answer *old
 
 void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a)
 {
-	uint64_t hash = dns64_key_hash(&c->secret, key);
-	struct dns64_answer *old = lookup(c, key, hash);
+	struct dns64_probe p = probe_of_key(&c->secret, key);
+	uint64_t hash = hash_of(&c->secret, &p);
+	struct dns64_answer *old = lookup(c, &p, hash);
 
 	must(!a->linked);
 	if (old && outlives(c, old, a))
@@ -231,11 +273,25 @@ void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct 
 	dns64_cache_limit(c, c->limit);
 }
 
+/* Those that were used since they had their turn have another. */
+static void spare_used(struct dns64_cache *c)
+{
+	for (unsigned n = 0; c->oldest->used && n < TURNS_AT_ONCE; n++) {
+		struct dns64_answer *a = c->oldest;
+
+		a->used = false;
+		unlink_use(c, a);
+		link_newest(c, a);
+	}
+}
+
 void dns64_cache_limit(struct dns64_cache *c, uint64_t bytes)
 {
 	c->limit = bytes;
-	while (c->used > c->limit && c->oldest)
+	while (c->used > c->limit && c->oldest) {
+		spare_used(c);
 		forget(c, c->oldest);
+	}
 }
 
 uint64_t dns64_cache_bytes(const struct dns64_cache *c)

@@ -14,6 +14,23 @@ bool dns64__excluded(const struct dns64_policy *p, const uint8_t octets[16]);
  *  `mapped` says. Return: how many. */
 size_t dns64__addresses(const struct dns64_policy *p, const struct addr *v4, struct addr *out);
 
+/** dns64__ttl() - of record number @record of @v, which has a known shape: aged, or stale. */
+uint32_t dns64__ttl(const struct dns_view *v, unsigned record);
+
+/** dns64__put_ttls() - those of records @from to before @to, at their places in @out. */
+void dns64__put_ttls(const struct dns_view *v, unsigned from, unsigned to, uint8_t *out);
+
+/** struct room - @most: octets that may be written to @out. */
+struct room {
+	uint8_t *out;
+	size_t most;
+};
+
+/** dns64__graft() - what dns64_synthesize() does, where @a's shape says is_a. Return: octets; 0 if
+ *  they do not fit or no A record may be carried, then @room->out is undefined. */
+size_t dns64__graft(const struct dns64_policy *p, const struct dns_view *a, uint32_t ttl_max,
+		    const struct room *room);
+
 /**
  * struct reply - what a client is told
  * @body:  NULL: no records, only @rcode
@@ -33,3 +50,10 @@ struct reply {
  */
 size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size_t most,
 			  uint8_t *out, bool *truncated);
+
+/** dns64__put_flags() - id and flags of the reply to @q in @out's header, whose AA and AD count. */
+void dns64__put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out);
+
+/** dns64__put_opt() - our OPT behind the @at octets in @out. Return: octets with it. */
+size_t dns64__put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at);
+enum { DNS64_OPT_MAX = 17 };

@@ -7,10 +7,10 @@
 #include "resolver.h"
 
 enum {
-	UDP_BATCH = 32,
+	UDP_BATCH = 64,
 	UDP_ROUNDS = 4,	     /* batches read in one go, then others have their turn */
 	UDP_MESSAGE_MAX = 4096, /* longer datagrams are neither queries nor answers of ours */
-	UDP_QUEUE = 64,
+	UDP_STRIDE = UDP_MESSAGE_MAX + 192, /* else all of a batch would share a few cache sets */
 	UPSTREAM_SOCKETS = 32,
 	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) ... */
 	UPSTREAM_SOCKET_MS = 30000, /* ... or after this time */
@@ -22,6 +22,17 @@ enum {
 /** struct via - head of whatever queries come in by. */
 struct via {
 	void (*reply)(struct via *v, const struct client *c, const uint8_t *wire, size_t len);
+};
+
+/** struct batch_tx - answers for one sendmmsg(): @n of them. Headers, once made, stay as they are
+ *  but for the lengths. */
+struct batch_tx {
+	unsigned n;
+	struct mmsghdr header[UDP_BATCH];
+	struct iovec iov[UDP_BATCH];
+	struct sockaddr_in6 to[UDP_BATCH];
+	_Alignas(8) uint8_t control[UDP_BATCH][CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	uint8_t wire[UDP_BATCH][DNS_UDP_PAYLOAD];
 };
 
 /**
@@ -38,12 +49,8 @@ struct udp_listener {
 	int fd;
 	uv_poll_t poll;
 	bool wildcard, leaving, borrowed;
-	unsigned n_open, n_queued;
-	struct udp_reply {
-		struct client client;
-		size_t len;
-		uint8_t wire[DNS_UDP_PAYLOAD];
-	} queue[UDP_QUEUE];
+	unsigned n_open;
+	struct batch_tx tx;
 };
 
 /** struct tcp_listener - as above; @resting: descriptors ran out, tried again at the next tick. */
@@ -86,13 +93,15 @@ struct ask_queue {
 	struct lost_ask lost[ASK_QUEUE];
 };
 
-/** struct batch_rx - room for one recvmmsg(); used within one callback only. */
+/** struct batch_rx - room for one recvmmsg(); used within one callback only. @used: headers that
+ *  the last one has changed. */
 struct batch_rx {
+	unsigned used;
 	struct mmsghdr header[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_in6 from[UDP_BATCH];
-	uint8_t wire[UDP_BATCH][UDP_MESSAGE_MAX];
 	_Alignas(8) uint8_t control[UDP_BATCH][64];
+	uint8_t wire[UDP_BATCH][UDP_STRIDE];
 };
 
 /** struct dns64 - @n_handles: libuv handles that still have to be closed. */
@@ -139,7 +148,7 @@ bool io__is_wildcard(int fd);
 void io__handle_gone(struct dns64 *d);
 
 /** io__rx() - one recvmmsg() into d->rx. Return: datagrams, 0 when there are none. */
-unsigned io__rx(struct dns64 *d, int fd, bool with_control);
+unsigned io__rx(struct dns64 *d, int fd);
 
 /** io__poll_again() - libuv stops polling when a socket has a pending error: clear it, go on. */
 void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb);

@@ -8,39 +8,58 @@
 #include "sixgate/base/must.h"
 #include "io.h"
 
+/* The address and, for link-local clients, the interface to send from. */
+static void put_pktinfo(uint8_t *control, const struct sockaddr_in6 *to,
+			const struct in6_pktinfo *local)
+{
+	struct in6_pktinfo info = *local;
+
+	if (!IN6_IS_ADDR_LINKLOCAL(&to->sin6_addr))
+		info.ipi6_ifindex = 0; /* routing knows better */
+	memcpy(CMSG_DATA((struct cmsghdr *)control), &info, sizeof(info));
+}
+
+/* The answer of @len octets that stands in the next free place goes to the peer of @c. */
+static void queue(struct udp_listener *l, const struct client *c, size_t len)
+{
+	struct batch_tx *tx = &l->tx;
+
+	tx->to[tx->n] = c->peer;
+	tx->iov[tx->n].iov_len = len;
+	put_pktinfo(tx->control[tx->n], &c->peer, &c->local);
+	if (++tx->n == UDP_BATCH)
+		udp__flush(l);
+}
+
 static void reply(struct via *v, const struct client *c, const uint8_t *wire, size_t len)
 {
 	struct udp_listener *l = (struct udp_listener *)v;
-	struct udp_reply *r;
 
 	must(l->n_open > 0);
 	l->n_open--;
 	if (!len)
 		return;
-	must(len <= sizeof(r->wire));
-	if (l->n_queued == UDP_QUEUE)
-		udp__flush(l);
-	r = &l->queue[l->n_queued++];
-	r->client = *c;
-	r->len = len;
-	memcpy(r->wire, wire, len);
+	must(len <= DNS_UDP_PAYLOAD);
+	memcpy(l->tx.wire[l->tx.n], wire, len);
+	queue(l, c, len);
 }
 
-/* The address and, for link-local clients, the interface to send from. */
-static void put_pktinfo(struct msghdr *h, const struct client *c, void *control, size_t size)
+static void prepare_tx(struct batch_tx *tx)
 {
-	struct in6_pktinfo info = c->local;
-	struct cmsghdr *cm;
+	for (unsigned i = 0; i < UDP_BATCH; i++) {
+		struct cmsghdr *cm = (struct cmsghdr *)tx->control[i];
 
-	if (!IN6_IS_ADDR_LINKLOCAL(&c->peer.sin6_addr))
-		info.ipi6_ifindex = 0; /* routing knows better */
-	h->msg_control = control;
-	h->msg_controllen = size;
-	cm = CMSG_FIRSTHDR(h);
-	cm->cmsg_level = IPPROTO_IPV6;
-	cm->cmsg_type = IPV6_PKTINFO;
-	cm->cmsg_len = CMSG_LEN(sizeof(info));
-	memcpy(CMSG_DATA(cm), &info, sizeof(info));
+		tx->iov[i].iov_base = tx->wire[i];
+		tx->header[i].msg_hdr = (struct msghdr){ .msg_name = &tx->to[i],
+							 .msg_namelen = sizeof(tx->to[i]),
+							 .msg_iov = &tx->iov[i],
+							 .msg_iovlen = 1,
+							 .msg_control = tx->control[i],
+							 .msg_controllen = sizeof(tx->control[i]) };
+		cm->cmsg_level = IPPROTO_IPV6;
+		cm->cmsg_type = IPV6_PKTINFO;
+		cm->cmsg_len = CMSG_LEN(sizeof(struct in6_pktinfo));
+	}
 }
 
 /* What the kernel does not take now is lost: the client asks again. One bad destination must not
@@ -65,25 +84,11 @@ static void send_all(struct udp_listener *l, struct mmsghdr *h, unsigned n)
 
 void udp__flush(struct udp_listener *l)
 {
-	struct mmsghdr h[UDP_QUEUE];
-	struct iovec iov[UDP_QUEUE];
-	_Alignas(struct cmsghdr) uint8_t control[UDP_QUEUE][CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	unsigned n = l->tx.n;
 
-	if (!l->n_queued)
-		return;
-	memset(control, 0, sizeof(control));
-	for (unsigned i = 0; i < l->n_queued; i++) {
-		struct udp_reply *r = &l->queue[i];
-
-		iov[i] = (struct iovec){ r->wire, r->len };
-		h[i] = (struct mmsghdr){ .msg_hdr = { .msg_name = &r->client.peer,
-						      .msg_namelen = sizeof(r->client.peer),
-						      .msg_iov = &iov[i],
-						      .msg_iovlen = 1 } };
-		put_pktinfo(&h[i].msg_hdr, &r->client, control[i], sizeof(control[i]));
-	}
-	send_all(l, h, l->n_queued);
-	l->n_queued = 0;
+	l->tx.n = 0;
+	if (n)
+		send_all(l, l->tx.header, n);
 }
 
 static bool read_pktinfo(struct msghdr *h, struct in6_pktinfo *out)
@@ -100,6 +105,7 @@ static void take(struct udp_listener *l, struct mmsghdr *h)
 {
 	struct client c = { .via = &l->via };
 	struct dns64 *d = l->d;
+	size_t answered;
 
 	counter_add(&d->stats.queries_udp, 1);
 	if (h->msg_hdr.msg_flags & MSG_TRUNC ||
@@ -117,6 +123,12 @@ static void take(struct udp_listener *l, struct mmsghdr *h)
 		counter_add(&d->stats.malformed, 1);
 		return;
 	}
+	answered = resolver__hit(d->resolver, &c.peer, h->msg_hdr.msg_iov->iov_base, h->msg_len,
+				 l->tx.wire[l->tx.n]);
+	if (answered) {
+		queue(l, &c, answered);
+		return;
+	}
 	l->n_open++;
 	resolver__query(d->resolver, &c, h->msg_hdr.msg_iov->iov_base, h->msg_len);
 }
@@ -131,7 +143,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		io__poll_again(p, l->fd, on_poll);
 	io__tell_time(d);
 	for (unsigned round = 0; round < UDP_ROUNDS; round++) {
-		unsigned n = io__rx(d, l->fd, true);
+		unsigned n = io__rx(d, l->fd);
 
 		for (unsigned i = 0; i < n; i++)
 			take(l, &d->rx.header[i]);
@@ -157,6 +169,7 @@ struct udp_listener *udp__new(struct dns64 *d, int fd)
 	d->n_handles++;
 	l->poll.data = l;
 	l->via.reply = reply;
+	prepare_tx(&l->tx);
 	l->d = d;
 	l->fd = fd;
 	l->wildcard = io__is_wildcard(fd);

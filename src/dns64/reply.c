@@ -6,6 +6,7 @@
 #include "dns64_internal.h"
 
 enum { OPTION_EDE = 15, EDE_LEN = 6 };
+_Static_assert(DNS64_OPT_MAX == DNS_OPT_LEN + EDE_LEN, "what an OPT of ours takes at most");
 
 /* Header and question only; where there was no readable question, the header alone. */
 static size_t put_question(const struct dns_query *q, uint8_t *out)
@@ -40,7 +41,7 @@ static size_t put_body(const struct dns_query *q, const struct dns_view *body, u
 	return body->len;
 }
 
-static void put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
+void dns64__put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
 {
 	uint16_t made = load16(out + 2);
 	uint16_t flags = DNS_QR | DNS_RA | (q->flags & (DNS_OPCODE | DNS_RD | DNS_CD));
@@ -52,7 +53,7 @@ static void put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
 	store16(out + 2, (uint16_t)(flags | (made & DNS_AA) | (rcode & DNS_RCODE)));
 }
 
-static size_t put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at)
+size_t dns64__put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at)
 {
 	uint8_t *p = out + at;
 
@@ -104,7 +105,7 @@ size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size
 	size_t len = r->body ? put_body(q, r->body, out) : put_question(q, out);
 	unsigned rcode = r->body ? load16(out + 2) & DNS_RCODE : (unsigned)r->rcode;
 
-	put_flags(q, rcode, out);
+	dns64__put_flags(q, rcode, out);
 	len = fit(q, out, len, room);
 	*truncated = len == 0;
 	if (!len) {
@@ -114,5 +115,5 @@ size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size
 		store16(out, q->id);
 		store16(out + 2, flags | DNS_TC);
 	}
-	return q->has_opt ? put_opt(q, rcode, r->ede, out, len) : len;
+	return q->has_opt ? dns64__put_opt(q, rcode, r->ede, out, len) : len;
 }

@@ -255,6 +255,26 @@ uint64_t resolver__next(const struct resolver *r);
 /** resolver__query() - a client's message. */
 void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len);
 
+/** resolver__is_to_renew() - @a, which is not stale, is in use and near its end: somebody should ask
+ *  before it is there. */
+static inline bool resolver__is_to_renew(const struct resolver *r, const struct dns64_answer *a)
+{
+	uint32_t left_s = a->ttl_s - dns64_answer_age(a, r->now_ms);
+
+	return a->ttl_s >= PREFETCH_MIN_S && left_s * PREFETCH_PART <= a->ttl_s &&
+	       r->now_ms >= a->recheck_ms;
+}
+
+/**
+ * resolver__hit() - answers a client's message if the cache has all for it and it is of the usual
+ * kind; says and counts what resolver__query() would.
+ * @out: DNS_UDP_PAYLOAD octets; where the answer is sent from
+ *
+ * Return: octets of the answer; 0: resolver__query() must look at it, nothing has been counted.
+ */
+size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const uint8_t *wire,
+		     size_t len, uint8_t *out);
+
 /** struct datagram - what came to UDP socket @socket from an upstream, or somebody who says so. */
 struct datagram {
 	int socket;

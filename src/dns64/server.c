@@ -259,6 +259,7 @@ int dns64_new(struct dns64 **out, uv_loop_t *loop, const struct dns64_conf *conf
 	if (!d)
 		return err_set(e, -ENOMEM, "dns64: out of memory");
 	d->loop = loop;
+	d->rx.used = UDP_BATCH;
 	d->secret = hash_key_derive(secret, 3);
 	d->allow_outside = conf->allow_outside;
 	init_io(d);

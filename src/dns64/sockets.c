@@ -100,24 +100,30 @@ bool io__inside(const struct dns64 *d, unsigned index)
 	return false;
 }
 
-unsigned io__rx(struct dns64 *d, int fd, bool with_control)
+static void make_room(struct batch_rx *rx)
+{
+	for (unsigned i = 0; i < rx->used; i++) {
+		struct msghdr *h = &rx->header[i].msg_hdr;
+
+		rx->iov[i] = (struct iovec){ rx->wire[i], UDP_MESSAGE_MAX };
+		h->msg_name = &rx->from[i];
+		h->msg_namelen = sizeof(rx->from[i]);
+		h->msg_iov = &rx->iov[i];
+		h->msg_iovlen = 1;
+		h->msg_control = rx->control[i];
+		h->msg_controllen = sizeof(rx->control[i]);
+	}
+}
+
+unsigned io__rx(struct dns64 *d, int fd)
 {
 	struct batch_rx *rx = &d->rx;
 	int n;
 
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
-		rx->iov[i] = (struct iovec){ rx->wire[i], UDP_MESSAGE_MAX };
-		rx->header[i].msg_hdr = (struct msghdr){
-			.msg_name = &rx->from[i],
-			.msg_namelen = sizeof(rx->from[i]),
-			.msg_iov = &rx->iov[i],
-			.msg_iovlen = 1,
-			.msg_control = with_control ? rx->control[i] : NULL,
-			.msg_controllen = with_control ? sizeof(rx->control[i]) : 0,
-		};
-	}
+	make_room(rx);
 	n = recvmmsg(fd, rx->header, UDP_BATCH, MSG_DONTWAIT, NULL);
-	return n > 0 ? (unsigned)n : 0;
+	rx->used = n > 0 ? (unsigned)n : 0;
+	return rx->used;
 }
 
 void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb)

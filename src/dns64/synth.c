@@ -168,8 +168,9 @@ static void drop_section(ldns_pkt *pkt, ldns_pkt_section section)
 	ldns_pkt_set_section_count(pkt, section, 0);
 }
 
-size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, uint32_t ttl_max,
-			uint8_t *out)
+/* By ldns: for answers that no shape describes. */
+static size_t rebuild_with_aaaa(const struct dns64_policy *p, const struct dns_view *a,
+				uint32_t ttl_max, uint8_t *out)
 {
 	ldns_pkt *pkt = parse(a);
 	ldns_rr_list *answer;
@@ -194,6 +195,15 @@ size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, 
 	}
 	ldns_pkt_free(pkt);
 	return len;
+}
+
+size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, uint32_t ttl_max,
+			uint8_t *out)
+{
+	const struct room room = { .out = out, .most = DNS_MESSAGE_MAX };
+	size_t len = a->shape && a->shape->is_a ? dns64__graft(p, a, ttl_max, &room) : 0;
+
+	return len ? len : rebuild_with_aaaa(p, a, ttl_max, out);
 }
 
 static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr, bool always)

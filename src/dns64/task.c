@@ -120,6 +120,7 @@ static struct dns_view view_of(const struct resolver *r, const struct leg *leg)
 {
 	return (struct dns_view){ .wire = leg->answer->wire,
 				  .len = leg->answer->len,
+				  .shape = &leg->answer->shape,
 				  .age_s = dns64_answer_age(leg->answer, r->now_ms),
 				  .is_stale = leg->is_stale };
 }
@@ -166,10 +167,7 @@ static void take_stale(struct resolver *r, struct leg *leg)
 /* Whoever uses a name should never have to wait for it: it is renewed before its time is over. */
 static void renew(struct resolver *r, struct dns64_answer *a, const struct dns64_key *key)
 {
-	uint32_t left_s = a->ttl_s - dns64_answer_age(a, r->now_ms);
-
-	if (a->ttl_s < PREFETCH_MIN_S || left_s * PREFETCH_PART > a->ttl_s ||
-	    r->now_ms < a->recheck_ms)
+	if (!resolver__is_to_renew(r, a))
 		return;
 	a->recheck_ms = r->now_ms + LOOKUP_TIME_MS;
 	lookup__refresh(r, key);

@@ -8,11 +8,12 @@
 #include "sixgate/base/err.h"
 #include "sixgate/base/hash.h"
 #include "sixgate/dns64/message.h"
+#include "sixgate/dns64/shape.h"
 
 enum {
 	DNS64_TTL_MAX_S = 86400,  /* nothing is kept longer */
 	DNS64_FAILURE_TTL_S = 5,  /* SERVFAIL of an upstream; RFC 2308 7.1, RFC 9520 3.2 */
-	DNS64_ANSWER_OVERHEAD = 128, /* bytes accounted beside an answer's wire form */
+	DNS64_ANSWER_OVERHEAD = 192, /* bytes accounted beside an answer's wire form */
 };
 
 /** struct dns64_key - what an answer depends on. @flags: DNS64_KEY_DO, DNS64_KEY_CD. */
@@ -27,23 +28,36 @@ void dns64_key_of(const struct dns_query *q, struct dns64_key *key);
 bool dns64_key_equal(const struct dns64_key *a, const struct dns64_key *b);
 uint64_t dns64_key_hash(const struct hash_key *secret, const struct dns64_key *key);
 
+/** struct dns64_probe - a key by reference, its name hashed once for all types that are looked up.
+ *  @name: @name_len octets, folded. */
+struct dns64_probe {
+	const uint8_t *name;
+	uint64_t name_hash;
+	uint16_t type, class;
+	uint8_t name_len, flags;
+};
+
 /**
  * struct dns64_answer - one answer of an upstream, counted by references
  * @ttl_s: seconds from @at_ms that it may be used; 0: only by those who already wait for it
  * @recheck_ms: until then nobody is asked for a newer one on its account: asking was in vain, or
  *         has just begun (RFC 8767 5, failure recheck timer)
  * @ede:   its extended error, or DNS_EDE_NONE
+ * @shape: of @wire
  * @wire:  @len bytes, whole, without OPT, id 0; its question's name is folded
  *
- * The other members belong to the cache.
+ * The other members belong to the cache; what every hit reads comes first.
  */
 struct dns64_answer {
-	struct dns64_answer *next, *newer, *older;
+	struct dns64_answer *next;
 	uint64_t hash, at_ms, recheck_ms;
-	uint32_t refs, ttl_s, len;
+	uint32_t ttl_s, len;
 	int16_t ede;
 	uint8_t flags;
-	bool linked;
+	bool linked, used;
+	uint32_t refs;
+	struct dns64_answer *newer, *older;
+	struct dns_shape shape;
 	uint8_t wire[];
 };
 
@@ -78,6 +92,13 @@ void dns64_cache_free(struct dns64_cache *c); /* NULL is allowed */
 struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,
 				      uint64_t now_ms);
 
+/** dns64_cache_probe_of() - @name: folded, borrowed as long as the probe is used. Set the type. */
+struct dns64_probe dns64_cache_probe_of(const struct dns64_cache *c, const struct dns_name *name);
+
+/** dns64_cache_probe() - as dns64_cache_find(). */
+struct dns64_answer *dns64_cache_probe(struct dns64_cache *c, const struct dns64_probe *p,
+				       uint64_t now_ms);
+
 /** dns64_cache_find_stale() - as above, but one that may be used no longer except for want of a
  *  better one (RFC 8767). */
 struct dns64_answer *dns64_cache_find_stale(struct dns64_cache *c, const struct dns64_key *key,
@@ -91,7 +112,7 @@ void dns64_cache_keep_stale(struct dns64_cache *c, uint32_t seconds);
 void dns64_cache_put_off(struct dns64_cache *c, const struct dns64_key *key, uint64_t until_ms);
 
 /** dns64_cache_add() - takes a reference of its own, replaces an answer to the same key, and
- *  forgets the least recently used while there is too much. Answers with @ttl_s 0 are not kept; a
+ *  forgets what has not been used for long (CLOCK) while there is too much. Answers with @ttl_s 0 are not kept; a
  *  failure takes the place of no answer that can still be served at @a->at_ms. */
 void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct dns64_answer *a);
 

@@ -27,6 +27,7 @@ enum dns_type {
 	DNS_TYPE_SOA = 6,
 	DNS_TYPE_PTR = 12,
 	DNS_TYPE_AAAA = 28,
+	DNS_TYPE_DNAME = 39,
 	DNS_TYPE_OPT = 41,
 	DNS_TYPE_RRSIG = 46,
 	DNS_TYPE_TKEY = 249, /* from here to 254: not for a forwarder */

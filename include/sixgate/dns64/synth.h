@@ -8,6 +8,7 @@
 #include "sixgate/base/err.h"
 #include "sixgate/dns64/conf.h"
 #include "sixgate/dns64/message.h"
+#include "sixgate/dns64/shape.h"
 #include "sixgate/translate/rfc6052.h"
 
 enum {
@@ -74,10 +75,12 @@ bool dns64_always(const struct dns64_policy *p, const struct dns_name *name);
 
 /** struct dns_view - an upstream's answer without its OPT, whole and well-formed
  *  (dns_message_check()); @age_s: seconds since it came, still to be taken off its TTLs;
- *  @is_stale: its time is over, and its TTLs are to be DNS64_STALE_TTL_S (RFC 8767 4). */
+ *  @is_stale: its time is over, and its TTLs are to be DNS64_STALE_TTL_S (RFC 8767 4).
+ *  @shape: dns_shape_read() of it, or NULL: it spares taking apart and putting together. */
 struct dns_view {
 	const uint8_t *wire;
 	size_t len;
+	const struct dns_shape *shape;
 	uint32_t age_s;
 	bool is_stale;
 };

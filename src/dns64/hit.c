@@ -1,0 +1,242 @@
+/* hit.c - the answer to a question whose answer is known, from wire to wire: no record of the query
+ * is made, nothing is allocated, nothing is taken apart. What is not of the usual kind goes the long
+ * way through task.c, which would say the same: every rule there is either kept here or a reason to
+ * decline. */
+#include <string.h>
+#include "sixgate/base/wire.h"
+#include "dns64_internal.h"
+#include "resolver.h"
+
+enum {
+	FLAGS_WELCOME = DNS_RD | DNS_AD | DNS_CD,
+	OPT_DO = 0x8000,
+	ARPA_LEN = 6, /* label, root */
+};
+
+/* struct hit - a query on its way through this file. @name: the question's, folded. */
+struct hit {
+	struct resolver *r;
+	const struct dns64_policy *policy;
+	struct dns64_probe probe;
+	struct dns_query query;
+	struct dns_name name;
+	uint8_t *out;
+};
+
+/* Labels only, no pointer: it is the first name. Return: octets with the root label, 0 if wrong. */
+static size_t name_len(const uint8_t *name, size_t room)
+{
+	size_t at = 0;
+
+	if (room > DNS_NAME_MAX)
+		room = DNS_NAME_MAX;
+	while (at < room && name[at] && name[at] <= DNS_LABEL_MAX)
+		at += 1u + name[at];
+	return at < room && !name[at] ? at + 1 : 0;
+}
+
+static void copy_name(const uint8_t *from, size_t len, struct hit *h)
+{
+	struct dns_name *asked = &h->query.question.name, *folded = &h->name;
+
+	asked->len = folded->len = (uint8_t)len;
+	memcpy(asked->octet, from, len);
+	for (size_t i = 0; i < len; i++) {
+		uint8_t c = from[i];
+
+		folded->octet[i] = (uint8_t)(c + ((uint8_t)(c - 'A') < 26 ? 'a' - 'A' : 0));
+	}
+}
+
+/* RFC 6891 6.1.2, without options: with them it is not the usual kind. */
+static bool read_opt(const uint8_t *opt, struct dns_query *q)
+{
+	uint16_t size = load16(opt + 3);
+
+	if (opt[0] || load16(opt + 1) != DNS_TYPE_OPT || load32(opt + 5) & ~(uint32_t)OPT_DO ||
+	    load16(opt + 9))
+		return false;
+	q->has_opt = true;
+	q->dnssec_ok = opt[7];
+	q->udp_size = size < DNS_UDP_CLASSIC ? DNS_UDP_CLASSIC :
+		      size > DNS_UDP_PAYLOAD ? DNS_UDP_PAYLOAD : size;
+	return true;
+}
+
+/* A plain recursive question for data, in class IN, and an OPT or not; nothing behind. */
+static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
+{
+	struct dns_query *q = &h->query;
+	size_t n, opt;
+
+	if (len < DNS_HEADER_LEN + 5 || load16(wire + 4) != 1 || load32(wire + 6))
+		return false;
+	n = name_len(wire + DNS_HEADER_LEN, len - DNS_HEADER_LEN - 4);
+	opt = DNS_HEADER_LEN + n + 4;
+	if (!n || len != opt + (load16(wire + 10) ? DNS_OPT_LEN : 0) || load16(wire + 10) > 1)
+		return false;
+	q->id = load16(wire);
+	q->flags = load16(wire + 2);
+	q->question.type = load16(wire + opt - 4);
+	q->question.class = load16(wire + opt - 2);
+	if (q->flags & ~FLAGS_WELCOME || !(q->flags & DNS_RD) || q->question.class != DNS_CLASS_IN)
+		return false;
+	q->has_opt = q->dnssec_ok = false;
+	q->udp_size = DNS_UDP_CLASSIC;
+	copy_name(wire + DNS_HEADER_LEN, n, h);
+	return len == opt || read_opt(wire + opt, q);
+}
+
+/* Types with rules of their own, and all below arpa: RFC 8880, RFC 6147 5.3.1. */
+static bool is_special(const struct hit *h)
+{
+	const struct dns_name *name = &h->name;
+	uint16_t type = h->query.question.type;
+
+	return type == DNS_TYPE_OPT || type == DNS_TYPE_PTR || type >= DNS_TYPE_TKEY ||
+	       (name->len >= ARPA_LEN &&
+		memcmp(name->octet + name->len - ARPA_LEN, "\4arpa", ARPA_LEN) == 0);
+}
+
+/* Then a client may be at its limit. */
+static bool is_crowded(const struct resolver *r)
+{
+	return r->idle_tasks.used >= DNS64_CLIENT_TASKS_MAX;
+}
+
+static struct dns64_answer *known(struct hit *h, uint16_t type)
+{
+	struct dns64_answer *a;
+	unsigned rcode;
+
+	h->probe.type = type;
+	a = dns64_cache_probe(h->r->cache, &h->probe, h->r->now_ms);
+	if (!a || !a->shape.known || resolver__is_to_renew(h->r, a))
+		return NULL;
+	rcode = a->wire[3] & DNS_RCODE;
+	return rcode == DNS_NOERROR || rcode == DNS_NXDOMAIN ? a : NULL;
+}
+
+static struct dns_view view_of(const struct hit *h, const struct dns64_answer *a)
+{
+	return (struct dns_view){ .wire = a->wire,
+				  .len = a->len,
+				  .shape = &a->shape,
+				  .age_s = dns64_answer_age(a, h->r->now_ms) };
+}
+
+static size_t room_of(const struct hit *h)
+{
+	return h->query.udp_size - (h->query.has_opt ? DNS64_OPT_MAX : 0u);
+}
+
+/* The client's spelling, id, flags and OPT around what stands in @out. */
+static size_t finish(struct hit *h, size_t len, int ede)
+{
+	const struct dns_name *name = &h->query.question.name;
+	unsigned rcode = h->out[3] & DNS_RCODE;
+
+	memcpy(h->out + DNS_HEADER_LEN, name->octet, name->len);
+	dns64__put_flags(&h->query, rcode, h->out);
+	counter_add(&h->r->stats->replies, 1);
+	return h->query.has_opt ? dns64__put_opt(&h->query, rcode, ede, h->out, len) : len;
+}
+
+static size_t say_as_is(struct hit *h, const struct dns64_answer *a, unsigned n_legs)
+{
+	struct dns_view view = view_of(h, a);
+
+	if (a->len > room_of(h))
+		return 0;
+	memcpy(h->out, a->wire, a->len);
+	dns64__put_ttls(&view, 0, a->shape.n_records, h->out);
+	counter_add(&h->r->stats->cache_hits, n_legs);
+	return finish(h, a->len, a->ede);
+}
+
+static size_t say_synthesized(struct hit *h, const struct dns64_answer *aaaa,
+			      const struct dns64_answer *a)
+{
+	const struct room room = { .out = h->out, .most = room_of(h) };
+	struct dns_view view = view_of(h, a);
+	uint32_t age_s = dns64_answer_age(aaaa, h->r->now_ms);
+	/* There is an SOA: a denial without is not kept. */
+	uint32_t ttl_max = aaaa->shape.negative_ttl > age_s ? aaaa->shape.negative_ttl - age_s : 0;
+	size_t len = dns64__graft(h->policy, &view, ttl_max, &room);
+
+	if (!len)
+		return 0;
+	counter_add(&h->r->stats->cache_hits, 2);
+	counter_add(&h->r->stats->synthesized, 1);
+	return finish(h, len, DNS_EDE_SYNTHESIZED);
+}
+
+static bool none_excluded(const struct hit *h, const struct dns64_answer *aaaa)
+{
+	const struct dns_shape *s = &aaaa->shape;
+
+	if (h->policy->n_always && dns64_always(h->policy, &h->name))
+		return false;
+	for (unsigned i = 0; i < s->n_answer; i++) {
+		const uint8_t *ttl = aaaa->wire + s->ttl_at[i];
+
+		if (load16(ttl - 4) == DNS_TYPE_AAAA && dns64__excluded(h->policy, ttl + 6))
+			return false;
+	}
+	return true;
+}
+
+/* RFC 6147 5.1, the cases in which everything is known and nothing failed: dns64_decide(). */
+static size_t say_aaaa(struct hit *h, const struct dns64_answer *aaaa)
+{
+	const struct dns64_answer *a;
+
+	if (aaaa->shape.is_aaaa && (aaaa->wire[3] & DNS_RCODE) == DNS_NOERROR)
+		return none_excluded(h, aaaa) ? say_as_is(h, aaaa, 1) : 0;
+	if (!aaaa->shape.no_addresses)
+		return 0;
+	if ((aaaa->wire[3] & DNS_RCODE) == DNS_NXDOMAIN)
+		return say_as_is(h, aaaa, 1);
+	a = known(h, DNS_TYPE_A);
+	if (!a)
+		return 0;
+	if (a->shape.no_addresses)
+		return say_as_is(h, aaaa, 2);
+	if (!a->shape.is_a || (a->wire[3] & DNS_RCODE) != DNS_NOERROR)
+		return 0;
+	return say_synthesized(h, aaaa, a);
+}
+
+static const struct dns64_policy *policy_for(const struct resolver *r,
+					     const struct sockaddr_in6 *peer)
+{
+	struct addr client;
+
+	if (!r->policy->n_view)
+		return r->policy;
+	client = addr_from_v6(peer->sin6_addr.s6_addr);
+	return dns64_policy_for(r->policy, &client);
+}
+
+size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const uint8_t *wire,
+		     size_t len, uint8_t *out)
+{
+	const struct dns64_answer *a;
+	struct hit h;
+
+	if (is_crowded(r) || !read_query(wire, len, &h) || is_special(&h))
+		return 0;
+	h.r = r;
+	h.out = out;
+	h.policy = policy_for(r, peer);
+	h.probe = dns64_cache_probe_of(r->cache, &h.name);
+	h.probe.flags = (h.query.dnssec_ok ? DNS64_KEY_DO : 0) |
+			(h.query.flags & DNS_CD ? DNS64_KEY_CD : 0);
+	a = known(&h, h.query.question.type);
+	if (!a)
+		return 0;
+	if (h.query.question.type != DNS_TYPE_AAAA || h.query.flags & DNS_CD ||
+	    (h.policy->n_never && dns64_never(h.policy, &h.name)))
+		return say_as_is(&h, a, 1);
+	return say_aaaa(&h, a);
+}
