@@ -181,7 +181,7 @@ void upstream__flush(struct dns64 *d)
 {
 	struct ask_queue *q = &d->asks;
 
-	while (q->n || q->n_lost) {
+	while (tls__flush(d) || q->n || q->n_lost) {
 		struct lost_ask lost[ASK_QUEUE];
 		unsigned n;
 

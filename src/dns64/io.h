@@ -104,6 +104,14 @@ struct batch_rx {
 	uint8_t wire[UDP_BATCH][UDP_STRIDE];
 };
 
+struct tls_upstream;
+struct tls_conn;
+
+/** struct tls_list - upstreams over TLS by their place in the policy, made but not yet in use. */
+struct tls_list {
+	struct tls_upstream *up[DNS64_UPSTREAM_MAX];
+};
+
 /** struct dns64 - @n_handles: libuv handles that still have to be closed. */
 struct dns64 {
 	uv_loop_t *loop;
@@ -119,6 +127,8 @@ struct dns64 {
 	struct tcp_listener *tcp;
 	struct upstream_socket *upstream[UPSTREAM_SOCKETS];
 	struct ask_queue asks;
+	struct tls_upstream *tls[DNS64_UPSTREAM_MAX]; /* as in the policy; NULL: not over TLS */
+	struct tls_conn *tls_conns;
 	struct tcp_client *clients; /* longest quiet last */
 	struct tcp_client *quietest;
 	struct tcp_ask *tcp_asks;
@@ -188,3 +198,18 @@ void upstream__tick(struct dns64 *d);
 int upstream__tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
 			const uint8_t *wire, size_t len);
 void upstream__tcp_cancel(void *ctx, uint32_t ask);
+
+/* The same over TLS. tls__flush(): true if anything was sent or has failed. */
+int tls__start(void *ctx, uint32_t ask, size_t upstream, const uint8_t *wire, size_t len);
+void tls__cancel(void *ctx, uint32_t ask);
+bool tls__flush(struct dns64 *d);
+void tls__tick(struct dns64 *d);
+void tls__close_all(struct dns64 *d);
+
+/** tls__prepare() - what @policy needs. Return: 0 or -EINVAL, with nothing made. */
+int tls__prepare(struct dns64 *d, const struct dns64_policy *policy,
+		 const struct dns64_sockets *s, struct tls_list *out, struct err *e);
+
+/** tls__adopt() - @fresh takes over, right after the policy it was made for. */
+void tls__adopt(struct dns64 *d, struct tls_list *fresh);
+void tls__discard(struct tls_list *list);

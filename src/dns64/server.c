@@ -49,6 +49,7 @@ static void on_tick(uv_timer_t *t)
 	io__tell_time(d);
 	tcp__tick(d);
 	upstream__tick(d);
+	tls__tick(d);
 }
 
 static void arm_timer(struct dns64 *d)
@@ -229,7 +230,19 @@ static void init_io(struct dns64 *d)
 		.unpick = upstream__unpick,
 		.tcp_start = upstream__tcp_start,
 		.tcp_cancel = upstream__tcp_cancel,
+		.tls_start = tls__start,
+		.tls_cancel = tls__cancel,
 	};
+}
+
+static int start_tls(struct dns64 *d, const struct dns64_sockets *s, struct err *e)
+{
+	struct tls_list list;
+	int rc = tls__prepare(d, d->resolver->policy, s, &list, e);
+
+	if (rc == 0)
+		tls__adopt(d, &list);
+	return rc;
 }
 
 static int make_resolver(struct dns64 *d, const struct dns64_conf *conf,
@@ -265,9 +278,12 @@ int dns64_new(struct dns64 **out, uv_loop_t *loop, const struct dns64_conf *conf
 	init_io(d);
 	rc = make_resolver(d, conf, secret, e);
 	if (!rc)
+		rc = start_tls(d, s, e);
+	if (!rc)
 		rc = dns64_set_inside(d, s->inside, s->n_inside);
 	if (rc) {
 		resolver__free(d->resolver);
+		tls__close_all(d);
 		free(d);
 		return rc;
 	}
@@ -287,11 +303,15 @@ int dns64_reload(struct dns64 *d, const struct dns64_conf *conf, const struct dn
 		 struct err *e)
 {
 	struct dns64_policy *policy;
+	struct tls_list tls = { 0 };
 	struct fresh fresh;
 	int rc = dns64_policy_new(&policy, conf, e);
 
 	if (rc)
 		return rc;
+	rc = tls__prepare(d, policy, s, &tls, e);
+	if (rc)
+		goto free_policy;
 	rc = make_listeners(d, s, &fresh, e);
 	if (rc)
 		goto free_policy;
@@ -303,12 +323,14 @@ int dns64_reload(struct dns64 *d, const struct dns64_conf *conf, const struct dn
 		err_set(e, rc, "dns64: out of memory");
 		goto free_policy;
 	}
+	tls__adopt(d, &tls);
 	d->allow_outside = conf->allow_outside;
 	drop_missing(d, s);
 	adopt(d, &fresh);
 	return 0;
 
 free_policy:
+	tls__discard(&tls);
 	dns64_policy_free(policy);
 	return rc;
 }
@@ -329,6 +351,7 @@ void dns64_close(struct dns64 *d, void (*closed)(void *ctx), void *ctx)
 		tcp__close(l);
 	}
 	upstream__close_all(d);
+	tls__close_all(d);
 	must(!d->tcp_asks);
 	uv_close((uv_handle_t *)&d->prepare, on_own_close);
 	uv_close((uv_handle_t *)&d->timer, on_own_close);

@@ -2,7 +2,9 @@
  * dns64_server.c - the dns64 room as a program, for tests that need it without the daemon.
  *
  *   dns64_server [option value]...
- *     listen ADDRESS  port PORT  upstream ADDRESS[,PORT]  prefix PREFIX  exclude PREFIX  never NAME
+ *     listen ADDRESS  port PORT  upstream ADDRESS[,PORT]  upstream-tls ADDRESS[,PORT]
+ *     tls-name NAME  tls-pin PIN  tls-ca FILE (of the last upstream-tls)
+ *     cookies yes|no  randomize-case yes|no  prefix PREFIX  exclude PREFIX  never NAME
  *     inside INTERFACE  lookup serial|parallel  on-error synthesize|servfail  break-dnssec yes
  *     allow-private yes  cache BYTES
  *
@@ -67,6 +69,33 @@ static struct dns64_upstream_conf upstream(const char *text)
 	return (struct dns64_upstream_conf){ .address = e.address, .port = e.port };
 }
 
+static struct dns64_upstream_conf *last(struct options *o)
+{
+	if (!o->conf.n_upstream)
+		die("upstream-tls comes first");
+	return &o->upstream[o->conf.n_upstream - 1];
+}
+
+static void set_tls(struct options *o, const char *key, const char *value)
+{
+	struct dns64_upstream_conf *u;
+
+	if (!strcmp(key, "upstream-tls")) {
+		o->upstream[o->conf.n_upstream++] = upstream(value);
+		last(o)->tls = true;
+		return;
+	}
+	u = last(o);
+	if (!strcmp(key, "tls-name"))
+		u->name = strdup(value);
+	else if (!strcmp(key, "tls-pin"))
+		snprintf(u->pin[u->n_pin++].text, sizeof(u->pin[0].text), "%s", value);
+	else if (!strcmp(key, "tls-ca"))
+		snprintf(u->ca, sizeof(u->ca), "%s", value);
+	else
+		die(key);
+}
+
 static void add_prefix(struct prefix *list, size_t *n, const char *text)
 {
 	if (*n == LIST_MAX || prefix_parse(text, &list[(*n)++]))
@@ -91,6 +120,10 @@ static void set_flag(struct dns64_conf *c, const char *key, const char *value)
 		c->break_dnssec = !strcmp(value, "yes");
 	else if (!strcmp(key, "allow-private"))
 		c->allow_private = !strcmp(value, "yes");
+	else if (!strcmp(key, "cookies"))
+		c->cookies = !strcmp(value, "yes");
+	else if (!strcmp(key, "randomize-case"))
+		c->randomize_case = !strcmp(value, "yes");
 	else if (!strcmp(key, "cache"))
 		c->cache_bytes = strtoull(value, NULL, 0);
 	else
@@ -105,6 +138,8 @@ static void set(struct options *o, const char *key, const char *value)
 		o->listen[c->n_listen++] = endpoint(value, o->port);
 	else if (!strcmp(key, "upstream") && c->n_upstream < LIST_MAX)
 		o->upstream[c->n_upstream++] = upstream(value);
+	else if (!strncmp(key, "upstream-tls", 12) || !strncmp(key, "tls-", 4))
+		set_tls(o, key, value);
 	else if (!strcmp(key, "prefix"))
 		add_prefix(o->prefix, &c->n_prefix, value);
 	else if (!strcmp(key, "exclude"))
@@ -134,6 +169,25 @@ static void defaults(struct options *o)
 	o->conf.n_listen = 0;
 }
 
+/* Read once a file; kept for as long as the program runs. */
+static const struct dns64_trust *trust_for(const struct dns64_conf *c)
+{
+	static struct dns64_trust trust[LIST_MAX];
+
+	memset(trust, 0, sizeof(trust));
+	for (size_t i = 0; i < c->n_upstream; i++) {
+		FILE *f = *c->upstream[i].ca ? fopen(c->upstream[i].ca, "r") : NULL;
+		char *text = NULL;
+		size_t len = 0;
+
+		if (f && getdelim(&text, &len, EOF, f) > 0)
+			trust[i] = (struct dns64_trust){ .pem = text, .len = strlen(text) };
+		if (f)
+			fclose(f);
+	}
+	return trust;
+}
+
 static struct dns64_sockets sockets_for(struct program *p)
 {
 	const struct dns64_conf *c = &p->options.conf;
@@ -157,7 +211,8 @@ static struct dns64_sockets sockets_for(struct program *p)
 				       .n_udp = c->n_listen,
 				       .n_tcp = c->n_listen,
 				       .inside = p->options.inside,
-				       .n_inside = p->options.n_inside };
+				       .n_inside = p->options.n_inside,
+				       .trust = trust_for(c) };
 }
 
 static void reload(struct program *p)
@@ -215,6 +270,7 @@ int main(int argc, char **argv)
 	defaults(&p.options);
 	for (int i = 1; i + 1 < argc; i += 2)
 		set(&p.options, argv[i], argv[i + 1]);
+	dns64_tls_init();
 	must(getentropy(&secret, sizeof(secret)) == 0);
 	must(uv_loop_init(&loop) == 0);
 	s = sockets_for(&p);

@@ -57,6 +57,9 @@ enum {
 	_(upstream_queries, "upstream-queries", "questions sent to upstreams over UDP")            \
 	_(upstream_tcp, "upstream-tcp", "questions sent over TCP after a truncated answer")        \
 	_(upstream_tls, "upstream-tls", "questions sent over TLS")                                 \
+	_(tls_connections, "tls-connections", "connections begun to upstreams over TLS")           \
+	_(tls_resumed, "tls-resumed", "TLS sessions resumed")                                      \
+	_(tls_failures, "tls-failures", "TLS connections that failed: not reached, not trusted")   \
 	_(upstream_probes, "upstream-probes", "copies sent to measure other upstreams")            \
 	_(case_misses, "case-misses", "answers whose name was not spelled as it was asked")        \
 	_(badcookie, "badcookie", "answers of BADCOOKIE: an upstream wanted another cookie")       \
@@ -84,12 +87,24 @@ void dns64_stats_each(const struct dns64_stats *s,
 		      void (*each)(void *ctx, const char *name, const char *help, uint64_t value),
 		      void *ctx);
 
+/** dns64_tls_init() - before the calling process gives up reading files; once, any thread. */
+void dns64_tls_init(void);
+
+/** struct dns64_trust - trust anchors for one upstream: certificates in PEM, borrowed. */
+struct dns64_trust {
+	const char *pem;
+	size_t len;
+};
+
 /**
  * struct dns64_sockets - what the server listens on
  * @udp: from dns64_open_udp(); @tcp: from dns64_open_tcp()
  * @inside: indexes of the inside interfaces; with @n_inside 0, or `allow-outside`, queries from
  *          anywhere are taken. Else a listener bound to a wildcard address takes only what came in
  *          by one of these or by the loopback interface.
+ *
+ * @trust:  for each upstream of the configuration, in its order; needed where `tls` has a name. NULL:
+ *          there are none
  *
  * The arrays are borrowed for the call. The descriptors become the server's when the call
  * succeeds, and stay the caller's when it fails.
@@ -99,6 +114,7 @@ struct dns64_sockets {
 	size_t n_udp, n_tcp;
 	const unsigned *inside;
 	size_t n_inside;
+	const struct dns64_trust *trust;
 };
 
 /** dns64_open_udp() - a bound, non-blocking socket that tells where each query came to. IPv4

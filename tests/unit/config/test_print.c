@@ -200,8 +200,8 @@ static void random_dns64(uint64_t *s, struct random_config *r)
 	r->exclude[1] = prefix("2001:db8:%x::/48", (unsigned)below(s, 65536));
 	for (unsigned i = 0; i < N_ITEMS; i++)
 		r->upstream[i] = (struct dns64_upstream_conf){
-			address(below(s, 2) ? "2001:db8:53::%x" : "2001:db8:53:%x::", i + 1),
-			(uint16_t)pick(s, 1, 65535)
+			.address = address(below(s, 2) ? "2001:db8:53::%x" : "2001:db8:53:%x::", i + 1),
+			.port = (uint16_t)pick(s, 1, 65535)
 		};
 	for (unsigned i = 0; i < 2; i++) {
 		r->listen[i] = (struct endpoint_conf){ address(i ? "::" : "10.0.0.%u", 1),
@@ -436,7 +436,7 @@ static void largest_configuration_reads_back(void **state)
 	c.dns64.n_never = DNS64_NEVER_MAX;
 	for (size_t i = 0; i < DNS64_NEVER_MAX; i++)
 		c.dns64.never[i] = name;
-	c.dns64.upstream = &(struct dns64_upstream_conf){ address("192.0.2.%u", 53), 53 };
+	c.dns64.upstream = &(struct dns64_upstream_conf){ .address = address("192.0.2.%u", 53), .port = 53 };
 	c.dns64.n_upstream = 1;
 	c.dns64.prefix = c.nat64.prefix;
 	c.dns64.n_prefix = c.nat64.n_prefix;

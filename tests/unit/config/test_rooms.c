@@ -42,7 +42,7 @@ static void sample_init(struct sample *s)
 					65535, NAT64_TCP | NAT64_UDP | NAT64_ICMP };
 	s->c.nat64.pool4 = &s->pool4;
 	s->c.nat64.n_pool4 = 1;
-	s->upstream = (struct dns64_upstream_conf){ address("192.0.2.53"), 53 };
+	s->upstream = (struct dns64_upstream_conf){ .address = address("192.0.2.53"), .port = 53 };
 	s->prefix = prefix("64:ff9b::/96");
 	s->c.dns64.upstream = &s->upstream;
 	s->c.dns64.n_upstream = 1;
@@ -510,7 +510,7 @@ static void dns64_endpoints_are_checked(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		struct endpoint_conf e = { address(rows[i].text), 5353 };
-		struct dns64_upstream_conf u = { e.address, 5353 };
+		struct dns64_upstream_conf u = { .address = e.address, .port = 5353 };
 		struct sample s;
 
 		print_message("%s\n", rows[i].text);
@@ -537,7 +537,7 @@ static void numbers_of_dns64_endpoints_are_bounded(void **state)
 	(void)state;
 	for (unsigned i = 0; i <= DNS64_UPSTREAM_MAX; i++) {
 		many[i] = (struct endpoint_conf){ addr_from_ip4_host(0xcb007101 + i), 5353 };
-		upstreams[i] = (struct dns64_upstream_conf){ many[i].address, 5353 };
+		upstreams[i] = (struct dns64_upstream_conf){ .address = many[i].address, .port = 5353 };
 	}
 	sample_init(&s);
 	s.c.dns64.upstream = upstreams;
