@@ -356,6 +356,15 @@ static bool has_job(const struct config *c, struct complaints *to)
 	return false;
 }
 
+/* Lines of both would be taken for those of one: both say when they begin and end. */
+static void check_logs(const struct config *c, struct complaints *to)
+{
+	if (c->nat64.log && c->egress6.flow_log && strcmp(c->nat64.log_sink, "journal") != 0 &&
+	    strcmp(c->nat64.log_sink, c->egress6.flow_log_sink) == 0)
+		complain(to, c->egress6.flow_log_sink, "egress6.flow-log.sink",
+			 "is that of nat64.log: give each a file or socket of its own");
+}
+
 static void check_between(const struct config *c, struct complaints *to)
 {
 	check_interface_names(&c->interfaces, to);
@@ -363,6 +372,8 @@ static void check_between(const struct config *c, struct complaints *to)
 		check_interfaces(c, to);
 	if (c->has_nat64)
 		check_ephemeral(&c->nat64, to);
+	if (c->has_nat64 && c->has_egress6)
+		check_logs(c, to);
 	if (c->has_siit)
 		check_siit(c, to);
 	if (c->has_nat64 && c->has_dns64)

@@ -299,6 +299,8 @@ static void read_field(struct reader *r, const struct field *f, struct tree *t, 
 {
 	void *member = field__member(f, base);
 
+	if (f->present_at && t->kind == TREE_SCALAR && word__find(f->words, t->text))
+		return; /* `off`: as if it were not there */
 	if (f->present_at)
 		*((bool *)((char *)base + f->present_at)) = true;
 	if (f->kind == FIELD_UNBUILT) {

@@ -274,16 +274,21 @@ static void init_nat64_log(void *base)
 	c->log_destinations = false;
 }
 
+static void check_sink(struct reader *r, struct tree *t, const char *name)
+{
+	const char *path = strncmp(name, "socket:", 7) == 0 ? name + 7 : name;
+	struct tree *sink = tree__find(t, "sink");
+
+	if (sink && !sink->bad && strcmp(name, "journal") != 0 && *path != '/')
+		problems__at(r->problems, sink,
+			     "expected journal, an absolute path, or socket: and one, not \"%s\"", name);
+}
+
 static void finish_nat64_log(struct reader *r, struct tree *t, void *base)
 {
 	struct nat64_conf *c = base;
-	const char *path = strncmp(c->log_sink, "socket:", 7) == 0 ? c->log_sink + 7 : c->log_sink;
-	struct tree *sink = tree__find(t, "sink");
 
-	if (sink && !sink->bad && strcmp(c->log_sink, "journal") != 0 && *path != '/')
-		problems__at(r->problems, sink,
-			     "expected journal, an absolute path, or socket: and one, not \"%s\"",
-			     c->log_sink);
+	check_sink(r, t, c->log_sink);
 	if (c->log_destinations && !(c->log_what & NAT64_LOG_SESSIONS))
 		problems__at(r->problems, tree__find(t, "destinations"),
 			     "port blocks have no destination: it goes with what: [sessions]");
@@ -319,7 +324,7 @@ static const struct field nat64_fields[] = {
 	  .help = "an even port for an even one (RFC 4787 REQ-4)" },
 	{ "timeouts", FIELD_RECORD, 0, AT(struct nat64_conf, timeouts),
 	  .record = &nat64_timeouts_record, .help = "RFC 6146 4" },
-	{ "log", FIELD_RECORD, 0, .record = &nat64_log_record,
+	{ "log", FIELD_RECORD, 0, .record = &nat64_log_record, .words = WORDS({ "off", 0 }),
 	  .present_at = offsetof(struct nat64_conf, log),
 	  .help = "who has which outside port, for sixgatectl who; if this key is there" },
 };
@@ -655,6 +660,23 @@ static const struct record egress6_timeouts_record = {
 	.size = sizeof(struct egress6_timeouts),
 };
 
+static const struct field flow_log_fields[] = {
+	{ "sink", FIELD_TOKEN, FIELD_REQUIRED, AT(struct egress6_conf, flow_log_sink),
+	  .example = "/var/log/sixgate/flows.log",
+	  .help = "journal, an absolute path, or socket:PATH for datagrams; lines of JSON" },
+	TIMEOUT("interval", struct egress6_conf, flow_log_interval_s, 1, EGRESS6_FLOW_LOG_MAX_S,
+		"between two lines about a flow that goes on"),
+};
+
+static void finish_flow_log(struct reader *r, struct tree *t, void *base)
+{
+	check_sink(r, t, ((struct egress6_conf *)base)->flow_log_sink);
+}
+
+static const struct record flow_log_record = {
+	.what = "the flow log's settings", FIELDS(flow_log_fields), .finish = finish_flow_log,
+};
+
 static const struct field egress6_fields[] = {
 	{ "prefixes", FIELD_LIST, 0, AT(struct egress6_conf, prefix), .list = &egress6_prefix_list,
 	  .example = "inside",
@@ -669,7 +691,9 @@ static const struct field egress6_fields[] = {
 	  .help = "echo requests from outside reach hosts inside" },
 	{ "timeouts", FIELD_RECORD, 0, AT(struct egress6_conf, timeouts),
 	  .record = &egress6_timeouts_record, .help = "RFC 6092" },
-	{ "flow-log", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "flow-log", FIELD_RECORD, 0, .record = &flow_log_record, .words = WORDS({ "off", 0 }),
+	  .present_at = offsetof(struct egress6_conf, flow_log),
+	  .help = "flows as they begin, go on and end; if this key is there" },
 };
 static const struct record egress6_record = {
 	.what = "egress6's settings", FIELDS(egress6_fields), .size = sizeof(struct egress6_conf),

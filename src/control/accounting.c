@@ -1,22 +1,32 @@
 /* accounting.c - see accounting.h. Control thread only. */
 #include "accounting.h"
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include "control.h"
 #include "event_text.h"
 
-enum { RETRY_MS = 5000, LINES_BYTES = 64 << 10, EVENTS_PER_DRAIN = 4 * NAT64_EVENT_SLOTS };
+enum { RETRY_MS = 5000, EVENTS_PER_DRAIN = 4 * NAT64_EVENT_SLOTS };
 
-/** struct lines - of a file: written together. */
-struct lines {
-	char text[LINES_BYTES];
-	size_t used;
-	uint64_t n;
+static const struct {
+	const char *key, *ident;
+} logs[N_REQUEST_LOGS] = {
+	[REQUEST_LOG_NAT64] = { "nat64.log", "sixgate-nat64" },
+	[REQUEST_LOG_FLOWS] = { "egress6.flow-log", "sixgate-flows" },
 };
+
+const char *accounting__key(enum request_log which)
+{
+	return logs[which].key;
+}
+
+const char *accounting__sink(const struct config *conf, enum request_log which)
+{
+	if (which == REQUEST_LOG_NAT64)
+		return conf->has_nat64 && conf->nat64.log ? conf->nat64.log_sink : NULL;
+	return conf->has_egress6 && conf->egress6.flow_log ? conf->egress6.flow_log_sink : NULL;
+}
 
 static uint64_t clock_in_ms(clockid_t clock)
 {
@@ -33,153 +43,90 @@ static struct event_stamp stamp_now(const struct control *c)
 				     .worker_ms = clock_in_ms(CLOCK_MONOTONIC_COARSE) + 1 };
 }
 
-static struct nat64_event_ring *ring_of(const struct control *c, unsigned worker)
-{
-	struct nat64 *n = c->workers.t[worker].worker->nat64;
+/* ---- the workers' rings ---- */
 
-	return n ? nat64_events(n) : NULL;
+static struct nat64_event_ring *ring_of(const struct worker *w)
+{
+	return w->nat64 ? nat64_events(w->nat64) : NULL;
 }
 
-uint64_t accounting__lost(const struct control *c)
+static void drain_nat64(struct control *c, struct account *a, const struct worker *w)
 {
-	uint64_t n = c->accounting.n_refused;
+	const struct event_stamp stamp = stamp_now(c);
+	struct nat64_event_ring *r = ring_of(w);
+	struct nat64_event ev;
+	char text[EVENT_TEXT_MAX];
 
-	for (unsigned i = 0; i < c->workers.n; i++) {
-		struct nat64_event_ring *r = ring_of(c, i);
-
-		n += r ? counter_read(&r->lost) : 0;
+	for (unsigned n = 0; r && n < EVENTS_PER_DRAIN && a->lines.fd >= 0 && nat64_event_read(r, &ev);
+	     n++) {
+		shared__to_real(c, &ev.outside);
+		line_log__put(&a->lines, text, event__text(&ev, &stamp, text));
 	}
+}
+
+static void drain_flows(struct control *c, struct account *a, const struct worker *w)
+{
+	const struct event_stamp stamp = stamp_now(c);
+	struct flow_event ev;
+	char text[EVENT_TEXT_MAX];
+
+	for (unsigned n = 0;
+	     n < EVENTS_PER_DRAIN && a->lines.fd >= 0 && flow_log_read(w->flow_log, &ev); n++)
+		line_log__put(&a->lines, text, event__flow(&ev, &stamp, text));
+}
+
+static uint64_t lost_in_ring(const struct worker *w, enum request_log which)
+{
+	const struct nat64_event_ring *r = ring_of(w);
+
+	if (which == REQUEST_LOG_FLOWS)
+		return counter_read(&w->flow_log->lost);
+	return r ? counter_read(&r->lost) : 0;
+}
+
+uint64_t accounting__lost(const struct control *c, enum request_log which)
+{
+	uint64_t n = c->accounting.log[which].lines.n_refused;
+
+	for (unsigned i = 0; i < c->workers.n; i++)
+		n += lost_in_ring(c->workers.t[i].worker, which);
 	return n;
 }
 
-static void take_fd(struct accounting *a, const struct nat64_conf *conf, int fd)
-{
-	if (a->fd >= 0)
-		close(a->fd);
-	a->fd = fd;
-	a->torn = false;
-	a->kind = strcmp(conf->log_sink, "journal") == 0	? SINK_JOURNAL :
-		  strncmp(conf->log_sink, "socket:", 7) == 0 ? SINK_SOCKET :
-								 SINK_FILE;
-}
+/* ---- one log ---- */
 
-/* A line that is cut short stays, for it cannot be taken back, and is counted as lost. */
-static void write_lines(struct accounting *a, struct lines *l)
-{
-	ssize_t n;
-	uint64_t whole = 0;
-
-	if (l->used == 0)
-		return;
-	do
-		n = write(a->fd, l->text, l->used);
-	while (n < 0 && errno == EINTR);
-	for (ssize_t i = 0; i < n; i++)
-		whole += l->text[i] == '\n';
-	if (n > 0)
-		a->torn = l->text[n - 1] != '\n';
-	a->n_written += whole < l->n ? whole : l->n;
-	a->n_refused += whole < l->n ? l->n - whole : 0;
-	l->used = 0;
-	l->n = 0;
-}
-
-static void add_line(struct accounting *a, struct lines *l, const char *text, size_t len)
-{
-	if (l->used + len + 2 > sizeof(l->text))
-		write_lines(a, l);
-	if (l->used == 0 && a->torn)
-		l->text[l->used++] = '\n';
-	memcpy(l->text + l->used, text, len);
-	l->used += len;
-	l->text[l->used++] = '\n';
-	l->n++;
-}
-
-/* The journal's own protocol: a field a line. */
-static size_t wrap_for_journal(const char *text, size_t len, char *out, size_t size)
-{
-	return (size_t)snprintf(out, size, "MESSAGE=%.*s\nPRIORITY=6\nSYSLOG_IDENTIFIER=sixgate-nat64\n",
-				(int)len, text);
-}
-
-static void send_line(struct accounting *a, const char *text, size_t len)
-{
-	char wrapped[EVENT_TEXT_MAX + 128];
-
-	if (a->kind == SINK_JOURNAL) {
-		len = wrap_for_journal(text, len, wrapped, sizeof(wrapped));
-		text = wrapped;
-	}
-	if (a->fd >= 0 && send(a->fd, text, len, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)len) {
-		a->n_written++;
-		return;
-	}
-	a->n_refused++;
-	if (a->fd >= 0 && errno != EAGAIN && errno != ENOBUFS) { /* whoever listened has gone */
-		close(a->fd);
-		a->fd = -1;
-	}
-}
-
-static void put_line(struct accounting *a, struct lines *l, const char *text, size_t len)
-{
-	if (a->kind == SINK_FILE)
-		add_line(a, l, text, len);
-	else
-		send_line(a, text, len);
-}
-
-static void put_mark(struct control *c, struct lines *l, const char *what, uint64_t count)
-{
-	const struct event_stamp stamp = stamp_now(c);
-	char text[EVENT_TEXT_MAX];
-
-	put_line(&c->accounting, l, text, event__mark(what, count, &stamp, text));
-}
-
-/* Says when the gateway began, not when this is written: the workers have told of blocks since then,
- * and what comes after the mark must not be older than it. */
-static void put_started(struct control *c, struct lines *l)
+static void put_mark(struct control *c, struct account *a, const char *what, uint64_t count)
 {
 	struct event_stamp stamp = stamp_now(c);
 	char text[EVENT_TEXT_MAX];
 
-	stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->started_ms);
-	put_line(&c->accounting, l, text, event__mark("started", 0, &stamp, text));
+	/* says when the gateway began, not when this is written: the workers have told of blocks since
+	 * then, and what comes after the mark must not be older than it */
+	if (strcmp(what, "started") == 0)
+		stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->started_ms);
+	line_log__put(&a->lines, text, event__mark(what, count, &stamp, text));
 }
 
-static void drain_ring(struct control *c, struct lines *l, struct nat64_event_ring *r)
+static void tell_losses(struct control *c, enum request_log which)
 {
-	const struct event_stamp stamp = stamp_now(c);
-	struct nat64_event ev;
-	char text[EVENT_TEXT_MAX];
-
-	for (unsigned n = 0; n < EVENTS_PER_DRAIN && c->accounting.fd >= 0 && nat64_event_read(r, &ev);
-	     n++) {
-		shared__to_real(c, &ev.outside);
-		put_line(&c->accounting, l, text, event__text(&ev, &stamp, text));
-	}
-}
-
-static void tell_losses(struct control *c, struct lines *l)
-{
-	struct accounting *a = &c->accounting;
-	const uint64_t lost = accounting__lost(c);
+	struct account *a = &c->accounting.log[which];
+	const uint64_t lost = accounting__lost(c, which);
 	uint64_t skipped;
 
 	if (lost == a->lost_told)
 		return;
-	put_mark(c, l, "lost", lost - a->lost_told);
+	put_mark(c, a, "lost", lost - a->lost_told);
 	if (log_allowed(&a->limit, uv_now(&c->loop), &skipped))
-		log_warning("nat64.log: %llu events could not be written",
+		log_warning("%s: %llu events could not be written", logs[which].key,
 			    (unsigned long long)(lost - a->lost_told));
 	a->lost_told = lost;
 }
 
-static int ask_for_sink(struct control *c, enum request_which which, int *fd, struct err *e)
+static int ask_for_sink(struct control *c, enum request_which conf, enum request_log which, int *fd,
+			struct err *e)
 {
-	const struct request r = { .kind = REQUEST_EVENT_LOG, .which = (uint8_t)which };
+	const struct request r = { .kind = REQUEST_EVENT_LOG, .which = (uint8_t)conf,
+				   .index = (uint16_t)which };
 	int rc = link__call(&c->link, r, fd, e);
 
 	if (rc && *fd >= 0)
@@ -189,87 +136,167 @@ static int ask_for_sink(struct control *c, enum request_which which, int *fd, st
 	return rc;
 }
 
-static void open_again(struct control *c)
+static void open_again(struct control *c, enum request_log which)
 {
-	struct accounting *a = &c->accounting;
+	struct account *a = &c->accounting.log[which];
 	struct err e = { "" };
 	uint64_t skipped;
 	int fd;
 
 	a->retry_ms = uv_now(&c->loop) + RETRY_MS;
-	if (ask_for_sink(c, REQUEST_RUNNING, &fd, &e) == 0)
-		take_fd(a, &c->config->nat64, fd);
+	if (ask_for_sink(c, REQUEST_RUNNING, which, &fd, &e) == 0)
+		line_log__open(&a->lines, accounting__sink(c->config, which), fd);
 	else if (log_allowed(&a->open_limit, uv_now(&c->loop), &skipped))
 		log_error("%s; trying again", e.text);
 }
 
+static void drain_rings(struct control *c, enum request_log which)
+{
+	struct account *a = &c->accounting.log[which];
+
+	for (unsigned i = 0; i < c->workers.n; i++)
+		if (which == REQUEST_LOG_NAT64)
+			drain_nat64(c, a, c->workers.t[i].worker);
+		else
+			drain_flows(c, a, c->workers.t[i].worker);
+}
+
+static void drain(struct control *c, enum request_log which)
+{
+	struct account *a = &c->accounting.log[which];
+
+	if (a->on && a->lines.fd < 0 && uv_now(&c->loop) >= a->retry_ms)
+		open_again(c, which);
+	if (!a->on || a->lines.fd < 0)
+		return;
+	if (a->mark)
+		put_mark(c, a, a->mark, 0);
+	a->mark = NULL;
+	drain_rings(c, which);
+	if (a->lines.fd < 0)
+		return;
+	tell_losses(c, which);
+	if (a->lines.kind == SINK_FILE)
+		line_log__flush(&a->lines);
+}
+
+/* Where it is written, what, and by whom: lines of another such log are another story. */
+static void identify(const struct config *conf, enum request_log which, char out[ACCOUNT_ID_MAX])
+{
+	const char *sink = accounting__sink(conf, which);
+
+	if (!sink)
+		out[0] = '\0';
+	else
+		snprintf(out, ACCOUNT_ID_MAX, "%s %s %d", sink, conf->gateway.name,
+			 which == REQUEST_LOG_NAT64 ? conf->nat64.log_what : 0);
+}
+
+static void set_up(struct account *a, const struct config *conf, enum request_log which,
+		   const char *mark)
+{
+	char id[ACCOUNT_ID_MAX];
+
+	identify(conf, which, id);
+	a->on = id[0] != '\0';
+	if (a->on && strcmp(id, a->id) != 0)
+		a->mark = mark;
+	memcpy(a->id, id, sizeof(a->id));
+}
+
+static void end_log(struct control *c, enum request_log which, const char *mark)
+{
+	struct account *a = &c->accounting.log[which];
+
+	drain(c, which);
+	if (!a->on || a->lines.fd < 0)
+		return;
+	put_mark(c, a, mark, 0);
+	if (a->lines.kind == SINK_FILE)
+		line_log__flush(&a->lines);
+	line_log__close(&a->lines);
+}
+
+/* ---- all of them ---- */
+
 void accounting__drain(struct control *c)
 {
-	static struct lines lines; /* one thread */
-	struct accounting *a = &c->accounting;
-
-	if (a->on && a->fd < 0 && uv_now(&c->loop) >= a->retry_ms)
-		open_again(c);
-	if (!a->on || a->fd < 0)
-		return;
-	if (!a->started) {
-		a->started = true;
-		put_started(c, &lines);
-	}
-	for (unsigned i = 0; i < c->workers.n; i++)
-		if (ring_of(c, i))
-			drain_ring(c, &lines, ring_of(c, i));
-	if (a->fd < 0)
-		return;
-	tell_losses(c, &lines);
-	if (a->kind == SINK_FILE)
-		write_lines(a, &lines);
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
+		drain(c, i);
 }
 
 void accounting__start(struct control *c)
 {
-	c->accounting.fd = -1;
-	c->accounting.on = c->config->has_nat64 && c->config->nat64.log;
-	accounting__drain(c);
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		c->accounting.log[i].lines.fd = -1;
+		c->accounting.log[i].lines.ident = logs[i].ident;
+		set_up(&c->accounting.log[i], c->config, i, "started");
+		drain(c, i);
+	}
 }
 
-int accounting__prepare(struct control *c, const struct config *fresh, int *fd, struct err *e)
+void accounting__forget(struct accounting_fds *fds)
 {
-	*fd = -1;
-	return fresh->has_nat64 && fresh->nat64.log ? ask_for_sink(c, REQUEST_PENDING, fd, e) : 0;
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		if (fds->fd[i] >= 0)
+			close(fds->fd[i]);
+		fds->fd[i] = -1;
+	}
 }
 
-void accounting__switch(struct control *c, int fd)
+int accounting__prepare(struct control *c, const struct config *fresh, struct accounting_fds *out,
+			struct err *e)
 {
-	struct accounting *a = &c->accounting;
+	int rc = 0;
 
-	accounting__drain(c); /* what was told before belongs to the log before */
-	a->on = c->config->has_nat64 && c->config->nat64.log;
-	take_fd(a, &c->config->nat64, fd);
-	accounting__drain(c);
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
+		out->fd[i] = -1;
+	for (unsigned i = 0; i < N_REQUEST_LOGS && rc == 0; i++)
+		if (accounting__sink(fresh, i))
+			rc = ask_for_sink(c, REQUEST_PENDING, i, &out->fd[i], e);
+	if (rc)
+		accounting__forget(out);
+	return rc;
+}
+
+void accounting__leave(struct control *c, const struct config *fresh)
+{
+	char id[ACCOUNT_ID_MAX];
+
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		identify(fresh, i, id);
+		if (strcmp(id, c->accounting.log[i].id) != 0)
+			end_log(c, i, "log-ended");
+		else
+			drain(c, i); /* what was told before belongs to the file before */
+	}
+}
+
+void accounting__switch(struct control *c, struct accounting_fds *fds)
+{
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		struct account *a = &c->accounting.log[i];
+		const char *sink = accounting__sink(c->config, i);
+
+		set_up(a, c->config, i, "log-begun");
+		line_log__open(&a->lines, sink ? sink : "", fds->fd[i]);
+		fds->fd[i] = -1;
+		drain(c, i);
+	}
 }
 
 void accounting__reopen(struct control *c)
 {
-	struct accounting *a = &c->accounting;
-
-	if (!a->on)
-		return;
-	accounting__drain(c);
-	open_again(c);
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		if (!c->accounting.log[i].on)
+			continue;
+		drain(c, i);
+		open_again(c, i);
+	}
 }
 
 void accounting__end(struct control *c)
 {
-	struct accounting *a = &c->accounting;
-	static struct lines last;
-
-	accounting__drain(c);
-	if (!a->on || a->fd < 0)
-		return;
-	put_mark(c, &last, "stopped", 0);
-	if (a->kind == SINK_FILE)
-		write_lines(a, &last);
-	close(a->fd);
-	a->fd = -1;
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
+		end_log(c, i, "stopped");
 }

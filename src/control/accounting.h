@@ -1,6 +1,6 @@
 /*
- * accounting.h - the log of who has which outside port: from the workers' rings to a file, the
- * journal or a datagram socket.
+ * accounting.h - the logs of who did what: `nat64: log:` and `egress6: flow-log:`, from the workers'
+ * rings to a file, the journal or a datagram socket.
  *
  * Nothing here is waited for by a worker. What the sink does not take is lost and counted; while
  * there is no sink, events wait in the rings for as long as those have room.
@@ -8,40 +8,60 @@
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>
+#include "line_log.h"
 #include "sixgate/base/err.h"
-#include "sixgate/log/log.h"
+#include "sixgate/control/request.h"
 
 struct config;
 struct control;
 
-enum sink_kind { SINK_FILE, SINK_SOCKET, SINK_JOURNAL };
+enum { ACCOUNT_ID_MAX = 256 };
 
 /**
- * struct accounting
- * @on:      the configuration asks for it; @fd: -1 while it could not be opened
- * @torn:    the last line of the file was cut short (a full disk): the next begins a new one
- * @n_written, @n_refused: lines that the sink took, and did not take
+ * struct account - one log; zero: not asked for
+ * @on:        the configuration asks for it
+ * @mark:      the line that is to come first: the gateway has started, or the log begins while it runs
+ * @id:        what the log is: when it changes, what was said before says nothing of what comes
  * @lost_told: how many were known to be lost when that was last written
  */
-struct accounting {
-	bool on, torn, started;
-	int fd;
-	enum sink_kind kind;
-	uint64_t n_written, n_refused, lost_told;
-	uint64_t retry_ms;
+struct account {
+	bool on;
+	const char *mark;
+	char id[ACCOUNT_ID_MAX];
+	struct line_log lines;
+	uint64_t lost_told, retry_ms;
 	struct log_limit limit, open_limit;
 };
+
+struct accounting {
+	struct account log[N_REQUEST_LOGS];
+};
+
+/** struct accounting_fds - what a reload has had opened; -1: nothing. */
+struct accounting_fds {
+	int fd[N_REQUEST_LOGS];
+};
+
+/** accounting__sink() - what @conf names for log @which; NULL if it wants none. */
+const char *accounting__sink(const struct config *conf, enum request_log which);
+/** accounting__key() - "nat64.log": the name of log @which; static text. */
+const char *accounting__key(enum request_log which);
 
 /** accounting__start() - as the running configuration says; what cannot be opened is tried again. */
 void accounting__start(struct control *c);
 
-/** accounting__prepare() - open what the file that is being loaded names. @fd: the caller's, -1 when it
- *  names nothing. Return: 0 or negative errno. accounting__switch() - @fd is taken; after the
- *  configuration has changed. */
-int accounting__prepare(struct control *c, const struct config *fresh, int *fd, struct err *e);
-void accounting__switch(struct control *c, int fd);
+/** accounting__prepare() - open what the file that is being loaded names. Return: 0 or negative errno,
+ *  nothing is open then. accounting__forget() - close it again. */
+int accounting__prepare(struct control *c, const struct config *fresh, struct accounting_fds *out,
+			struct err *e);
+void accounting__forget(struct accounting_fds *fds);
 
-/** accounting__reopen() - the file may have been renamed: go on with a new one. */
+/** accounting__leave() - the last lines of logs that are not those of @fresh, before the configuration
+ *  changes. accounting__switch() - after it; the descriptors are taken. */
+void accounting__leave(struct control *c, const struct config *fresh);
+void accounting__switch(struct control *c, struct accounting_fds *fds);
+
+/** accounting__reopen() - files may have been renamed: go on with new ones. */
 void accounting__reopen(struct control *c);
 
 /** accounting__drain() - write what the workers have told. */
@@ -52,4 +72,4 @@ void accounting__end(struct control *c);
 
 /** accounting__lost() - events that are in no log: they found a ring full, or a sink that did not take
  *  them. */
-uint64_t accounting__lost(const struct control *c);
+uint64_t accounting__lost(const struct control *c, enum request_log which);

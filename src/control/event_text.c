@@ -1,11 +1,12 @@
 /*
- * event_text.c - lines of the log of NAT64. Every value is of our own making (numbers, addresses,
+ * event_text.c - lines of the logs of NAT64 and of flows. Every value is of our own making (numbers, addresses,
  * names that the configuration restricts), so that nothing needs quoting.
  */
 #include "event_text.h"
 #include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
+#include "record.h"
 #include "sixgate/base/must.h"
 #include "sixgate/nat64/conf.h"
 
@@ -40,7 +41,7 @@ const char *event__name(unsigned kind)
 	return kind < ARRAY_LEN(names) && names[kind] ? names[kind] : "unknown";
 }
 
-static void begin(struct line *l, int64_t wall_ms, const char *gateway, const char *event)
+static void add_time(struct line *l, int64_t wall_ms)
 {
 	const time_t s = (time_t)(wall_ms / 1000);
 	struct tm utc;
@@ -48,8 +49,19 @@ static void begin(struct line *l, int64_t wall_ms, const char *gateway, const ch
 
 	gmtime_r(&s, &utc);
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &utc);
-	add(l, "{\"time\":\"%s.%03dZ\",\"gateway\":\"%s\",\"event\":\"%s\"", when,
-	    (int)(wall_ms % 1000), gateway, event);
+	add(l, "\"%s.%03dZ\"", when, (int)(wall_ms % 1000));
+}
+
+static void begin(struct line *l, int64_t wall_ms, const char *gateway, const char *event)
+{
+	add(l, "{\"time\":");
+	add_time(l, wall_ms);
+	add(l, ",\"gateway\":\"%s\",\"event\":\"%s\"", gateway, event);
+}
+
+static int64_t wall_of(const struct event_stamp *stamp, uint64_t worker_ms)
+{
+	return stamp->wall_ms - (int64_t)(stamp->worker_ms - worker_ms);
 }
 
 static const char *protocol_name(uint8_t protocol)
@@ -107,12 +119,60 @@ size_t event__text(const struct nat64_event *ev, const struct event_stamp *stamp
 {
 	struct line l = { out, 0 };
 
-	begin(&l, stamp->wall_ms - (int64_t)(stamp->worker_ms - ev->time_ms), stamp->gateway,
-	      event__name(ev->kind));
+	begin(&l, wall_of(stamp, ev->time_ms), stamp->gateway, event__name(ev->kind));
 	add_outside(&l, ev);
 	add_inside(&l, ev);
 	if (ev->kind == NAT64_EVENT_QUOTA_EXCEEDED)
 		add(&l, ",\"quota\":\"%s\"", quota_name(ev->quota));
+	add(&l, "}");
+	return l.at;
+}
+
+/* Those of RFC 6302, of both ends; a protocol without ports has none. */
+static void add_ends(struct line *l, const struct flow_event *ev)
+{
+	const struct tuple *t = &ev->inside;
+	const bool ports = t->proto == 6 || t->proto == 17, echo = t->proto == 58;
+	char text[ADDR_TEXT_MAX];
+
+	add(l, ",\"protocol\":\"%s\",\"protocol_number\":%u", protocol__name(t->proto), t->proto);
+	add(l, ",\"inside\":\"%s\"", addr_format(&t->src, text));
+	if (ports)
+		add(l, ",\"inside_port\":%u", be16_to(t->sport));
+	add(l, ",\"outside\":\"%s\"", addr_format(&t->dst, text));
+	if (ports)
+		add(l, ",\"outside_port\":%u", be16_to(t->dport));
+	if (echo)
+		add(l, ",\"identifier\":%u", be16_to(t->sport));
+}
+
+static void add_counts(struct line *l, const struct flow_event *ev, const struct event_stamp *stamp)
+{
+	const struct flow_count *c = &ev->count;
+
+	if (ev->started_ms) {
+		add(l, ",\"opened_by\":\"%s\",\"start\":", c->from_outside ? "outside" : "inside");
+		add_time(l, wall_of(stamp, ev->started_ms));
+	} else {
+		add(l, ",\"start\":null"); /* before the log was on: counted since then */
+	}
+	if (ev->kind == FLOW_EVENT_STARTED)
+		return;
+	add(l, ",\"packets_out\":%u,\"bytes_out\":%llu,\"packets_in\":%u,\"bytes_in\":%llu",
+	    c->packets[0], (unsigned long long)c->bytes[0], c->packets[1],
+	    (unsigned long long)c->bytes[1]);
+}
+
+size_t event__flow(const struct flow_event *ev, const struct event_stamp *stamp,
+		   char out[EVENT_TEXT_MAX])
+{
+	static const char *const kinds[] = { "unknown", "flow-started", "flow-active", "flow-ended" };
+	struct line l = { out, 0 };
+
+	begin(&l, wall_of(stamp, ev->time_ms), stamp->gateway,
+	      kinds[ev->kind < ARRAY_LEN(kinds) ? ev->kind : 0]);
+	add_ends(&l, ev);
+	add_counts(&l, ev, stamp);
 	add(&l, "}");
 	return l.at;
 }

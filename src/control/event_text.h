@@ -1,9 +1,11 @@
-/* event_text.h - an event of NAT64 as one line of JSON: what `nat64: log:` writes and who reads. */
+/* event_text.h - an event as one line of JSON: what `nat64: log:` writes and who reads, and what
+ * `egress6: flow-log:` writes. */
 #pragma once
 #include <stddef.h>
+#include "sixgate/dataplane/flow_log.h"
 #include "sixgate/nat64/event.h"
 
-enum { EVENT_TEXT_MAX = 512 };
+enum { EVENT_TEXT_MAX = 768 };
 
 /**
  * struct event_stamp - what is the same for every line
@@ -20,7 +22,12 @@ struct event_stamp {
 size_t event__text(const struct nat64_event *ev, const struct event_stamp *stamp,
 		   char out[EVENT_TEXT_MAX]);
 
-/** event__mark() - a line about the log itself: "started", "stopped"; "lost" with @count. Now. */
+/** event__flow() - the same of a flow of egress6. */
+size_t event__flow(const struct flow_event *ev, const struct event_stamp *stamp,
+		   char out[EVENT_TEXT_MAX]);
+
+/** event__mark() - a line about the log itself: "started", "stopped", "log-begun", "log-ended" (while
+ *  the gateway ran); "lost" with @count. Now. */
 size_t event__mark(const char *what, uint64_t count, const struct event_stamp *stamp,
 		   char out[EVENT_TEXT_MAX]);
 

@@ -134,15 +134,22 @@ static void write_info(FILE *f, const struct control *c)
 		(unsigned long long)c->n_reloads_failed);
 }
 
-static void write_accounting(FILE *f, const struct control *c)
+static void write_log(FILE *f, const struct control *c, enum request_log which)
 {
-	if (!c->accounting.on)
+	static const char *const name[N_REQUEST_LOGS] = { "nat64_log", "egress6_flow_log" };
+	char metric[64], help[64];
+
+	if (!c->accounting.log[which].on)
 		return;
-	head(f, "nat64_log_events_total", "counter", "Lines written to nat64.log");
-	fprintf(f, "sixgate_nat64_log_events_total %llu\n",
-		(unsigned long long)c->accounting.n_written);
-	head(f, "nat64_log_lost_total", "counter", "Events that are missing in nat64.log");
-	fprintf(f, "sixgate_nat64_log_lost_total %llu\n", (unsigned long long)accounting__lost(c));
+	snprintf(metric, sizeof(metric), "%s_events_total", name[which]);
+	snprintf(help, sizeof(help), "Lines written to %s", accounting__key(which));
+	head(f, metric, "counter", help);
+	fprintf(f, "sixgate_%s %llu\n", metric,
+		(unsigned long long)c->accounting.log[which].lines.n_written);
+	snprintf(metric, sizeof(metric), "%s_lost_total", name[which]);
+	snprintf(help, sizeof(help), "Events that are missing in %s", accounting__key(which));
+	head(f, metric, "counter", help);
+	fprintf(f, "sixgate_%s %llu\n", metric, (unsigned long long)accounting__lost(c, which));
 }
 
 char *metrics__text(const struct control *c, size_t *len)
@@ -158,7 +165,8 @@ char *metrics__text(const struct control *c, size_t *len)
 	write_worker_counters(f, c);
 	write_drops(f, c);
 	write_nodes(f, c);
-	write_accounting(f, c);
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
+		write_log(f, c, i);
 	if (dns)
 		dns64_stats_each(dns, write_dns, f);
 	if (fclose(f) != 0) {

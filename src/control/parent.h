@@ -96,9 +96,9 @@ int listener__open_metrics(const struct endpoint_conf *at, struct err *e);
 int lock__take(struct err *e);
 void lock__release(int fd);
 
-/** sink__open() - what `nat64: log:` names, for writing: a regular file, made if it is not there, or a
+/** sink__open() - what the log @key names, for writing: a regular file, made if it is not there, or a
  *  datagram socket that is connected. Return: descriptor of the caller's, or negative errno. */
-int sink__open(const char *name, struct err *e);
+int sink__open(const char *key, const char *name, struct err *e);
 
 /** notify__send() - @state to the service manager (sd_notify(3)), if there is one. */
 void notify__send(const char *state);

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "accounting.h"
 #include "channel.h"
 #include "handover.h"
 #include "parent.h"
@@ -211,13 +212,14 @@ static void serve_metrics(struct parent *p, const struct request *r)
 static void serve_event_log(struct parent *p, const struct request *r)
 {
 	const struct config *c = config_named(p, r);
+	const char *sink = c && r->index < N_REQUEST_LOGS ? accounting__sink(c, r->index) : NULL;
 	struct err e = { "" };
 
-	if (!c || !c->has_nat64 || !c->nat64.log) {
-		answer(p, r, -EINVAL, "there is no log of NAT64 in the file", -1);
+	if (!sink) {
+		answer(p, r, -EINVAL, "there is no such log in the file", -1);
 		return;
 	}
-	answer_with(p, r, sink__open(c->nat64.log_sink, &e), &e);
+	answer_with(p, r, sink__open(accounting__key(r->index), sink, &e), &e);
 }
 
 static void serve_findings(struct parent *p, const struct request *r)

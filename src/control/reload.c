@@ -22,7 +22,8 @@ struct fresh {
 	struct snapshot *snapshot;
 	struct node_status *nodes;
 	struct dns_sockets dns;
-	int metrics_fd, log_fd;
+	struct accounting_fds logs;
+	int metrics_fd;
 	bool dns_open;
 };
 
@@ -108,7 +109,7 @@ static int prepare(struct control *c, struct fresh *f, char **lines, struct err 
 	if (rc == 0)
 		rc = open_metrics(c, f, e);
 	if (rc == 0)
-		rc = accounting__prepare(c, f->config, &f->log_fd, e);
+		rc = accounting__prepare(c, f->config, &f->logs, e);
 	return rc;
 }
 
@@ -121,8 +122,7 @@ static void forget(struct control *c, struct fresh *f)
 		dns__forget(c, &f->dns);
 	if (f->metrics_fd >= 0)
 		close(f->metrics_fd);
-	if (f->log_fd >= 0)
-		close(f->log_fd);
+	accounting__forget(&f->logs);
 	snapshot_free(f->snapshot);
 	free(f->nodes);
 	config_free(f->config);
@@ -168,15 +168,16 @@ static void switch_over(struct control *c, struct fresh *f)
 	plat__follow(c, f->config);
 	dns__switch(c, f->config, &f->dns);
 	switch_metrics(c, f);
+	accounting__leave(c, f->config);
 	config_free(c->config);
 	c->config = f->config;
-	accounting__switch(c, f->log_fd);
+	accounting__switch(c, &f->logs);
 	free(f->nodes);
 }
 
 int control__reload(struct control *c, char **lines, struct err *e)
 {
-	struct fresh f = { .metrics_fd = -1, .log_fd = -1 };
+	struct fresh f = { .metrics_fd = -1, .logs = { { -1, -1 } } };
 	int fd = -1;
 	int rc = prepare(c, &f, lines, e);
 

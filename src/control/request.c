@@ -18,7 +18,7 @@ static const struct {
 	[REQUEST_LISTENER] = { "listener", USES_INDEX | USES_WHICH | USES_TRANSPORT },
 	[REQUEST_METRICS] = { "metrics", USES_WHICH },
 	[REQUEST_FINDINGS] = { "findings", 0 },
-	[REQUEST_EVENT_LOG] = { "event log", USES_WHICH },
+	[REQUEST_EVENT_LOG] = { "event log", USES_WHICH | USES_INDEX },
 };
 
 const char *request_kind_name(unsigned kind)

@@ -10,7 +10,7 @@
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
-static int open_socket(const char *path, struct err *e)
+static int open_socket(const char *key, const char *path, struct err *e)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	union {
@@ -28,28 +28,28 @@ static int open_socket(const char *path, struct err *e)
 		return fd;
 	if (fd >= 0)
 		close(fd);
-	return err_set(e, rc, "nat64.log: %s: %s", path, strerror(-rc));
+	return err_set(e, rc, "%s: %s: %s", key, path, strerror(-rc));
 }
 
 /* A FIFO or device could block whoever writes; a link could lead where nobody meant to write. */
-static int open_file(const char *path, struct err *e)
+static int open_file(const char *key, const char *path, struct err *e)
 {
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
 	struct stat st;
 
 	if (fd < 0)
-		return err_set(e, -errno, "nat64.log: %s: %s", path, strerror(errno));
+		return err_set(e, -errno, "%s: %s: %s", key, path, strerror(errno));
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
 	close(fd);
-	return err_set(e, -EINVAL, "nat64.log: %s: not a regular file", path);
+	return err_set(e, -EINVAL, "%s: %s: not a regular file", key, path);
 }
 
-int sink__open(const char *name, struct err *e)
+int sink__open(const char *key, const char *name, struct err *e)
 {
 	if (strcmp(name, "journal") == 0)
-		return open_socket(JOURNAL_SOCKET, e);
+		return open_socket(key, JOURNAL_SOCKET, e);
 	if (strncmp(name, "socket:", 7) == 0)
-		return open_socket(name + 7, e);
-	return open_file(name, e);
+		return open_socket(key, name + 7, e);
+	return open_file(key, name, e);
 }

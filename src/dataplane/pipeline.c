@@ -153,6 +153,8 @@ static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snaps
 		made_from = w->out.n;
 	}
 	session__packet(w, s, index, dir, p, now_ms);
+	if (unlikely(w->flow_log_on) && f->policy == POLICY_EGRESS6 && !(p->flags & PACKET_ICMP_ERROR))
+		flow_log__packet(w, index, dir, p);
 	v = rewrite_with(w, s, f, dir, p);
 	if (unlikely(f->flags & (FLOW_HAIRPIN_0 << dir))) {
 		if (p->flags & PACKET_HAIRPIN)

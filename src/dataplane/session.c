@@ -271,6 +271,8 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		incomplete_add(w, index);
 	else
 		wheel_add(&w->wheel, index);
+	if (unlikely(w->flow_log->used) && f->policy == POLICY_EGRESS6)
+		flow_log__started(w, index, now_ms);
 }
 
 /* RFC 6146 3.5.2.2, V4 INIT: a V6 SYN establishes. One that comes from outside again and is let in
@@ -295,6 +297,8 @@ static void end_unlinked(struct worker *w, uint32_t index, uint64_t now_ms)
 		nat64_flow_ended(w->nat64, f, now_ms);
 	else if (f->policy == POLICY_SERVICES)
 		services_flow_ended(w->services, f);
+	else if (unlikely(w->flow_log_on))
+		flow_log__ended(w, index, now_ms);
 	flow_table_remove(&w->flows, index);
 	count(w, COUNT_FLOWS_ENDED, 1);
 }

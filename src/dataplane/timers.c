@@ -10,6 +10,7 @@ void timers__use_snapshot(struct worker *w, const struct snapshot *s)
 {
 	if (s->nat64 && w->nat64)
 		nat64_use_table(w->nat64, s->nat64);
+	flow_log__use_snapshot(w, s);
 	w->seen_generation = s->generation;
 	w->sweep_at = 0;
 }
@@ -77,6 +78,8 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 	if (w->sweep_at != FLOW_NONE)
 		again = sweep(w, s, now_ms);
 	expire_flows(w, s, now_ms, &again);
+	if (w->flow_log_on)
+		again |= flow_log__advance(w, now_ms);
 	if (w->nat64 && s->nat64)
 		again |= nat64_advance(w->nat64, now_ms);
 	waiting = answer__overdue_syns(w, s, now_ms) || session__n_incomplete(w);

@@ -39,6 +39,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	to->services = services_layout(a, id, key);
 	to->fragments = fragments_layout(a, &flow_key);
 	to->trace = trace_layout(a);
+	to->flow_log = flow_log_layout(a, sizes->flows);
 	to->syns = syns_layout(a, &flow_key);
 	bytes = arena_take(a, OUTBOX_BYTES);
 	packets = arena_take(a, OUTBOX_PACKETS * sizeof(*packets));

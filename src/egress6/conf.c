@@ -16,6 +16,7 @@ void egress6_conf_default(struct egress6_conf *c)
 			.icmp_s = 60,
 			.other_s = 300,
 		},
+		.flow_log_interval_s = 60,
 	};
 }
 
@@ -105,6 +106,11 @@ void egress6_conf_complain(const struct egress6_conf *c, struct complaints *to)
 	for (size_t i = 0; i < c->n_allow && i < EGRESS6_PINHOLES_MAX; i++)
 		complain_of_pinhole(c, &c->allow[i], to);
 	complain_of_timeouts(&c->timeouts, to);
+	if (!c->flow_log)
+		return;
+	if (c->flow_log_interval_s < 1 || c->flow_log_interval_s > EGRESS6_FLOW_LOG_MAX_S)
+		complain(to, &c->flow_log_interval_s, "egress6.flow-log.interval",
+			 "expected 1s to %ds, found %us", EGRESS6_FLOW_LOG_MAX_S, c->flow_log_interval_s);
 }
 
 int egress6_conf_check(const struct egress6_conf *c, struct err *e)

@@ -22,6 +22,7 @@ int egress6_table_build(struct egress6_table *t, const struct egress6_conf *conf
 	*t = (struct egress6_table){ .timeouts = conf->timeouts,
 				     .unsolicited = conf->unsolicited,
 				     .ping_inside = conf->ping_inside,
+				     .flow_log_ms = conf->flow_log ? conf->flow_log_interval_s * 1000 : 0,
 				     .n_prefix = (uint32_t)conf->n_prefix,
 				     .n_pinhole = (uint32_t)conf->n_allow };
 	if (conf->n_prefix)

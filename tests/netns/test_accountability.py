@@ -202,3 +202,63 @@ def test_a_log_that_cannot_be_opened_stops_nothing_and_is_tried_again(lab, tmp_p
     lab.host("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_STREAM);"
              f" s.connect_ex(('{HOST_IN_64}', 81))\"")
     assert len(lines_of(missing / "nat64.log")) == n
+
+
+def flow_logging_to(sink, more=""):
+    return BASIC.replace("egress6: {prefixes: inside}",
+                         f"egress6: {{prefixes: inside, timeouts: {{icmp: 60s}}, flow-log: {{sink: '{sink}'{more}}}}}")
+
+
+def test_flows_of_egress6_are_logged_with_what_passed(lab):
+    g = lab.gateway(flow_logging_to("@DIR@/flows.log", ", interval: 1s").replace(
+        "gateway: {", "gateway: {metrics: {address: '::1', port: 9664}, "))
+    log = g.dir + "/flows.log"
+    assert events(log, "started")
+    lab.serve(lab.net, "2001:db8:f::2", 8080)
+    before = datetime.datetime.now(datetime.timezone.utc)
+    assert lab.host("curl -s -o /dev/null -w '%{http_code} %{local_port}' http://[2001:db8:f::2]:8080/"
+                    ).startswith("200 ")
+    lab.host("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+             f" s.bind(('{INSIDE}', 5000)); s.sendto(b'x' * 100, ('2001:db8:f::2', 9))\"")
+    tcp = wait_for(lambda: [x for x in events(log, "flow-started") if x["protocol"] == "tcp"],
+                   what="the flow of curl")[0]
+    assert (tcp["inside"], tcp["outside"], tcp["outside_port"]) == (INSIDE, "2001:db8:f::2", 8080)
+    assert tcp["opened_by"] == "inside" and tcp["inside_port"] > 1023
+    start = datetime.datetime.fromisoformat(tcp["start"].replace("Z", "+00:00"))
+    assert abs((start - before).total_seconds()) < 5
+    # what goes on is told of with the sums so far
+    active = wait_for(lambda: [x for x in events(log, "flow-active") if x["inside_port"] == 5000],
+                      timeout=20, what="a flow that goes on")[-1]
+    assert active["protocol"] == "udp"
+    assert (active["packets_out"], active["bytes_out"], active["packets_in"]) == (1, 148, 0)
+    # the log ends where the configuration says so, and begins again without what it missed
+    g.write(g.text.replace(", flow-log: {sink: '%s', interval: 1s}" % log, ""))
+    g.ctl("reload")
+    assert lines_of(log)[-1]["event"] == "log-ended"
+    lab.host("ping -n -c 1 2001:db8:f::2")
+    g.write(flow_logging_to(log, ", interval: 1s"))
+    g.ctl("reload")
+    wait_for(lambda: lines_of(log)[-1]["event"] == "log-begun", what="it begins again")
+    lab.host("ping -n -c 3 -i 0.5 2001:db8:f::2")
+    echo = wait_for(lambda: [x for x in events(log, "flow-active") if x["protocol"] == "icmpv6"],
+                    timeout=20, what="echo")[-1]
+    assert echo["start"] and echo["packets_out"] == echo["packets_in"] > 0
+    assert g.stop() == 0
+    assert lines_of(log)[-1]["event"] == "stopped"
+
+
+def test_a_flow_log_that_nobody_reads_holds_no_packet_up(lab, tmp_path):
+    path = str(tmp_path / "flows.sock")
+    listener = Listener(path)
+    g = lab.gateway(flow_logging_to("socket:" + path).replace(
+        "gateway: {", "gateway: {metrics: {address: '::1', port: 9664}, "))
+    listener.next("started")
+    lab.host("ping -n -c 1 2001:db8:f::2")
+    assert listener.next("flow-started")["protocol"] == "icmpv6"
+    listener.close()
+    assert lab.gets_out()
+    text = "sixgate_egress6_flow_log_lost_total "
+    wait_for(lambda: any(x.startswith(text) and int(x.split()[1]) > 0
+                         for x in lab.router("curl -s http://[::1]:9664/metrics").splitlines()),
+             what="the loss is counted")
+    assert g.ask("status")[-1]["ok"]

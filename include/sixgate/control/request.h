@@ -22,19 +22,23 @@ enum request_kind {
 	REQUEST_LISTENER,  /* a DNS listener; @which, @index, @transport; answer: descriptor */
 	REQUEST_METRICS,   /* the metrics listener of @which; answer: descriptor */
 	REQUEST_FINDINGS,  /* look at the host's firewall; answer: descriptor of text lines */
-	REQUEST_EVENT_LOG, /* what `nat64: log:` of @which names; answer: descriptor to write to */
+	REQUEST_EVENT_LOG, /* what log @index of @which names; answer: descriptor to write to */
 	N_REQUEST_KINDS
 };
 
 /** Which configuration a request is about: the running one or the one that RELOAD has read. */
 enum request_which { REQUEST_RUNNING, REQUEST_PENDING, N_REQUEST_WHICH };
 
+/** @index of REQUEST_EVENT_LOG: `nat64: log:`, `egress6: flow-log:`. */
+enum request_log { REQUEST_LOG_NAT64, REQUEST_LOG_FLOWS, N_REQUEST_LOGS };
+
 enum request_transport { REQUEST_UDP, REQUEST_TCP, N_REQUEST_TRANSPORTS };
 
 /**
  * struct request - child to parent
  * @serial: the answer carries the same
- * @index:  of the listener in `dns64: listen:`; the parent checks it against the file
+ * @index:  of the listener in `dns64: listen:`, or an enum request_log; the parent checks it against the
+ *          file
  * @zero:   must be zero, as must be the fields that @kind does not use
  */
 struct request {

@@ -9,6 +9,7 @@
 #include "sixgate/base/arena.h"
 #include "sixgate/base/counter.h"
 #include "sixgate/base/spsc.h"
+#include "sixgate/dataplane/flow_log.h"
 #include "sixgate/dataplane/snapshot.h"
 #include "sixgate/dataplane/trace.h"
 #include "sixgate/flow/fragments.h"
@@ -84,6 +85,7 @@ struct flow_queue {
  * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
  * @seen_generation: snapshot of the last call: to notice a change
  * @trace_on: packets are looked at for the trace; @traced: the one in hand is to be shown
+ * @flow_log_on: egress6's flows are counted and told of
  * @syns:   first SYNs from outside that wait for one from inside
  * @tokens, @echo_tokens: ICMP errors, and answers to echo requests, that may be sent now; refilled
  *          with time
@@ -98,7 +100,7 @@ struct worker {
 	struct syns *syns;
 	struct outbox out;
 	uint64_t seen_generation;
-	bool trace_on, traced;
+	bool trace_on, traced, flow_log_on;
 	unsigned id, n_workers;
 	struct handoff *to[STEER_WORKERS_MAX], *from[STEER_WORKERS_MAX];
 	uint32_t tokens, echo_tokens;
@@ -106,6 +108,7 @@ struct worker {
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
 	struct flow_queue incomplete[2]; /* [1] is the services' */
 	struct trace *trace;
+	struct flow_log *flow_log;
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */

@@ -18,6 +18,8 @@ struct pinhole_conf {
 	uint8_t n_port;
 };
 
+enum { EGRESS6_SINK_MAX = 100, EGRESS6_FLOW_LOG_MAX_S = 86400 };
+
 /** Seconds: least values, and the most that any timeout may be. */
 enum {
 	EGRESS6_TCP_ESTABLISHED_MIN_S = 7440,
@@ -50,6 +52,9 @@ struct egress6_conf {
 	size_t n_allow;
 	bool ping_inside;
 	struct egress6_timeouts timeouts;
+	bool flow_log; /* `flow-log:` is there */
+	char flow_log_sink[EGRESS6_SINK_MAX]; /* as nat64's */
+	uint32_t flow_log_interval_s; /* default 60 */
 };
 
 void egress6_conf_default(struct egress6_conf *c);

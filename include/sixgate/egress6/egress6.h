@@ -11,6 +11,7 @@ struct egress6_table {
 	struct egress6_timeouts timeouts;
 	enum egress6_unsolicited unsolicited;
 	bool ping_inside;
+	uint32_t flow_log_ms; /* between two lines about a flow that goes on; 0: no flow is told of */
 	uint32_t n_prefix, n_pinhole;
 	struct prefix prefix[EGRESS6_PREFIXES_MAX];
 	struct pinhole_conf pinhole[EGRESS6_PINHOLES_MAX];

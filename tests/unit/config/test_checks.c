@@ -63,8 +63,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 		  "not built yet", DNS64("zones: []") },
 		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
 		  "dns64.router-advertisement", "not built yet", NULL },
-		{ "flow-log", LINKS "egress6: {prefixes: inside, flow-log: {interval: 1m}}\n",
-		  "egress6.flow-log", "not built yet", NULL },
 		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",
 		  "proxy-v2 is not built yet", SERVICE("client-address: keep") },
 	};
@@ -257,6 +255,28 @@ static void siit_that_meets_another_section_is_refused(void **state)
 #undef WITH_NAT64
 #undef WITH_SERVICE
 #undef PREFIX
+}
+
+static void a_flow_log_has_a_sink_of_its_own(void **state)
+{
+#define LOG(text) LINKS "nat64: {pool4: outside, log: {sink: /var/log/a}}\n"                      \
+			"egress6: {prefixes: inside, flow-log: " text "}\n"
+	static const struct row rows[] = {
+		{ "no sink", LOG("{interval: 1m}"), "egress6.flow-log", "`sink` is missing",
+		  LOG("{sink: /var/log/b, interval: 1m}") },
+		{ "a relative path", LOG("{sink: flows.log}"), "egress6.flow-log.sink",
+		  "expected journal, an absolute path", LOG("{sink: 'socket:/run/x'}") },
+		{ "that of nat64", LOG("{sink: /var/log/a}"), "egress6.flow-log.sink",
+		  "is that of nat64.log", LOG("off") },
+		{ "no interval", LOG("{sink: journal, interval: 0s}"), "egress6.flow-log.interval",
+		  "expected", LOG("{sink: journal, interval: 1s}") },
+		{ "more than a day", LOG("{sink: journal, interval: 25h}"), "egress6.flow-log.interval",
+		  "expected", LOG("{sink: journal, interval: 24h}") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef LOG
 }
 
 static void zones_and_slow_start_are_checked(void **state)
@@ -502,6 +522,7 @@ int main(void)
 		cmocka_unit_test(nat64_that_cannot_work_is_refused),
 		cmocka_unit_test(siit_that_cannot_work_is_refused),
 		cmocka_unit_test(siit_that_meets_another_section_is_refused),
+		cmocka_unit_test(a_flow_log_has_a_sink_of_its_own),
 		cmocka_unit_test(zones_and_slow_start_are_checked),
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),

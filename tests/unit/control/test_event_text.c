@@ -117,9 +117,79 @@ static void the_longest_line_fits(void **state)
 	}
 }
 
+static void flow_line(const struct flow_event *ev, const char *want)
+{
+	char out[EVENT_TEXT_MAX];
+	size_t len = event__flow(ev, &stamp, out);
+	json_t *v = json_loadb(out, len, 0, NULL);
+
+	assert_string_equal(out, want);
+	assert_non_null(v);
+	json_decref(v);
+}
+
+static void a_flow_names_both_ends_its_start_and_what_passed(void **state)
+{
+	struct flow_event ev = { .time_ms = 5000, .started_ms = 4000, .kind = FLOW_EVENT_STARTED,
+				 .inside = { .src = a("2001:db8:1::5"), .dst = a("2001:db8:f::2"),
+					     .sport = be16_from(40000), .dport = be16_from(443), .proto = 6 },
+				 .count = { .bytes = { 1000, 1ull << 40 }, .packets = { 7, UINT32_MAX } } };
+
+	(void)state;
+	flow_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\",\"event\":\"flow-started\","
+		       "\"protocol\":\"tcp\",\"protocol_number\":6,\"inside\":\"2001:db8:1::5\","
+		       "\"inside_port\":40000,\"outside\":\"2001:db8:f::2\",\"outside_port\":443,"
+		       "\"opened_by\":\"inside\",\"start\":\"2026-11-22T19:59:59.250Z\"}");
+	ev.kind = FLOW_EVENT_ENDED;
+	ev.count.from_outside = true;
+	flow_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\",\"event\":\"flow-ended\","
+		       "\"protocol\":\"tcp\",\"protocol_number\":6,\"inside\":\"2001:db8:1::5\","
+		       "\"inside_port\":40000,\"outside\":\"2001:db8:f::2\",\"outside_port\":443,"
+		       "\"opened_by\":\"outside\",\"start\":\"2026-11-22T19:59:59.250Z\","
+		       "\"packets_out\":7,\"bytes_out\":1000,\"packets_in\":4294967295,"
+		       "\"bytes_in\":1099511627776}");
+}
+
+static void a_flow_without_ports_has_none_and_an_unknown_start_is_null(void **state)
+{
+	struct flow_event ev = { .time_ms = 5000, .kind = FLOW_EVENT_ACTIVE,
+				 .inside = { .src = a("2001:db8:1::5"), .dst = a("2001:db8:f::2"), .proto = 47 } };
+
+	(void)state;
+	flow_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\",\"event\":\"flow-active\","
+		       "\"protocol\":\"other\",\"protocol_number\":47,\"inside\":\"2001:db8:1::5\","
+		       "\"outside\":\"2001:db8:f::2\",\"start\":null,"
+		       "\"packets_out\":0,\"bytes_out\":0,\"packets_in\":0,\"bytes_in\":0}");
+	ev.inside.proto = 58;
+	ev.inside.sport = be16_from(77);
+	flow_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\",\"event\":\"flow-active\","
+		       "\"protocol\":\"icmpv6\",\"protocol_number\":58,\"inside\":\"2001:db8:1::5\","
+		       "\"outside\":\"2001:db8:f::2\",\"identifier\":77,\"start\":null,"
+		       "\"packets_out\":0,\"bytes_out\":0,\"packets_in\":0,\"bytes_in\":0}");
+}
+
+static void the_longest_line_has_room(void **state)
+{
+	static const struct event_stamp long_stamp = {
+		"a-name-of-sixty-three-letters-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 1795377600250, 5000 };
+	struct flow_event ev = { .time_ms = 5000, .started_ms = 1, .kind = FLOW_EVENT_STARTED,
+				 .inside = { .src = a("2001:db8:1111:1111:1111:1111:1111:1111"),
+					     .dst = a("2001:db8:1111:1111:1111:1111:1111:1112"),
+					     .sport = be16_from(65535), .dport = be16_from(65535), .proto = 17 } };
+	char out[EVENT_TEXT_MAX];
+
+	(void)state;
+	memset(&ev.count, 0xff, sizeof(ev.count));
+	ev.kind = FLOW_EVENT_ENDED;
+	assert_true(event__flow(&ev, &long_stamp, out) < EVENT_TEXT_MAX - 128);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flow_names_both_ends_its_start_and_what_passed),
+		cmocka_unit_test(a_flow_without_ports_has_none_and_an_unknown_start_is_null),
+		cmocka_unit_test(the_longest_line_has_room),
 		cmocka_unit_test(a_block_names_its_subscriber_and_its_ports),
 		cmocka_unit_test(a_session_names_its_host_and_the_destination_only_if_asked_for),
 		cmocka_unit_test(quotas_and_exhaustion_name_the_subscriber),
