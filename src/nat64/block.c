@@ -296,7 +296,7 @@ void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, u
 uint32_t block__expire(struct nat64 *n, uint32_t budget)
 {
 	uint32_t now = (uint32_t)(n->now_ms >> QUARANTINE_SHIFT), done = 0;
-	uint32_t rest = (n->quarantine.time_s * 1000 >> QUARANTINE_SHIFT) + 1;
+	uint32_t rest = quarantine_ticks(n->quarantine.time_s);
 
 	while (done < budget && n->ports.idle_oldest &&
 	       now - block__at(n, n->ports.idle_oldest - 1)->idle_at >= rest) {

@@ -137,6 +137,12 @@ static inline unsigned count_bits(uint64_t v)
 	return (unsigned)(v * 0x0101010101010101 >> 56);
 }
 
+/* Ticks that are at least @time_s: the first one may have begun long before. */
+static inline uint32_t quarantine_ticks(uint32_t time_s)
+{
+	return ((time_s * 1000 + (1u << QUARANTINE_SHIFT) - 1) >> QUARANTINE_SHIFT) + 1;
+}
+
 static inline enum port_class class_of(unsigned port)
 {
 	return port < 1024 ? CLASS_SYSTEM : CLASS_OTHER;

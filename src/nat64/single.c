@@ -136,7 +136,7 @@ void single__release(struct nat64 *n, const struct mapping *m)
 
 uint32_t single__expire(struct nat64 *n, uint32_t budget)
 {
-	uint32_t need = (n->quarantine.time_s * 1000 >> QUARANTINE_SHIFT) + 1, done = 0;
+	uint32_t need = quarantine_ticks(n->quarantine.time_s), done = 0;
 
 	while (done < budget && n->ports.resting_oldest &&
 	       tick_of(n) - n->ports.resting[n->ports.resting_oldest - 1].since >= need) {

@@ -1,5 +1,5 @@
-/* test_blocks.c - blocks of ports per subscriber, quarantine, and fair shares: RFC 6888 REQ-8, REQ-13,
- * REQ-14, RFC 4787 REQ-4, RFC 6146 5.3. */
+/* test_blocks.c - blocks of ports per subscriber, quarantine, and fair shares: RFC 6888 REQ-8,
+ * REQ-13, REQ-14, RFC 4787 REQ-4, RFC 6146 5.3. */
 #include "bed.h"
 #include "sixgate/nat64/event.h"
 
@@ -362,6 +362,164 @@ static void address_that_goes_takes_blocks_and_resting_ports_with_it(void **stat
 	bed_free(b);
 }
 
+/* RFC 6888 REQ-8: the time is that of the last packet's end, not of whatever happened before.
+ * Neither sooner than 120 s nor much later. */
+static void rest_begins_when_the_session_ends(void **state)
+{
+	static const struct {
+		uint16_t first, last;
+	} pools[] = { { 1024, 1024 + 16 * 64 - 1 }, { 2000, 2003 } }; /* blocks; single ports */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
+		struct bed *b = bed_with(pools[i].first, pools[i].last, 120);
+		struct tuple t = from(1, 1, 5000, 17);
+		struct flow_plan plan = bed_must_open(b, &t);
+
+		b->now_ms += 100000; /* nothing else is called meanwhile */
+		bed_end(b, &plan);
+		assert_int_equal(next_event(b).kind, NAT64_EVENT_BLOCK_ALLOCATED);
+		bed_advance(b, QUARANTINE_MS - 1);
+		assert_int_equal(next_event(b).kind, 0);
+		assert_int_equal(nat64_subscribers(b->n[0]), 1);
+		bed_advance(b, 2 * TICK_MS);
+		assert_int_equal(next_event(b).kind, NAT64_EVENT_BLOCK_RELEASED);
+		assert_int_equal(nat64_subscribers(b->n[0]), 0);
+		bed_free(b);
+	}
+}
+
+/* RFC 6888 REQ-8, single ports: "the maximum number of ports in this state" is configurable. */
+static void more_than_so_many_single_ports_do_not_rest(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan[8];
+	struct nat64_event e;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 2000, 2063);
+	b->conf.quarantine = (struct nat64_quarantine){ 120, 4 };
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	bed_up(b, 1000);
+	for (uint16_t i = 0; i < 8; i++) {
+		t = from(i, 1, 5000, 17);
+		plan[i] = bed_must_open(b, &t);
+		next_event(b);
+	}
+	for (uint16_t i = 0; i < 8; i++) {
+		bed_end(b, &plan[i]);
+		e = next_event(b);
+		assert_int_equal(e.kind, i < 4 ? 0 : NAT64_EVENT_BLOCK_RELEASED);
+		if (i >= 4) { /* that which has rested longest */
+			assert_int_equal(e.inside.octet[7], i - 4);
+			assert_int_equal(e.port_first, mapped_port(&plan[i - 4]));
+		}
+	}
+	bed_free(b);
+}
+
+/* There is memory for so many; beyond it the one that has rested longest is free. */
+static void single_ports_that_rest_are_bounded(void **state)
+{
+	enum { MOST = 16384, MORE = 10 };
+	struct bed *b = bed_new(1);
+	static struct flow_plan plan[MOST + MORE];
+	struct nat64_event e = { 0 };
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.0", "192.0.2.31", 1, 1023);
+	b->conf.quarantine.time_s = 120;
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	bed_up(b, 40000);
+	for (uint32_t i = 0; i < MOST + MORE; i++) {
+		struct tuple t = from((uint16_t)i, 1, 500, 17);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	while (nat64_event_read(nat64_events(b->n[0]), &e))
+		;
+	for (uint32_t i = 0; i < MOST + MORE; i++) {
+		bed_end(b, &plan[i]);
+		e = next_event(b);
+		assert_int_equal(e.kind, i < MOST ? 0 : NAT64_EVENT_BLOCK_RELEASED);
+		if (i >= MOST)
+			assert_int_equal(e.port_first, mapped_port(&plan[i - MOST]));
+	}
+	assert_int_equal(nat64_subscribers(b->n[0]), MOST);
+	bed_free(b);
+}
+
+/* Of what is free, the pool's work in one call is bounded; it is asked for again until all is done.
+ */
+static void freeing_what_has_rested_is_bounded_work(void **state)
+{
+	struct bed *b = bed_new(1);
+	static struct flow_plan plan[3000];
+	unsigned calls = 1;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.0", "192.0.2.15", 1, 1023);
+	b->conf.quarantine.time_s = 120;
+	bed_up(b, 4000);
+	for (uint32_t i = 0; i < ARRAY_LEN(plan); i++) {
+		struct tuple t = from((uint16_t)i, 1, 500, 17);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (uint32_t i = 0; i < ARRAY_LEN(plan); i++)
+		bed_end(b, &plan[i]);
+	b->now_ms += QUARANTINE_MS + 2 * TICK_MS;
+	while (nat64_advance(b->n[0], b->now_ms)) {
+		assert_int_equal(nat64_subscribers(b->n[0]), 3000 - 1024 * calls);
+		calls++;
+	}
+	assert_int_equal(calls, 3);
+	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	bed_free(b);
+}
+
+/* A subscriber whose address has room gets nothing of another, and whose blocks have room no other
+ * block (RFC 4787 REQ-2, RFC 6888 REQ-14), whatever has ended meanwhile. */
+static void a_block_with_room_is_used_before_another_is_taken(void **state)
+{
+	struct bed *b = bed_with(1024, 65535, 120);
+	static struct flow_plan plan[640];
+	bool mine[1024] = { 0 };
+	uint64_t seed = test_seed();
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < ARRAY_LEN(plan); i++) {
+		t = from(1, 1, (uint16_t)(2000 + i), 17);
+		plan[i] = bed_must_open(b, &t);
+		mine[mapped_port(&plan[i]) / 64] = true;
+	}
+	for (unsigned round = 0; round < 200; round++) {
+		unsigned n = 1 + (unsigned)(rnd(&seed) % 300);
+		uint16_t which[300];
+
+		for (unsigned i = 0; i < n; i++) {
+			which[i] = (uint16_t)(rnd(&seed) % ARRAY_LEN(plan));
+			if (plan[which[i]].policy == POLICY_NONE)
+				continue;
+			bed_end(b, &plan[which[i]]);
+			plan[which[i]].policy = POLICY_NONE;
+		}
+		for (uint16_t i = 0; i < ARRAY_LEN(plan); i++) {
+			if (plan[i].policy != POLICY_NONE)
+				continue;
+			t = from(1, 2, (uint16_t)(2000 + i), 17);
+			plan[i] = bed_must_open(b, &t);
+			assert_true(mine[mapped_port(&plan[i]) / 64]);
+		}
+	}
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +535,11 @@ int main(void)
 		cmocka_unit_test(single_ports_are_told_with_their_protocol),
 		cmocka_unit_test(static_entry_takes_a_port_that_rests),
 		cmocka_unit_test(address_that_goes_takes_blocks_and_resting_ports_with_it),
+		cmocka_unit_test(rest_begins_when_the_session_ends),
+		cmocka_unit_test(more_than_so_many_single_ports_do_not_rest),
+		cmocka_unit_test(single_ports_that_rest_are_bounded),
+		cmocka_unit_test(freeing_what_has_rested_is_bounded_work),
+		cmocka_unit_test(a_block_with_room_is_used_before_another_is_taken),
 	};
 
 	return cmocka_run_group_tests_name("nat64/blocks", tests, NULL, NULL);
