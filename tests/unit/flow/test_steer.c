@@ -359,7 +359,7 @@ static void work_is_spread_over_all_workers(void **state)
 		unsigned upper[STEER_WORKERS_MAX] = { 0 }, lower[STEER_WORKERS_MAX] = { 0 },
 			 src[STEER_WORKERS_MAX] = { 0 }, dst[STEER_WORKERS_MAX] = { 0 },
 			 id[STEER_WORKERS_MAX] = { 0 }, homes[STEER_WORKERS_MAX] = { 0 },
-			 clients[STEER_WORKERS_MAX] = { 0 };
+			 clients[STEER_WORKERS_MAX] = { 0 }, networks[STEER_WORKERS_MAX] = { 0 };
 
 		steering_init(&s, n, &key);
 		s.subscriber_len = 128;
@@ -370,7 +370,9 @@ static void work_is_spread_over_all_workers(void **state)
 
 			memcpy(x.src.octet + 4, &i, 4);
 			memcpy(y.src.octet + 12, &i, 4);
-			memcpy(z.src.octet + 12, &i, 4);
+			memcpy(z.src.octet + 4, &i, 4);
+			networks[owner_of_tuple(&s, &z, SIDE_OUTSIDE)]++;
+			z.src = y.src;
 			upper[owner_of_tuple(&s, &x, SIDE_INSIDE)]++;
 			lower[owner_of_tuple(&s, &y, SIDE_INSIDE)]++;
 			clients[owner_of_tuple(&s, &z, SIDE_OUTSIDE)]++;
@@ -385,6 +387,7 @@ static void work_is_spread_over_all_workers(void **state)
 		shares_are_fair(upper, n);
 		shares_are_fair(lower, n);
 		shares_are_fair(clients, n);
+		shares_are_fair(networks, n);
 		shares_are_fair(src, n);
 		shares_are_fair(dst, n);
 		shares_are_fair(id, n);
@@ -410,14 +413,17 @@ static void all_fragments_of_a_datagram_meet(void **state)
 static void each_word_of_the_secret_steers(void **state)
 {
 	static struct steering other;
+	struct hash_key key = { .word = { 0x1234567890abcdef, 0xfedcba0987654321 } };
 
 	(void)state;
-	make();
 	for (unsigned word = 0; word < 2; word++) {
 		unsigned n_hosts = 0, n_datagrams = 0;
+		struct hash_key changed = key;
 
-		other = s;
-		other.key[word] ^= 1;
+		changed.word[word] ^= 1;
+		steering_init(&s, WORKERS, &key);
+		steering_init(&other, WORKERS, &changed);
+		s.subscriber_len = other.subscriber_len = 128;
 		for (unsigned i = 0; i < 256; i++) {
 			struct tuple x = t("2001:db8:1::1", "2001:db8:ffff::1", 1, 2, 6);
 

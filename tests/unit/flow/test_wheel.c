@@ -172,6 +172,7 @@ static void a_deadline_that_has_passed_is_due_next(void **state)
 		wheel_init(&w, flows, 10000);
 		flows[0].deadline = 10000 - before[i];
 		wheel_add(&w, 0);
+		assert_int_equal(wheel_next(&w, 10000), 1);
 		assert_int_equal(wheel_expire(&w, 10001, &budget), 0);
 	}
 }

@@ -302,12 +302,14 @@ static void ipv4_errors_go_where_the_quoted_packet_belongs(void **state)
 /* RFC 4443 2.1: types below 128 are errors. */
 static void ipv6_errors_go_where_the_quoted_packet_belongs(void **state)
 {
-	static const uint8_t types[] = { 1, 2, 3, 4, 127 }, chain[] = { 60, 0xff };
+	static const uint8_t types[] = { 1, 2, 3, 4, 127 }, chain[] = { 60, 0xff },
+			     fragment[] = { 44, 0xff };
 	uint8_t bytes[STEER_WINDOW];
 
 	(void)state;
 	for (unsigned i = 0; i < WINDOW_TESTS * 10; i++) {
-		struct tuple t = tuple_for(&pairs6[0], i % 2 ? 6 : 17), quoted = tuple_reverse(&t);
+		struct tuple t = tuple_for(&pairs6[i / 20 % 2], i % 2 ? 6 : 17),
+			     quoted = tuple_reverse(&t);
 		uint32_t at, l4;
 
 		garbage(bytes, sizeof(bytes));
@@ -316,6 +318,13 @@ static void ipv6_errors_go_where_the_quoted_packet_belongs(void **state)
 		put_l4(bytes + l4, &quoted);
 		belongs_to_the_owner_of(bytes, l4 + 8, &t);
 		assert_int_equal(owner_of(&s, bytes, at + 39, SIDE_OUTSIDE), 0);
+		l4 = at + put_ip6(bytes + at, &quoted, fragment, 0);
+		put_l4(bytes + l4, &quoted);
+		store16(bytes + l4 - 6, 1); /* the first of several: its ports are here */
+		belongs_to_the_owner_of(bytes, l4 + 8, &t);
+		t.sport = t.dport = (be16){ 0 };
+		store16(bytes + l4 - 6, 8);
+		belongs_to_the_owner_of(bytes, l4 + 8, &t);
 	}
 }
 

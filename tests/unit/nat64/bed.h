@@ -13,6 +13,7 @@ enum { BED_WORKERS = 4, BED_ENTRIES = 2048, BED_ICMP = 0 };
 /**
  * struct bed - everything of one test; bed_up() after the configuration is written
  * @now_ms: of all calls
+ * @link: a prefix on the link, whose hosts are each a subscriber; or NULL
  * @t: the table in use; @old: the one before, after bed_reload()
  */
 struct bed {
@@ -25,6 +26,7 @@ struct bed {
 	struct nat64_table *t, *old;
 	struct nat64 *n[BED_WORKERS];
 	unsigned n_workers;
+	const char *link;
 	struct arena arena;
 	struct err err;
 	uint64_t now_ms;
@@ -82,6 +84,10 @@ static inline int bed_compile(struct bed *b)
 	must(b->steer && prefix_parse("2001:db8:1::/48", &inside) == 0);
 	steering_init(b->steer, b->n_workers, &b->key);
 	b->steer->inside[b->steer->n_prefix++] = (struct steer_prefix){ inside, 64 };
+	if (b->link) {
+		must(prefix_parse(b->link, &inside) == 0);
+		b->steer->inside[b->steer->n_prefix++] = (struct steer_prefix){ inside, 128 };
+	}
 	return nat64_table_new(&b->t, &b->conf, b->old, b->steer, &b->err);
 }
 

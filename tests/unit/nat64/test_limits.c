@@ -148,13 +148,16 @@ static void subscriber_prefix_says_whose_flows_are_counted_together(void **state
 	static const struct {
 		uint8_t len;
 		bool near, far; /* the same /64, the same /48 */
-	} row[] = { { 0, true, false }, { 64, true, false }, { 128, false, false }, { 48, true, true },
+	} row[] = { { 0, true, false },
+		    { 64, true, false },
+		    { 128, false, false },
+		    { 48, true, true },
 		    { 56, true, false } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
-		struct bed *b = bed_limited((struct nat64_limits){ .subscriber_prefix = row[i].len,
-								   .flows = 1 });
+		struct bed *b = bed_limited(
+			(struct nat64_limits){ .subscriber_prefix = row[i].len, .flows = 1 });
 		struct tuple t = from(0x101, 5000, 80), near = t, far = from(0x201, 5000, 80);
 		struct flow_plan plan;
 
@@ -194,13 +197,19 @@ static void exempt_destinations_are_refused_both_ways(void **state)
 		uint8_t proto;
 		bool exempt;
 	} row[] = {
-		{ "64:ff9b:1::203.0.113.9", 80, 6, true },   { "64:ff9b:1::203.0.113.9", 80, 17, true },
-		{ "64:ff9b:1::203.0.113.9", 80, 58, true },  { "64:ff9b:1::203.0.114.9", 80, 6, false },
-		{ "64:ff9b:1::198.51.100.7", 25, 6, true },  { "64:ff9b:1::198.51.100.7", 24, 6, false },
-		{ "64:ff9b:1::198.51.100.7", 27, 17, true }, { "64:ff9b:1::198.51.100.7", 28, 17, false },
-		{ "64:ff9b:1::198.51.100.7", 25, 58, false }, { "64:ff9b:1::198.51.100.8", 25, 6, false },
+		{ "64:ff9b:1::203.0.113.9", 80, 6, true },
+		{ "64:ff9b:1::203.0.113.9", 80, 17, true },
+		{ "64:ff9b:1::203.0.113.9", 80, 58, true },
+		{ "64:ff9b:1::203.0.114.9", 80, 6, false },
+		{ "64:ff9b:1::198.51.100.7", 25, 6, true },
+		{ "64:ff9b:1::198.51.100.7", 24, 6, false },
+		{ "64:ff9b:1::198.51.100.7", 27, 17, true },
+		{ "64:ff9b:1::198.51.100.7", 28, 17, false },
+		{ "64:ff9b:1::198.51.100.7", 25, 58, false },
+		{ "64:ff9b:1::198.51.100.8", 25, 6, false },
 	};
-	struct exempt_conf exempt[2] = { { .port_last = 65535 }, { .port_first = 25, .port_last = 27 } };
+	struct exempt_conf exempt[2] = { { .port_last = 65535 },
+					 { .port_first = 25, .port_last = 27 } };
 	struct bed *b = bed_new(1);
 	struct flow_plan plan;
 	struct tuple t, in;
@@ -274,8 +283,8 @@ static void sessions_are_told_and_destinations_only_when_asked_for(void **state)
 		plan = bed_must_open(b, &t);
 		for (unsigned end = 0; end < 2; end++) {
 			e = last_event(b);
-			assert_int_equal(e.kind, end ? NAT64_EVENT_SESSION_DELETED :
-						       NAT64_EVENT_SESSION_CREATED);
+			assert_int_equal(e.kind, end ? NAT64_EVENT_SESSION_DELETED
+						     : NAT64_EVENT_SESSION_CREATED);
 			assert_int_equal(e.time_ms, 777);
 			assert_int_equal(e.protocol, NAT64_UDP);
 			assert_true(addr_equal(&e.inside, &t.src));
@@ -341,11 +350,158 @@ static void exhausted_pool_is_told_once_in_a_while(void **state)
 	bed_free(b);
 }
 
+/* What an event calls a subscriber is the prefix that was counted: that of the limits, else the
+ * host on the link or the routed /64. */
+static void an_event_names_the_prefix_that_was_counted(void **state)
+{
+	static const struct {
+		uint8_t limit, len;
+		const char *host, *prefix;
+	} row[] = {
+		{ 0, 64, "2001:db8:1:2:3::4", "2001:db8:1:2::" },
+		{ 56, 56, "2001:db8:1:2ff:3::4", "2001:db8:1:200::" },
+		{ 128, 128, "2001:db8:1:2:3::4", "2001:db8:1:2:3::4" },
+		{ 0, 128, "2001:db8:77::4", "2001:db8:77::4" }, /* on the link */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct bed *b = bed_new(1);
+		struct tuple t = tuple_of(row[i].host, server, 5000, 80, 17);
+		struct addr want = addr_of(row[i].prefix);
+		struct nat64_event e;
+		struct flow_plan plan;
+
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+		b->conf.limits =
+			(struct nat64_limits){ .subscriber_prefix = row[i].limit, .flows = 1 };
+		b->conf.log_what = NAT64_LOG_BLOCKS;
+		b->link = "2001:db8:77::/64";
+		bed_up(b, 100);
+		b->now_ms = 4321;
+		bed_must_open(b, &t);
+		for (unsigned refused = 0; refused < 2; refused++) {
+			e = last_event(b);
+			print_message("row %zu\n", i);
+			assert_int_equal(e.kind, refused ? NAT64_EVENT_QUOTA_EXCEEDED
+							 : NAT64_EVENT_BLOCK_ALLOCATED);
+			assert_int_equal(e.subscriber_len, row[i].len);
+			assert_true(addr_equal(&e.inside, &want));
+			assert_int_equal(e.time_ms, 4321);
+			t.dport = be16_from(81);
+			if (!refused)
+				assert_dropped(bed_open(b, &t, &plan), DROP_QUOTA_FLOWS,
+					       REPLY_ADMIN_PROHIBITED);
+		}
+		bed_free(b);
+	}
+}
+
+/* Each has his own minute: others are told of meanwhile, and exhaustion besides. */
+static void quotas_of_two_subscribers_are_told_each(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .flows = 1 });
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 1; i <= 2; i++) {
+		t = from(i, 5000, 80);
+		bed_must_open(b, &t);
+		last_event(b);
+	}
+	for (unsigned ms = 0; ms < 200000; ms += 500, b->now_ms += 500) {
+		for (uint16_t i = 1; i <= 2; i++) {
+			t = from(i, 5000, 81);
+			assert_dropped(bed_open(b, &t, &plan), DROP_QUOTA_FLOWS,
+				       REPLY_ADMIN_PROHIBITED);
+			assert_int_equal(last_event(b).kind,
+					 ms % 60000 ? 0 : NAT64_EVENT_QUOTA_EXCEEDED);
+		}
+	}
+	bed_free(b);
+}
+
+/* A second's worth at once, never more however long nobody asked; then one by one. */
+static void credit_for_new_flows_ends_at_one_second(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .new_flows = 10 });
+	struct flow_plan plan;
+	uint16_t port = 1024;
+
+	(void)state;
+	for (unsigned round = 0; round < 3; round++) {
+		struct tuple t;
+
+		for (unsigned i = 0; i < 10; i++) {
+			t = from(1, port++, 80);
+			bed_must_open(b, &t);
+		}
+		t = from(1, port, 80);
+		assert_dropped(bed_open(b, &t, &plan), DROP_QUOTA_NEW_FLOWS,
+			       REPLY_ADMIN_PROHIBITED);
+		b->now_ms += 99; /* a tenth of a second makes one */
+		assert_dropped(bed_open(b, &t, &plan), DROP_QUOTA_NEW_FLOWS,
+			       REPLY_ADMIN_PROHIBITED);
+		b->now_ms += 1;
+		bed_must_open(b, &t);
+		t = from(1, ++port, 80);
+		assert_dropped(bed_open(b, &t, &plan), DROP_QUOTA_NEW_FLOWS,
+			       REPLY_ADMIN_PROHIBITED);
+		port++;
+		b->now_ms += 1000000000;
+	}
+	bed_free(b);
+}
+
+/* Nothing is told that was not asked for. */
+static void each_kind_of_event_is_told_when_asked_for(void **state)
+{
+	static const struct {
+		uint8_t what;
+		bool blocks, sessions, quotas;
+	} row[] = { { 0, false, false, false },
+		    { NAT64_LOG_BLOCKS, true, false, true },
+		    { NAT64_LOG_SESSIONS, false, true, true },
+		    { NAT64_LOG_BLOCKS | NAT64_LOG_SESSIONS, true, true, true } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct bed *b = bed_limited((struct nat64_limits){ .flows = 1 });
+		bool seen[NAT64_EVENT_POOL_EXHAUSTED + 1] = { 0 };
+		struct tuple t = from(1, 5000, 80), in;
+		struct flow_plan plan, other;
+		struct nat64_event e;
+
+		b->conf.log_what = row[i].what;
+		bed_reload(b);
+		plan = bed_must_open(b, &t);
+		in = plan.key[1];
+		in.sport = be16_from(9);
+		other = bed_must_open(b, &in);
+		t.dport = be16_from(81);
+		assert_int_not_equal(bed_open(b, &t, &(struct flow_plan){ 0 }).next,
+				     VERDICT_CONTINUE);
+		bed_end(b, &other);
+		bed_end(b, &plan);
+		while (nat64_event_read(nat64_events(b->n[0]), &e))
+			seen[e.kind] = true;
+		assert_int_equal(seen[NAT64_EVENT_BLOCK_ALLOCATED], row[i].blocks);
+		assert_int_equal(seen[NAT64_EVENT_BLOCK_RELEASED], row[i].blocks);
+		assert_int_equal(seen[NAT64_EVENT_SESSION_CREATED], row[i].sessions);
+		assert_int_equal(seen[NAT64_EVENT_SESSION_DELETED], row[i].sessions);
+		assert_int_equal(seen[NAT64_EVENT_QUOTA_EXCEEDED], row[i].quotas);
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_of_a_subscriber_end_at_its_limit_and_not_before),
-		cmocka_unit_test(sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered),
+		cmocka_unit_test(
+			sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered),
 		cmocka_unit_test(ports_of_a_subscriber_end_at_its_limit_and_not_before),
 		cmocka_unit_test(new_flows_are_as_many_a_second_as_the_limit_says),
 		cmocka_unit_test(subscriber_prefix_says_whose_flows_are_counted_together),
@@ -355,6 +511,10 @@ int main(void)
 		cmocka_unit_test(sessions_are_told_and_destinations_only_when_asked_for),
 		cmocka_unit_test(events_that_find_the_ring_full_are_lost_and_counted),
 		cmocka_unit_test(exhausted_pool_is_told_once_in_a_while),
+		cmocka_unit_test(an_event_names_the_prefix_that_was_counted),
+		cmocka_unit_test(quotas_of_two_subscribers_are_told_each),
+		cmocka_unit_test(credit_for_new_flows_ends_at_one_second),
+		cmocka_unit_test(each_kind_of_event_is_told_when_asked_for),
 	};
 
 	return cmocka_run_group_tests_name("nat64/limits", tests, NULL, NULL);

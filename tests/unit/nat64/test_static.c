@@ -99,7 +99,8 @@ static void blocks_and_hosts_of_static_entries_are_pinned_together(void **state)
 		for (unsigned i = 0; i < n; i++) {
 			struct tuple in = { .src = b->entry[i].inside,
 					    .sport = be16_from(b->entry[i].inside_port),
-					    .dport = be16_from(80), .proto = 6 };
+					    .dport = be16_from(80),
+					    .proto = 6 };
 			struct tuple out = tuple_of("198.51.100.7", "192.0.2.1", 999, 0, 6);
 			struct flow_plan plan;
 
@@ -197,7 +198,8 @@ static void reload_adds_and_removes_static_entries(void **state)
 	bed_free(b);
 }
 
-/* The same outside address for another host: sessions of the first end, those of the second begin. */
+/* The same outside address for another host: sessions of the first end, those of the second begin.
+ */
 static void changed_static_entry_belongs_to_the_new_host(void **state)
 {
 	struct bed *b = bed_with_pool(1, 1024, 65535);
@@ -297,6 +299,42 @@ static void static_entries_fit_beside_a_full_bib(void **state)
 	bed_free(b);
 }
 
+/* Each of many is found from both sides, in whatever order they are written. */
+static void every_one_of_many_static_entries_works(void **state)
+{
+	static const uint8_t conf[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP }, v4[] = { 6, 17, 1 },
+			     v6[] = { 6, 17, 58 };
+	static const char *const outside[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4" };
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		unsigned k = i * 7 % 300; /* out of order */
+
+		bed_static(b, conf[k % 3], k % 2 ? "2001:db8:1::80" : "2001:db8:1:7::80",
+			   (uint16_t)(100 + k), outside[k / 3 % 4], (uint16_t)(3000 + k));
+	}
+	bed_up(b, 1000);
+	assert_int_equal(nat64_mappings(b->n[0]), 300);
+	for (unsigned k = 0; k < 300; k++) {
+		uint16_t port = (uint16_t)(3000 + k), x = (uint16_t)(100 + k);
+		struct tuple in = tuple_of("198.51.100.7", outside[k / 3 % 4],
+					   k % 3 == 2 ? port : 9, port, v4[k % 3]);
+		struct tuple out = tuple_of(k % 2 ? "2001:db8:1::80" : "2001:db8:1:7::80", server,
+					    x, k % 3 == 2 ? x : 80, v6[k % 3]);
+		struct flow_plan plan = bed_must_open(b, &in);
+
+		assert_int_equal(be16_to(plan.key[0].sport), x);
+		plan = bed_must_open(b, &out);
+		assert_int_equal(mapped_port(&plan), port);
+		assert_true(addr_equal(&plan.key[1].dst, &in.dst));
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), 300);
+	bed_reload(b); /* and stays as it is */
+	assert_int_equal(nat64_mappings(b->n[0]), 300);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +348,7 @@ int main(void)
 		cmocka_unit_test(new_static_entry_takes_over_from_dynamic_mappings),
 		cmocka_unit_test(static_entry_equal_to_a_dynamic_mapping_adopts_it),
 		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
+		cmocka_unit_test(every_one_of_many_static_entries_works),
 	};
 
 	return cmocka_run_group_tests_name("nat64/static", tests, NULL, NULL);
