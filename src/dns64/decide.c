@@ -151,8 +151,8 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 	return f;
 }
 
-static bool untouchable(const struct dns64_policy *p, const struct dns64_legs *l,
-			const struct dns64_facts *f)
+bool dns64_untouchable(const struct dns64_policy *p, const struct dns64_legs *l,
+		       const struct dns64_facts *f)
 {
 	return l->dnssec_ok && f->is_signed && !p->break_dnssec;
 }
@@ -175,7 +175,7 @@ static enum dns64_next decide_by_a(const struct dns64_policy *p, const struct dn
 	/* An error here must not become "no such data": a client would remember that. */
 	if (l->a.rcode != DNS_NOERROR && l->a.rcode != DNS_NXDOMAIN)
 		return DNS64_REPLY_SERVFAIL;
-	if (l->a.rcode == DNS_NOERROR && l->a.n_usable && !untouchable(p, l, &l->a))
+	if (l->a.rcode == DNS_NOERROR && l->a.n_usable && !dns64_untouchable(p, l, &l->a))
 		return DNS64_REPLY_SYNTHESIZED;
 	return answered ? DNS64_REPLY_ORIGINAL : DNS64_REPLY_SERVFAIL;
 }
@@ -187,8 +187,8 @@ static enum dns64_next decide_by_aaaa(const struct dns64_policy *p, const struct
 	if (f->rcode == DNS_NXDOMAIN)
 		return DNS64_REPLY_ORIGINAL; /* 5.1.2 */
 	if (f->rcode == DNS_NOERROR)
-		return f->n_usable || untouchable(p, l, f) ? DNS64_REPLY_ORIGINAL :
-							     decide_by_a(p, l);
+		return f->n_usable || dns64_untouchable(p, l, f) ? DNS64_REPLY_ORIGINAL :
+								   decide_by_a(p, l);
 	/* Whoever can break a signature must not be able to turn IPv6 into NAT64. */
 	if (f->bogus || !p->synthesize_on_error)
 		return DNS64_REPLY_ORIGINAL;

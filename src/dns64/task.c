@@ -246,17 +246,26 @@ static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_
 		    t->a.is_stale ? DNS_EDE_STALE : DNS_EDE_SYNTHESIZED);
 }
 
-static void finish_original(struct resolver *r, struct task *t, const struct dns64_facts *f)
+/* Of nothing but excluded records nothing is left, not even an SOA for the client to remember that
+ * by; the A leg has one if it knows no address either. */
+static void finish_original(struct resolver *r, struct task *t, const struct dns64_legs *legs)
 {
+	const struct dns64_policy *policy = policy_of(r, t);
+	bool empty = !legs->aaaa.n_usable && t->a.state == LEG_ANSWERED &&
+		     legs->a.rcode == DNS_NOERROR && !legs->a.n_usable && legs->a.has_soa;
+	const struct leg *leg = empty ? &t->a : &t->main;
 	struct dns_view view;
+	size_t len;
 
-	if (!f->n_excluded) {
+	if (!legs->aaaa.n_excluded || dns64_untouchable(policy, legs, &legs->aaaa)) {
 		finish_as_is(r, t, &t->main);
 		return;
 	}
 	counter_add(&r->stats->filtered, 1);
-	view = view_of(r, &t->main);
-	finish_made(r, t, dns64_filter(policy_of(r, t), &view, r->made), ede_of(&t->main));
+	view = view_of(r, leg);
+	len = empty ? dns64_synthesize(policy, &view, legs->a.negative_ttl, r->made) :
+		      dns64_filter(policy, &view, r->made);
+	finish_made(r, t, len, ede_of(leg));
 }
 
 static struct dns64_legs legs_of(const struct resolver *r, struct task *t)
@@ -290,7 +299,7 @@ static void step_aaaa(struct resolver *r, struct task *t)
 		finish_synthesized(r, t, legs.aaaa.negative_ttl);
 		return;
 	case DNS64_REPLY_ORIGINAL:
-		finish_original(r, t, &legs.aaaa);
+		finish_original(r, t, &legs);
 		return;
 	case DNS64_REPLY_SERVFAIL:
 		finish(r, t, NULL, DNS_EDE_NO_REACHABLE_AUTHORITY);

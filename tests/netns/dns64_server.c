@@ -5,6 +5,7 @@
  *     listen ADDRESS  port PORT  upstream ADDRESS[,PORT]  upstream-tls ADDRESS[,PORT]
  *     tls-name NAME  tls-pin PIN  tls-ca FILE (of the last upstream-tls)
  *     cookies yes|no  randomize-case yes|no  prefix PREFIX  exclude PREFIX  never NAME
+ *     always NAME  mapped IPV4-PREFIX,PREFIX|none
  *     inside INTERFACE  lookup serial|parallel  on-error synthesize|servfail  break-dnssec yes
  *     allow-private yes  cache BYTES
  *
@@ -26,7 +27,8 @@ struct options {
 	struct endpoint_conf listen[LIST_MAX];
 	struct dns64_upstream_conf upstream[LIST_MAX];
 	struct prefix prefix[LIST_MAX], exclude[LIST_MAX];
-	char *never[LIST_MAX], text[LIST_MAX][256];
+	struct dns64_mapped_conf mapped[LIST_MAX];
+	char *never[LIST_MAX], *always[LIST_MAX], text[2 * LIST_MAX][256];
 	unsigned inside[LIST_MAX];
 	size_t n_inside;
 	uint16_t port;
@@ -102,12 +104,22 @@ static void add_prefix(struct prefix *list, size_t *n, const char *text)
 		die(text);
 }
 
-static void add_never(struct options *o, const char *name)
+static char *keep(char text[256], const char *name)
 {
-	size_t i = o->conf.n_never++;
+	snprintf(text, 256, "%s", name);
+	return text;
+}
 
-	snprintf(o->text[i], sizeof(o->text[i]), "%s", name);
-	o->never[i] = o->text[i];
+static void add_mapped(struct options *o, const char *text)
+{
+	struct dns64_mapped_conf *m = &o->mapped[o->conf.n_mapped++];
+	const char *comma = strchr(text, ',');
+	char v4[64];
+
+	snprintf(v4, sizeof(v4), "%.*s", comma ? (int)(comma - text) : 63, text);
+	if (!comma || prefix_parse(v4, &m->v4) ||
+	    (strcmp(comma + 1, "none") && prefix_parse(comma + 1, &m->v6)))
+		die(text);
 }
 
 static void set_flag(struct dns64_conf *c, const char *key, const char *value)
@@ -145,7 +157,11 @@ static void set(struct options *o, const char *key, const char *value)
 	else if (!strcmp(key, "exclude"))
 		add_prefix(o->exclude, &c->n_exclude, value);
 	else if (!strcmp(key, "never") && c->n_never < LIST_MAX)
-		add_never(o, value);
+		o->never[c->n_never] = keep(o->text[c->n_never], value), c->n_never++;
+	else if (!strcmp(key, "always") && c->n_always < LIST_MAX)
+		o->always[c->n_always] = keep(o->text[LIST_MAX + c->n_always], value), c->n_always++;
+	else if (!strcmp(key, "mapped") && c->n_mapped < LIST_MAX)
+		add_mapped(o, value);
 	else if (!strcmp(key, "inside") && o->n_inside < LIST_MAX)
 		o->inside[o->n_inside++] = if_nametoindex(value);
 	else if (!strcmp(key, "port"))
@@ -166,6 +182,8 @@ static void defaults(struct options *o)
 	o->conf.prefix = o->prefix;
 	o->conf.exclude = o->exclude;
 	o->conf.never = o->never;
+	o->conf.always = o->always;
+	o->conf.mapped = o->mapped;
 	o->conf.n_listen = 0;
 }
 

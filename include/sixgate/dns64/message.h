@@ -68,7 +68,7 @@ enum { DNS_OPTION_COOKIE = 10, DNS_OPTION_PADDING = 12 };
 enum dns_ede {
 	DNS_EDE_NONE = -1,
 	DNS_EDE_STALE = 3,
-	DNS_EDE_DNSSEC_FIRST = 6,
+	DNS_EDE_DNSSEC_FIRST = 5, /* "indeterminate": Unbound says it of aliases to bogus names */
 	DNS_EDE_DNSSEC_LAST = 12,
 	DNS_EDE_STALE_NXDOMAIN = 19,
 	DNS_EDE_NOT_SUPPORTED = 21,

@@ -92,7 +92,7 @@ struct dns_view {
  * @n_excluded:   records that must not be shown: AAAA that count as absent (RFC 6147 5.1.4), and A
  *                in an answer to AAAA
  * @is_signed:    the records or the denial carry RRSIGs
- * @bogus:        an extended error says that DNSSEC validation failed (RFC 8914 4.7 to 4.13)
+ * @bogus:        an extended error says that DNSSEC validation failed (RFC 8914 4.6 to 4.13)
  * @negative_ttl: min(TTL of SOA, its MINIMUM) less the age; DNS64_NO_SOA_TTL_S without SOA
  */
 struct dns64_facts {
@@ -125,6 +125,11 @@ enum dns64_next {
 	DNS64_REPLY_SYNTHESIZED,
 	DNS64_REPLY_SERVFAIL,
 };
+
+/** dns64_untouchable() - @f, of one of @l, is for who sent DO to validate (RFC 6147 5.5): as it came
+ *  or not at all. */
+bool dns64_untouchable(const struct dns64_policy *p, const struct dns64_legs *l,
+		       const struct dns64_facts *f);
 
 /** dns64_decide() - RFC 6147 5.1 as a function. */
 enum dns64_next dns64_decide(const struct dns64_policy *p, const struct dns64_legs *legs);

@@ -80,6 +80,12 @@ static void in_serial_mode_a_is_asked_on_need(void **state)
 	world_free(w);
 }
 
+static const struct text signed_mapped = {
+	.answer = { "a.example. 300 IN AAAA ::ffff:1.2.3.4",
+		    "a.example. 300 IN RRSIG AAAA 13 2 300 20300101000000 20200101000000 1 example. "
+		    "AAAA" },
+};
+
 /* @aaaa and @a are what upstreams say to the two legs; NULL: nothing. */
 static const struct {
 	const char *why;
@@ -111,15 +117,20 @@ static const struct {
 	{ "a mapped address only, 5.1.4", NULL, 0, 0,
 	  &(struct text){ .answer = { "a.example. 300 IN AAAA ::ffff:1.2.3.4" } }, &a_record,
 	  SYNTHESIZED("300") },
-	{ "a mapped address only and no A: it is not shown, 5.1.4", NULL, 0, 0,
+	{ "a mapped address only and no A: it is not shown, 5.1.4; the denial is A's", NULL, 0, 0,
 	  &(struct text){ .answer = { "a.example. 300 IN AAAA ::ffff:1.2.3.4" } }, &nodata,
-	  "NOERROR rd ra\n" },
+	  "NOERROR rd ra\n" DENIED },
+	{ "signed mapped addresses for who sends DO: as they came, 5.5", NULL, 0, 1, &signed_mapped,
+	  &nodata,
+	  "NOERROR rd ra\na.example. 300 IN AAAA ::ffff:1.2.3.4\n"
+	  "a.example. 300 IN RRSIG AAAA 13 2 300 20300101000000 20200101000000 1 example. AAAA\n"
+	  "OPT 1232 do\n" },
 	{ "a mapped address among others, 5.1.4", NULL, 0, 0,
 	  &(struct text){ .answer = { "a.example. 300 IN AAAA ::ffff:1.2.3.4",
 				      "a.example. 300 IN AAAA 2001:db8::1" } }, &a_record,
 	  "NOERROR rd ra\na.example. 300 IN AAAA 2001:db8::1\n" },
 	{ "A records in the AAAA answer do not pass", NULL, 0, 0, &a_record, &nodata,
-	  "NOERROR rd ra\n" },
+	  "NOERROR rd ra\n" DENIED },
 	{ "private address: as if there were no A, RFC 6052 3.1", NULL, 0, 0, &nodata,
 	  &(struct text){ .answer = { "a.example. 300 IN A 10.0.0.1" } }, "NOERROR rd ra\n" DENIED },
 };
