@@ -287,6 +287,39 @@ static void a_length_that_makes_no_sense_is_zeroed(void **state)
 	}
 }
 
+/* The policy says whom the error is from: a router's address may not be shown, in either family. */
+static void the_outer_source_is_what_the_policy_says(void **state)
+{
+	static const struct {
+		const char *client, *service, *node, *router, *shown;
+		uint8_t type;
+	} row[] = {
+		{ HOST4, SERVER4, "10.0.0.7", ROUTER4, "203.0.113.77", 11 },
+		{ HOST6, "2001:db8:9::1", "2001:db8:7::1", ROUTER6, "2001:db8:9::1", 3 },
+	};
+	struct rig *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct tuple inner = tuple_of(row[i].client, row[i].node, 5000, 80, IPPROTO_UDP);
+		struct tuple to = tuple_of(row[i].service, row[i].client, 443, 5000, IPPROTO_UDP);
+		struct addr router = addr_of(row[i].router), shown = addr_of(row[i].shown), got;
+		uint8_t quote[200];
+		struct packet f;
+
+		r->len = build_udp(quote, &inner, 40);
+		r->len = build_error(r->bytes, &router, &inner.src, row[i].type, 0, 0, quote,
+				     r->len);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, row[i].shown));
+		f = rig_facts(&r->p);
+		got = packet_source(&f);
+		assert_true(addr_equal(&got, &shown));
+		got = packet_destination(&f);
+		assert_true(addr_equal(&got, &to.dst));
+		assert_true(addr_equal(&f.key.src, &to.src) && addr_equal(&f.key.dst, &to.dst));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,6 +335,7 @@ int main(void)
 		RIG_TEST(rfc4884_3_padding_is_not_translated),
 		RIG_TEST(rfc4884_5_within_ipv4_the_length_is_kept),
 		RIG_TEST(a_length_that_makes_no_sense_is_zeroed),
+		RIG_TEST(the_outer_source_is_what_the_policy_says),
 	};
 
 	return cmocka_run_group_tests_name("translate/icmp_same", tests, NULL, NULL);

@@ -145,6 +145,64 @@ static void segments_of_a_super_packet_stay_within_the_workers_share(void **stat
 	}
 }
 
+/* RFC 7739 5.3: no counter starts where it can be known. */
+static void rfc7739_5_3_every_counter_starts_somewhere_else(void **state)
+{
+	static struct translate_state one, two;
+	struct hash_key other = secret;
+	uint32_t equal = 0;
+
+	(void)state;
+	translate_state_init(&one, &secret, 0, 1);
+	for (uint32_t i = 0; i < IDENT_SLOTS; i++) {
+		bool moves = false;
+
+		for (uint64_t k = 1; k <= 3; k++) {
+			other.word[0] = secret.word[0] + k;
+			translate_state_init(&two, &other, 0, 1);
+			moves |= one.ident[i].next != two.ident[i].next;
+		}
+		assert_true(moves);
+		equal += i && one.ident[i].next == one.ident[i - 1].next;
+	}
+	assert_true(equal < 4);
+}
+
+/* RFC 6864 4.3: values are few; super-packets waste none of the worker's share, the last included,
+ * and use none twice before all were used. */
+static void rfc6864_4_3_super_packets_waste_no_values(void **state)
+{
+	enum { SHARE = ALL / 4 };
+	static uint8_t seen[ALL];
+	struct rig *r = *state;
+	struct tuple from = out6(4000, 443, IPPROTO_UDP), to = out4(5000, 443, IPPROTO_UDP);
+	struct offload off = { .gso = GSO_UDP,
+			       .gso_size = 1000,
+			       .csum_partial = true,
+			       .csum_start = 40,
+			       .csum_offset = 6 };
+	unsigned used = 0;
+
+	translate_state_init(&r->st, &secret, 3, 4);
+	memset(seen, 0, sizeof(seen));
+	for (int i = 0; i < SHARE; i++) {
+		uint16_t first;
+
+		if (i == SHARE / 2) { /* twice round: the first may have begun with an odd one */
+			memset(seen, 0, sizeof(seen));
+			used = 0;
+		}
+		r->len = build_udp(r->bytes, &from, 2000);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, &off).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, NULL));
+		first = load16(r->p.data + 4);
+		assert_in_range(first, 0xc000, 0xfffe);
+		used += !seen[first] + !seen[first + 1];
+		seen[first] = seen[first + 1] = 1;
+	}
+	assert_int_equal(used, SHARE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -155,6 +213,8 @@ int main(void)
 		RIG_TEST(another_secret_starts_elsewhere),
 		RIG_TEST(rfc6864_4_3_no_two_workers_use_the_same_value),
 		RIG_TEST(segments_of_a_super_packet_stay_within_the_workers_share),
+		RIG_TEST(rfc7739_5_3_every_counter_starts_somewhere_else),
+		RIG_TEST(rfc6864_4_3_super_packets_waste_no_values),
 	};
 
 	return cmocka_run_group_tests_name("translate/ident", tests, NULL, NULL);

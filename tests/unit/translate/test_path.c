@@ -209,6 +209,45 @@ static void rfc7915_7_an_ipv4_path_below_1260_is_cured_by_df_alone(void **state)
 	assert_int_equal(load16(r->p.data + 6), 0);
 }
 
+/* Of two that want one place the older goes: what was heard last, and the one before, are known. */
+static void the_older_of_two_makes_room(void **state)
+{
+	struct rig *r = *state;
+
+	for (uint32_t i = 1; i <= 1000; i++) {
+		char host[40], before[40];
+
+		snprintf(host, sizeof(host), "2001:db8:1::1:%x", i);
+		snprintf(before, sizeof(before), "2001:db8:1::1:%x", i - 1);
+		r->st.now_ms++;
+		too_big(r, host, 1000, 1260);
+		assert_int_equal(longest_to(r, host, 0), 1000);
+		if (i > 1)
+			assert_int_equal(longest_to(r, before, 0), 1000);
+	}
+}
+
+/* One place is one destination's: heard of again, it takes no second. */
+static void a_destination_is_remembered_once(void **state)
+{
+	struct rig *r = *state;
+
+	for (uint32_t i = 1; i <= 200; i++) {
+		char host[40];
+
+		snprintf(host, sizeof(host), "2001:db8:1::1:%x", i);
+		for (uint32_t again = 0; again < 3; again++) {
+			r->st.now_ms++;
+			too_big(r, host, 1000 + 8 * again, 1260);
+		}
+		assert_int_equal(longest_to(r, host, 0), 1016);
+	}
+	for (uint32_t i = 0; i < PATH_SLOTS; i++)
+		for (uint32_t k = 0; k < i; k++)
+			assert_false(r->st.path[i].until_ms &&
+				     addr_equal(&r->st.path[i].dst, &r->st.path[k].dst));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -224,6 +263,8 @@ int main(void)
 		RIG_TEST(rfc7915_7_a_thousand_destinations_leave_the_last),
 		RIG_TEST(gso_segments_without_df_fit_the_path),
 		RIG_TEST(rfc7915_7_an_ipv4_path_below_1260_is_cured_by_df_alone),
+		RIG_TEST(the_older_of_two_makes_room),
+		RIG_TEST(a_destination_is_remembered_once),
 	};
 
 	return cmocka_run_group_tests_name("translate/path", tests, NULL, NULL);
