@@ -452,34 +452,41 @@ static void single_ports_that_rest_are_bounded(void **state)
 	bed_free(b);
 }
 
-/* Of what is free, the pool's work in one call is bounded; it is asked for again until all is done.
- */
+/* The work of one call is bounded; it is asked for again until all that has rested is free. */
 static void freeing_what_has_rested_is_bounded_work(void **state)
 {
-	struct bed *b = bed_new(1);
+	static const struct {
+		const char *last;
+		uint16_t first_port, last_port, port;
+	} pools[] = { { "192.0.2.15", 1, 1023, 500 },
+		      { "192.0.2.3", 1024, 65535, 5000 } }; /* singles; blocks */
 	static struct flow_plan plan[3000];
-	unsigned calls = 1;
 
 	(void)state;
-	bed_prefix(b, "64:ff9b:1::/96");
-	bed_pool(b, "192.0.2.0", "192.0.2.15", 1, 1023);
-	b->conf.quarantine.time_s = 120;
-	bed_up(b, 4000);
-	for (uint32_t i = 0; i < ARRAY_LEN(plan); i++) {
-		struct tuple t = from((uint16_t)i, 1, 500, 17);
+	for (size_t k = 0; k < ARRAY_LEN(pools); k++) {
+		struct bed *b = bed_new(1);
+		unsigned calls = 1;
 
-		plan[i] = bed_must_open(b, &t);
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "192.0.2.0", pools[k].last, pools[k].first_port, pools[k].last_port);
+		b->conf.quarantine.time_s = 120;
+		bed_up(b, 4000);
+		for (uint32_t i = 0; i < ARRAY_LEN(plan); i++) {
+			struct tuple t = from((uint16_t)i, 1, pools[k].port, 17);
+
+			plan[i] = bed_must_open(b, &t);
+		}
+		for (uint32_t i = 0; i < ARRAY_LEN(plan); i++)
+			bed_end(b, &plan[i]);
+		b->now_ms += QUARANTINE_MS + 2 * TICK_MS;
+		while (nat64_advance(b->n[0], b->now_ms)) {
+			assert_int_equal(nat64_subscribers(b->n[0]), 3000 - 1024 * calls);
+			calls++;
+		}
+		assert_int_equal(calls, 3);
+		assert_int_equal(nat64_subscribers(b->n[0]), 0);
+		bed_free(b);
 	}
-	for (uint32_t i = 0; i < ARRAY_LEN(plan); i++)
-		bed_end(b, &plan[i]);
-	b->now_ms += QUARANTINE_MS + 2 * TICK_MS;
-	while (nat64_advance(b->n[0], b->now_ms)) {
-		assert_int_equal(nat64_subscribers(b->n[0]), 3000 - 1024 * calls);
-		calls++;
-	}
-	assert_int_equal(calls, 3);
-	assert_int_equal(nat64_subscribers(b->n[0]), 0);
-	bed_free(b);
 }
 
 /* A subscriber whose address has room gets nothing of another, and whose blocks have room no other

@@ -6,7 +6,7 @@
 #include "bed.h"
 #include "nat64_internal.h"
 
-enum { SUBSCRIBERS = 14, SESSIONS = 4000, STEPS = 30000, AUDIT_EVERY = 150 };
+enum { SUBSCRIBERS = 6, SESSIONS = 6000, STEPS = 48000, AUDIT_EVERY = 200 };
 
 static const uint8_t wire[N_PROTOS] = { 6, 17, 58 };
 
@@ -282,20 +282,20 @@ static void shape_pool(struct life *l)
 	switch (l->shape) {
 	case 0: /* system ports and others */
 		bed_pool(b, "192.0.2.1", rnd(&l->seed) % 2 ? "192.0.2.2" : "192.0.2.1", 900,
-			 (uint16_t)(4000 + some));
+			 (uint16_t)(2600 + some));
 		break;
 	case 1: /* two addresses of different ranges; the first may go */
 		if (rnd(&l->seed) % 2)
-			bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, (uint16_t)(2800 + some));
-		bed_pool(b, "192.0.2.2", "192.0.2.3", 2000, (uint16_t)(4000 + some));
+			bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, (uint16_t)(2000 + some));
+		bed_pool(b, "192.0.2.2", "192.0.2.3", 2000, (uint16_t)(2800 + some));
 		break;
 	case 2: /* tiny */
 		bed_pool(b, "192.0.2.1", "192.0.2.1", 1000, (uint16_t)(1100 + some / 2));
 		break;
 	default: /* split by protocol */
-		bed_pool(b, "192.0.2.1", "192.0.2.2", 1024, (uint16_t)(3500 + some));
+		bed_pool(b, "192.0.2.1", "192.0.2.2", 1024, (uint16_t)(2500 + some));
 		b->pool4[0].protocols = NAT64_TCP | NAT64_ICMP;
-		bed_pool(b, "192.0.2.1", "192.0.2.1", 3000, 6000);
+		bed_pool(b, "192.0.2.1", "192.0.2.1", 2300, 4000);
 		b->pool4[1].protocols = NAT64_UDP;
 	}
 }
@@ -303,7 +303,7 @@ static void shape_pool(struct life *l)
 static void open_one(struct life *l)
 {
 	enum protocol_index i = rnd(&l->seed) % N_PROTOS;
-	uint16_t port = (uint16_t)(rnd(&l->seed) % 4 ? 4000 + rnd(&l->seed) % 300
+	uint16_t port = (uint16_t)(rnd(&l->seed) % 4 ? 4000 + rnd(&l->seed) % 900
 						     : 500 + rnd(&l->seed) % 50);
 	struct tuple t = tuple_of("2001:db8:1::1", "64:ff9b:1::203.0.113.9", port,
 				  i == PROTO_ICMP ? port : 80, wire[i]);
@@ -368,13 +368,13 @@ static void audit_all(const struct life *l)
 static void step(struct life *l, int at)
 {
 	unsigned what = (unsigned)(rnd(&l->seed) % 1000);
-	bool growing = at / 3000 % 2 == 0;
+	bool growing = at / 8000 % 2 == 0;
 
 	if (what < (growing ? 650u : 350u)) {
 		open_one(l);
 	} else if (what < 970) {
 		end_one(l);
-	} else if (what < 997) {
+	} else if (what < 999) {
 		bed_advance(l->b, rnd(&l->seed) % 3000);
 	} else {
 		lend(l);

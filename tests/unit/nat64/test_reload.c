@@ -91,9 +91,9 @@ static void claims_are_those_of_pool4_and_the_prefixes(void **state)
 		const char *addr;
 		bool pool4, pool6;
 	} row[] = {
-		{ "192.0.2.1", true, false },	{ "192.0.2.9", true, false },
-		{ "192.0.2.0", false, false },	{ "192.0.2.10", false, false },
-		{ "198.51.100.1", true, false }, { "64:ff9b:1::1.2.3.4", false, true },
+		{ "192.0.2.1", true, false },         { "192.0.2.9", true, false },
+		{ "192.0.2.0", false, false },        { "192.0.2.10", false, false },
+		{ "198.51.100.1", true, false },      { "64:ff9b:1::1.2.3.4", false, true },
 		{ "64:ff9b::1.2.3.4", false, false }, { "2001:db8::1", false, false },
 	};
 	struct bed *b = bed_plain(1);
@@ -288,8 +288,8 @@ static void flow_under_a_prefix_that_went_is_stale(void **state)
 	bed_free(b);
 }
 
-/* RFC 4787 REQ-2 across a reload: who has ports stays with their address; who comes back without any
- * is moved only where a new address takes its place. */
+/* RFC 4787 REQ-2 across a reload: who has ports stays with their address; who comes back without
+ * any is moved only where a new address takes its place. */
 static void growing_pool_moves_few_subscribers(void **state)
 {
 	struct bed *b = bed_plain(1);
@@ -415,6 +415,117 @@ static void mapping_costs_at_most_64_bytes_resident(void **state)
 	bed_free(b);
 }
 
+/* A mapping whose address has gone is none, though sessions may still hold its record. */
+static void dump_shows_no_mapping_that_is_not_valid(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct tuple t = from_host(1, 5000), u = from_host(2, 5000);
+	struct flow_plan gone, stays;
+	struct bib_record r[4];
+	uint32_t cursor = 0;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_up(b, 10);
+	gone = bed_must_open(b, &t);
+	b->pool4[0].first = b->pool4[0].last = addr_of("192.0.2.2");
+	bed_reload(b);
+	stays = bed_must_open(b, &u);
+	assert_int_equal(nat64_mappings(b->n[0]), 2);
+	assert_int_equal(nat64_dump(b->n[0], b->t, &cursor, r, 4), 1);
+	assert_int_equal(cursor, UINT32_MAX);
+	assert_true(addr_equal(&r[0].inside, &u.src));
+	gone.generation = 0;
+	bed_end(b, &stays);
+	cursor = 0;
+	assert_int_equal(nat64_dump(b->n[0], b->t, &cursor, r, 4), 0);
+	bed_end(b, &gone);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	bed_free(b);
+}
+
+/* Every field, of each protocol; sessions of either side are counted. */
+static void dump_tells_all_of_a_mapping(void **state)
+{
+	static const uint8_t wire[] = { 6, 17, 58 }, shown[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+	struct bed *b = bed_plain(1);
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.9", 1024, 65535);
+	bed_static(b, NAT64_UDP, "2001:db8:1:9::9", 9, "192.0.2.4", 99);
+	bed_up(b, 10);
+	for (unsigned i = 0; i < 3; i++) {
+		struct tuple t = tuple_of("2001:db8:1::77", server, 4000, wire[i] == 58 ? 4000 : 80,
+					  wire[i]),
+			     in;
+		struct flow_plan plan = bed_must_open(b, &t), other;
+		struct bib_record r[2];
+		uint32_t cursor = 0, n = nat64_dump(b->n[0], b->t, &cursor, r, 2);
+		unsigned at = r[0].is_static;
+
+		in = plan.key[1];
+		in.src = addr_of("198.51.100.7");
+		other = bed_must_open(b, &in);
+		cursor = 0;
+		n = nat64_dump(b->n[0], b->t, &cursor, r, 2);
+		assert_int_equal(n, 2);
+		assert_true(addr_equal(&r[at].inside, &t.src));
+		assert_true(addr_equal(&r[at].outside, &plan.key[1].dst));
+		assert_int_equal(r[at].inside_port, 4000);
+		assert_int_equal(r[at].outside_port, be16_to(plan.key[1].dport));
+		assert_int_equal(r[at].protocol, shown[i]);
+		assert_false(r[at].is_static);
+		assert_int_equal(r[at].n_sessions, 2);
+		assert_true(r[!at].is_static);
+		assert_int_equal(r[!at].outside_port, 99);
+		assert_int_equal(r[!at].n_sessions, 0);
+		bed_end(b, &other);
+		bed_end(b, &plan);
+	}
+	bed_free(b);
+}
+
+/* As many prefixes, addresses, static entries and exempt destinations as there may be; one more is
+ * refused. */
+static void each_list_is_as_long_as_it_says_and_no_longer(void **state)
+{
+	static struct exempt_conf exempt[NAT64_EXEMPT_MAX + 1];
+	struct bed *b = bed_new(1);
+
+	(void)state;
+	bed_pool(b, "10.0.0.0", "10.0.3.255", 1024, 65535);
+	for (unsigned i = 0; i <= NAT64_PREFIXES_MAX; i++) {
+		char text[40];
+
+		snprintf(text, sizeof(text), "2001:db8:%x::/96", i);
+		bed_prefix(b, text);
+	}
+	for (unsigned i = 0; i <= NAT64_STATIC_MAX; i++)
+		bed_static(b, NAT64_TCP, "2001:db8:1::80", (uint16_t)(1 + i), "10.0.0.1",
+			   (uint16_t)(1 + i));
+	b->conf.exempt = exempt;
+	for (unsigned i = 0; i <= NAT64_EXEMPT_MAX; i++)
+		assert_int_equal(prefix_parse("203.0.113.9/32", &exempt[i].destination), 0);
+	for (unsigned which = 0; which < 4; which++) {
+		b->conf.n_prefix = NAT64_PREFIXES_MAX + (which == 1);
+		b->conf.n_static = NAT64_STATIC_MAX + (which == 2);
+		b->conf.n_exempt = NAT64_EXEMPT_MAX + (which == 3);
+		assert_int_equal(bed_compile(b), which ? -ENOSPC : 0);
+		if (!which) {
+			struct addr a = addr_of("2001:db8:7::1.2.3.4"),
+				    one_more = addr_of("2001:db8:8::1.2.3.4");
+
+			assert_true(nat64_claims_pool6(b->t, &a, NULL));
+			assert_false(nat64_claims_pool6(b->t, &one_more, NULL));
+			nat64_table_free(b->t);
+			b->t = NULL;
+		}
+		free(b->steer);
+		b->steer = NULL;
+	}
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -430,6 +541,9 @@ int main(void)
 		cmocka_unit_test(growing_pool_moves_few_subscribers),
 		cmocka_unit_test(dump_shows_each_mapping_once_in_bounded_steps),
 		cmocka_unit_test(mapping_costs_at_most_64_bytes_resident),
+		cmocka_unit_test(dump_shows_no_mapping_that_is_not_valid),
+		cmocka_unit_test(dump_tells_all_of_a_mapping),
+		cmocka_unit_test(each_list_is_as_long_as_it_says_and_no_longer),
 	};
 
 	return cmocka_run_group_tests_name("nat64/reload", tests, NULL, NULL);
