@@ -257,8 +257,11 @@ const char *value__expected(const struct field *f, char out[VALUE_TEXT_MAX])
 	if (f->words)
 		add_words(f->words, alone, out);
 	if (!alone) {
+		size_t at = strlen(out);
+
 		expected_kind(f, kind);
-		strncat(out, kind, VALUE_TEXT_MAX - strlen(out) - 1);
+		must(strlen(kind) < VALUE_TEXT_MAX - at);
+		memcpy(out + at, kind, strlen(kind) + 1);
 	}
 	return out;
 }

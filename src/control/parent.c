@@ -171,21 +171,26 @@ static int equip_child(struct parent *p, struct err *e)
 	return parent__tell(p, NOTICE_GO, -1) ? 0 : err_set(e, -EPIPE, "the child did not start");
 }
 
-static void reap(struct parent *p)
+static void tell_end_of_child(int status)
 {
-	int status;
-
-	if (!p->child || waitpid(p->child, &status, WNOHANG) != p->child)
-		return;
-	p->child = 0;
-	if (p->ending)
-		return;
 	if (WIFSIGNALED(status))
 		log_error("the unprivileged process was ended by signal %d (%s); the guard stays",
 			  WTERMSIG(status), strsignal(WTERMSIG(status)));
 	else
 		log_error("the unprivileged process ended with code %d; the guard stays",
 			  WEXITSTATUS(status));
+}
+
+static void reap(struct parent *p)
+{
+	int status = 0;
+
+	if (!p->child || waitpid(p->child, &status, WNOHANG) != p->child)
+		return;
+	p->child = 0;
+	if (p->ending)
+		return;
+	tell_end_of_child(status);
 	parent__end(p, DAEMON_FAILED);
 }
 

@@ -122,6 +122,17 @@ static struct entry *find_entry(struct sysctls *s, const char *path)
 	return NULL;
 }
 
+/* A path that is cut would name another setting. Return: false if @text has no room. */
+static bool keep_text(char *out, size_t size, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (len >= size)
+		return false;
+	memcpy(out, text, len + 1);
+	return true;
+}
+
 static struct entry *add_entry(struct sysctls *s, const char *path, const char *before)
 {
 	struct entry *at;
@@ -132,10 +143,12 @@ static struct entry *add_entry(struct sysctls *s, const char *path, const char *
 	if (!at)
 		return NULL;
 	s->entry = at;
-	at += s->n++;
-	snprintf(at->path, sizeof(at->path), "%s", path);
-	snprintf(at->before, sizeof(at->before), "%s", before);
+	at += s->n;
+	if (!keep_text(at->path, sizeof(at->path), path) ||
+	    !keep_text(at->before, sizeof(at->before), before))
+		return NULL;
 	at->ours[0] = '\0';
+	s->n++;
 	return at;
 }
 
@@ -154,9 +167,7 @@ static bool read_entry(struct sysctls *s, char *line)
 	x = find_entry(s, line);
 	if (!x)
 		x = add_entry(s, line, before);
-	if (x)
-		snprintf(x->ours, sizeof(x->ours), "%s", ours);
-	return x;
+	return x && keep_text(x->ours, sizeof(x->ours), ours);
 }
 
 static void read_journal(struct sysctls *s)
