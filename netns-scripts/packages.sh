@@ -1,6 +1,6 @@
 # packages.sh - what Debian 12 must have for each purpose; sourced by the scripts that need it.
 
-PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1-dev libldns-dev
+PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1-dev libldns-dev libssl-dev
  libnl-3-dev libnl-route-3-dev libmnl-dev libnftables-dev libjansson-dev libmicrohttpd-dev
  libseccomp-dev libcap-ng-dev libcmocka-dev"
 PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils

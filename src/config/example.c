@@ -96,7 +96,7 @@ static void add_flow(struct line *l, const struct record *record, const void *ba
 	for (size_t i = 0; i < record->n; i++) {
 		const struct field *f = &record->field[i];
 
-		if (f->kind == FIELD_UNBUILT)
+		if (f->kind == FIELD_UNBUILT || f->flags & FIELD_ALTERNATIVE)
 			continue;
 		add(l, separator);
 		add(l, f->key);
@@ -145,6 +145,8 @@ static void print_flow_help(const struct record *record, int indent, FILE *out)
 			fprintf(out, " not built yet\n");
 		else
 			print_help(f, used, out);
+		if (f->kind == FIELD_RECORD)
+			print_flow_help(f->record, indent + 2, out);
 	}
 }
 

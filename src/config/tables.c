@@ -438,10 +438,33 @@ static const struct record translation_record = {
 
 /* ---- dns64 ---- */
 
+static const struct field pin_item = { .kind = FIELD_TOKEN, .size = sizeof(struct dns64_pin) };
+static const struct list pin_list = {
+	.item = &pin_item, COUNT(struct dns64_upstream_conf, n_pin), .max = DNS64_PINS_MAX,
+	.in_place = true,
+};
+static const struct field upstream_tls_fields[] = {
+	{ "name", FIELD_DOMAIN, FIELD_OPTIONAL, AT(struct dns64_upstream_conf, name),
+	  .example = "dns.example", .help = "its certificate has to be for this name" },
+	{ "pin", FIELD_LIST, FIELD_OPTIONAL, AT(struct dns64_upstream_conf, pin), .list = &pin_list,
+	  .example = "[sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=]",
+	  .help = "its key, or with a name one of its chain, has to be one of these (RFC 7858 4.2)" },
+	{ "ca", FIELD_PATH, FIELD_OPTIONAL, AT(struct dns64_upstream_conf, ca),
+	  .example = "/etc/ssl/certs/ca-certificates.crt",
+	  .help = "trust anchors, PEM; without it the system's" },
+};
+static const struct record upstream_tls_record = {
+	.what = "a name, a pin, or both", FIELDS(upstream_tls_fields), .flow = true,
+};
+
 static const struct field upstream_fields[] = {
 	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct dns64_upstream_conf, address),
 	  .example = "2001:db8:ffff::53", .help = "the address" },
-	{ "port", FIELD_NUMBER, 0, AT(struct dns64_upstream_conf, port), 1, 65535, .help = "the port" },
+	{ "port", FIELD_NUMBER, 0, AT(struct dns64_upstream_conf, port), 1, 65535,
+	  .example = "53", .help = "the port; with tls the default is 853" },
+	{ "tls", FIELD_RECORD, FIELD_OPTIONAL | FIELD_ALTERNATIVE, .record = &upstream_tls_record,
+	  .present_at = offsetof(struct dns64_upstream_conf, tls),
+	  .help = "asked over TLS alone (RFC 7858)" },
 };
 
 static void dns_endpoint_init(void *base)
@@ -454,9 +477,20 @@ static void dns_upstream_init(void *base)
 	*(struct dns64_upstream_conf *)base = (struct dns64_upstream_conf){ .port = 53 };
 }
 
+/* RFC 7858 3.1 */
+static void dns_upstream_finish(struct reader *r, struct tree *t, void *base)
+{
+	struct dns64_upstream_conf *u = base;
+
+	(void)r;
+	if (u->tls && !tree__find(t, "port"))
+		u->port = 853;
+}
+
 static const struct record upstream_record = {
 	.what = "an address", FIELDS(upstream_fields), .size = sizeof(struct dns64_upstream_conf),
 	.short_key = "address", .flow = true, .init = dns_upstream_init,
+	.finish = dns_upstream_finish,
 };
 static const struct field upstream_item = { .kind = FIELD_RECORD,
 						.record = &upstream_record,
@@ -585,6 +619,10 @@ static const struct field dns64_fields[] = {
 	  .help = "answer questions from outside too" },
 	{ "upstream", FIELD_LIST, 0, AT(struct dns64_conf, upstream), .list = &upstream_list,
 	  .help = "resolvers to ask" },
+	{ "cookies", FIELD_BOOL, 0, AT(struct dns64_conf, cookies),
+	  .help = "shown to clients and to upstreams, against forged addresses (RFC 7873)" },
+	{ "randomize-case", FIELD_BOOL, 0, AT(struct dns64_conf, randomize_case),
+	  .help = "ask upstreams in mixed case, which their answers have to repeat" },
 	{ "prefix", FIELD_LIST, 0, AT(struct dns64_conf, prefix), .list = &dns64_prefix_list,
 	  .example = "[64:ff9b::/96]", .help = "default: nat64's" },
 	{ "exclude", FIELD_LIST, 0, AT(struct dns64_conf, exclude), .list = &exclude_list,

@@ -170,6 +170,7 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 
 	memset(g.queue, -1, sizeof(g.queue));
 	json_object_seed(0); /* opens /dev/urandom; */
+	dns64_tls_init();
 	tzset();	     /* reads /etc/localtime: later this thread may not */
 	if (rc == 0 && getrandom(&c->key, sizeof(c->key), 0) != sizeof(c->key))
 		rc = err_set(e, -EIO, "no random numbers");

@@ -27,9 +27,17 @@ struct dns_socket {
 	int fd;
 };
 
+/** struct dns_trust - trust anchors for each upstream of the file; texts NULL: none needed. */
+struct dns_trust {
+	struct dns64_trust of[DNS64_UPSTREAM_MAX];
+};
+
+/** struct dns_sockets - what the DNS server is given by the parent. @trust: owned by the set that is
+ *  in use. */
 struct dns_sockets {
 	struct dns_socket at[2 * DNS64_LISTENERS_MAX];
 	size_t n;
+	struct dns_trust *trust;
 };
 
 /**

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "control.h"
+#include "handover.h"
 #include "sixgate/log/log.h"
 
 enum { INSIDE_MAX = INTERFACES_MAX };
@@ -35,6 +36,51 @@ static int ask_for(struct control *c, enum request_which which, size_t index, un
 	return rc ? rc : fd;
 }
 
+static void free_trust(struct dns_trust *t)
+{
+	for (size_t i = 0; t && i < DNS64_UPSTREAM_MAX; i++)
+		free((char *)(uintptr_t)t->of[i].pem);
+	free(t);
+}
+
+static int ask_trust(struct control *c, enum request_which which, size_t upstream,
+		     struct dns64_trust *out, struct err *e)
+{
+	struct request r = { .kind = REQUEST_TRUST, .which = (uint8_t)which,
+			     .index = (uint16_t)upstream };
+	char *text;
+	int fd;
+	int rc = link__call(&c->link, r, &fd, e);
+
+	if (rc && fd >= 0)
+		close(fd);
+	if (rc)
+		return rc;
+	rc = handover__read(fd, &text, &out->len);
+	if (rc)
+		return err_set(e, rc, "dns64: trust anchors: %s", strerror(-rc));
+	out->pem = text;
+	return 0;
+}
+
+/* Our threads can open no file. */
+static int load_trust(struct control *c, const struct config *conf, enum request_which which,
+		      struct dns_trust **out, struct err *e)
+{
+	struct dns_trust *t = calloc(1, sizeof(*t));
+	int rc = t ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");
+
+	for (size_t i = 0; rc == 0 && conf->has_dns64 && i < conf->dns64.n_upstream; i++)
+		if (conf->dns64.upstream[i].tls && conf->dns64.upstream[i].name)
+			rc = ask_trust(c, which, i, &t->of[i], e);
+	if (rc) {
+		free_trust(t);
+		return rc;
+	}
+	*out = t;
+	return 0;
+}
+
 static void list_wanted(const struct config *conf, const struct dns_sockets *have,
 			struct dns_sockets *out)
 {
@@ -54,6 +100,10 @@ static void list_wanted(const struct config *conf, const struct dns_sockets *hav
 int dns__prepare(struct control *c, const struct config *conf, struct dns_sockets *out,
 		 struct err *e)
 {
+	int rc = load_trust(c, conf, REQUEST_PENDING, &out->trust, e);
+
+	if (rc)
+		return rc;
 	list_wanted(conf, &c->dns_sockets, out);
 	for (size_t i = 0; i < out->n; i++) {
 		int fd;
@@ -78,6 +128,8 @@ void dns__forget(const struct control *c, const struct dns_sockets *sockets)
 		if (s->fd >= 0 && fd_of(&c->dns_sockets, &s->at, s->transport) != s->fd)
 			close(s->fd);
 	}
+	if (sockets->trust != c->dns_sockets.trust)
+		free_trust(sockets->trust);
 }
 
 static size_t list_inside(const struct netlink_facts *f, unsigned inside[INSIDE_MAX])
@@ -97,7 +149,8 @@ static int serve_with(struct control *c, const struct config *conf, const struct
 {
 	int udp[DNS64_LISTENERS_MAX], tcp[DNS64_LISTENERS_MAX];
 	unsigned inside[INSIDE_MAX];
-	struct dns64_sockets sockets = { .udp = udp, .tcp = tcp, .inside = inside };
+	struct dns64_sockets sockets = { .udp = udp, .tcp = tcp, .inside = inside,
+					 .trust = s->trust ? s->trust->of : NULL };
 
 	if (!conf->has_dns64)
 		return dns_thread__apply(&c->dns, NULL, NULL, e);
@@ -122,6 +175,8 @@ void dns__switch(struct control *c, const struct config *conf, const struct dns_
 		dns__forget(c, sockets);
 		return;
 	}
+	if (c->dns_sockets.trust != sockets->trust)
+		free_trust(c->dns_sockets.trust);
 	c->dns_sockets = *sockets;
 	if (!conf->has_dns64)
 		c->dns_sockets.n = 0; /* the server has closed them */
@@ -146,22 +201,37 @@ static size_t open_missing(struct control *c, struct dns_sockets *s, bool say)
 	return n_opened;
 }
 
+/* Without its trust anchors the server is not started; they may be there later. */
+static void try_start(struct control *c, bool say)
+{
+	struct dns_sockets s = { .n = 0 };
+	struct err e = { "" };
+
+	if (load_trust(c, c->config, REQUEST_RUNNING, &s.trust, &e) != 0) {
+		if (say)
+			log_error("%s; trying again every ten seconds", e.text);
+		return;
+	}
+	list_wanted(c->config, &c->dns_sockets, &s);
+	open_missing(c, &s, say);
+	dns__switch(c, c->config, &s);
+}
+
 void dns__start(struct control *c)
 {
-	struct dns_sockets s;
-
-	if (!c->config->has_dns64)
-		return;
-	list_wanted(c->config, &c->dns_sockets, &s);
-	open_missing(c, &s, true);
-	dns__switch(c, c->config, &s);
+	if (c->config->has_dns64)
+		try_start(c, true);
 }
 
 void dns__retry(struct control *c)
 {
 	struct dns_sockets s = c->dns_sockets;
 
-	if (c->config->has_dns64 && open_missing(c, &s, false) > 0) {
+	if (!c->config->has_dns64)
+		return;
+	if (!dns_thread__stats(&c->dns)) {
+		try_start(c, false);
+	} else if (open_missing(c, &s, false) > 0) {
 		log_notice("dns64: a listener that could not be opened is open now");
 		dns__switch(c, c->config, &s);
 	}

@@ -6,6 +6,7 @@
  * places in the file are checked against the file.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,56 @@ static void serve_listener(struct parent *p, const struct request *r)
 		    &e);
 }
 
+/* Where systems keep what they trust: Debian, Red Hat, Alpine. */
+static const char *const system_anchors[] = {
+	"/etc/ssl/certs/ca-certificates.crt",
+	"/etc/pki/tls/certs/ca-bundle.crt",
+	"/etc/ssl/cert.pem",
+};
+
+static int open_anchors(const struct dns64_upstream_conf *u)
+{
+	int fd = -ENOENT;
+
+	if (*u->ca)
+		return open(u->ca, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < sizeof(system_anchors) / sizeof(*system_anchors); i++) {
+		fd = open(system_anchors[i], O_RDONLY | O_CLOEXEC);
+		if (fd >= 0)
+			break;
+	}
+	return fd;
+}
+
+/* A copy: the child gets no descriptor of a file. */
+static int read_anchors(const struct dns64_upstream_conf *u, struct err *e)
+{
+	int fd = open_anchors(u), rc = fd < 0 ? -errno : 0;
+	char *text = NULL;
+	size_t len = 0;
+
+	if (rc == 0)
+		rc = handover__read(fd, &text, &len);
+	if (rc == 0)
+		rc = handover__write(text, len);
+	free(text);
+	return rc >= 0 ? rc : err_set(e, rc, "dns64: trust anchors of an upstream: %s: %s",
+				      *u->ca ? u->ca : "the system's", strerror(-rc));
+}
+
+static void serve_trust(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+
+	if (!c || !c->has_dns64 || r->index >= c->dns64.n_upstream ||
+	    !c->dns64.upstream[r->index].tls || !c->dns64.upstream[r->index].name) {
+		answer(p, r, -EINVAL, "there is no such upstream in the file", -1);
+		return;
+	}
+	answer_with(p, r, read_anchors(&c->dns64.upstream[r->index], &e), &e);
+}
+
 static void serve_metrics(struct parent *p, const struct request *r)
 {
 	const struct config *c = config_named(p, r);
@@ -243,6 +294,7 @@ void parent__serve(struct parent *p, const struct request *r)
 		[REQUEST_COMMIT] = serve_commit,     [REQUEST_ABORT] = serve_abort,
 		[REQUEST_LISTENER] = serve_listener, [REQUEST_METRICS] = serve_metrics,
 		[REQUEST_FINDINGS] = serve_findings, [REQUEST_EVENT_LOG] = serve_event_log,
+		[REQUEST_TRUST] = serve_trust,
 	};
 
 	serve[r->kind](p, r);

@@ -19,6 +19,7 @@ static const struct {
 	[REQUEST_METRICS] = { "metrics", USES_WHICH },
 	[REQUEST_FINDINGS] = { "findings", 0 },
 	[REQUEST_EVENT_LOG] = { "event log", USES_WHICH | USES_INDEX },
+	[REQUEST_TRUST] = { "trust anchors", USES_INDEX | USES_WHICH },
 };
 
 const char *request_kind_name(unsigned kind)

@@ -90,10 +90,10 @@ static void complain_of_tls(const struct dns64_upstream_conf *u, struct complain
 	uint8_t pin[DNS64_PIN_LEN];
 
 	if (!u->name && !u->n_pin)
-		complain(to, u, "dns64.upstream.tls",
+		complain(to, &u->tls, "dns64.upstream.tls",
 			 "expected a name for its certificate, a pin of its key, or both");
 	if (*u->ca && !u->name)
-		complain(to, u, "dns64.upstream.tls.ca", "is for a name, and there is none");
+		complain(to, &u->ca, "dns64.upstream.tls.ca", "is for a name, and there is none");
 	if (u->n_pin > DNS64_PINS_MAX)
 		complain(to, u, "dns64.upstream.tls.pin", "expected at most %d pins",
 			 DNS64_PINS_MAX);

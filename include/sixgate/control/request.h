@@ -23,6 +23,7 @@ enum request_kind {
 	REQUEST_METRICS,   /* the metrics listener of @which; answer: descriptor */
 	REQUEST_FINDINGS,  /* look at the host's firewall; answer: descriptor of text lines */
 	REQUEST_EVENT_LOG, /* what log @index of @which names; answer: descriptor to write to */
+	REQUEST_TRUST,     /* trust anchors of upstream @index of @which; answer: descriptor of PEM */
 	N_REQUEST_KINDS
 };
 

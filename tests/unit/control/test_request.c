@@ -93,14 +93,16 @@ static void what_a_kind_does_not_use_is_zero(void **state)
 		int want = k == REQUEST_LISTENER ? 0 : -EPROTO;
 
 		r.index = 1;
-		assert_int_equal(decode(&r), k == REQUEST_EVENT_LOG ? 0 : want);
+		assert_int_equal(decode(&r),
+				 k == REQUEST_EVENT_LOG || k == REQUEST_TRUST ? 0 : want);
 		r.index = 0;
 		r.transport = REQUEST_TCP;
 		assert_int_equal(decode(&r), want);
 		r.transport = 0;
 		r.which = REQUEST_PENDING;
 		assert_int_equal(decode(&r), k == REQUEST_LISTENER || k == REQUEST_METRICS ||
-						     k == REQUEST_EVENT_LOG ? 0 : -EPROTO);
+						     k == REQUEST_EVENT_LOG || k == REQUEST_TRUST ?
+						     0 : -EPROTO);
 	}
 }
 
