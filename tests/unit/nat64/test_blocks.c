@@ -527,6 +527,96 @@ static void a_block_with_room_is_used_before_another_is_taken(void **state)
 	bed_free(b);
 }
 
+/* RFC 4787 REQ-2: who had to begin with another address stays with it, also when his own is free
+ * again. */
+static void a_subscriber_stays_with_the_address_it_has(void **state)
+{
+	struct bed *b = bed_new(1);
+	static struct flow_plan plan[400];
+	unsigned moved = 0;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 1024 + 20 * 64 - 1);
+	bed_pool(b, "192.0.2.2", "192.0.2.2", 1024, 65535);
+	bed_up(b, 70000);
+	for (uint16_t i = 0; i < ARRAY_LEN(plan); i++) {
+		struct tuple t = from(i, 1, 5000, 17);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (uint16_t i = 0; i < ARRAY_LEN(plan); i++) {
+		struct addr home = plan[i].key[1].dst;
+		struct tuple t = from(i, 1, 5000, 17);
+
+		if (home.octet[15] == 1) /* of the small one, which is full by now: they all go */
+			bed_end(b, &plan[i]);
+		if (i < 200 || i >= 240 || home.octet[15] == 1)
+			continue;
+		for (uint16_t k = 0; k < 200; k++) { /* four blocks */
+			struct flow_plan more;
+
+			t.sport = be16_from((uint16_t)(6000 + k));
+			more = bed_must_open(b, &t);
+			moved += !addr_equal(&more.key[1].dst, &home);
+		}
+	}
+	assert_int_equal(moved, 0);
+	bed_free(b);
+}
+
+/* Who is refused and has nothing leaves nothing; when there is no record for one more, he is
+ * refused. */
+static void a_refused_subscriber_leaves_no_record(void **state)
+{
+	struct bed *b = bed_with(2000, 2003, 120);
+	struct flow_plan plan;
+	struct tuple t;
+
+	(void)state;
+	for (uint16_t i = 0; i < 4; i++) {
+		t = from(i, 1, 5000, 6);
+		bed_must_open(b, &t);
+	}
+	for (uint16_t i = 10; i < 100; i++) {
+		t = from(i, 1, 5000, 6);
+		assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED,
+			       REPLY_ADDR_UNREACHABLE);
+		assert_int_equal(nat64_subscribers(b->n[0]), 4);
+	}
+	bed_free(b);
+}
+
+static void more_subscribers_than_there_are_records_are_refused(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+	uint16_t i = 0;
+	struct tuple t;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.0", "192.0.2.7", 1024, 65535);
+	b->conf.quarantine.time_s = 120;
+	bed_up(b, 10);
+	for (;; i++) { /* each leaves a block that rests */
+		struct verdict v;
+
+		t = from(i, 1, 5000, 17);
+		v = bed_open(b, &t, &plan);
+		if (v.next != VERDICT_CONTINUE) {
+			assert_dropped(v, DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
+			break;
+		}
+		bed_end(b, &plan);
+		assert_int_equal(nat64_subscribers(b->n[0]), i + 1u);
+	}
+	assert_int_equal(i, 10 + 1024);
+	bed_advance(b, QUARANTINE_MS + 2 * TICK_MS);
+	bed_must_open(b, &t);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -547,6 +637,9 @@ int main(void)
 		cmocka_unit_test(single_ports_that_rest_are_bounded),
 		cmocka_unit_test(freeing_what_has_rested_is_bounded_work),
 		cmocka_unit_test(a_block_with_room_is_used_before_another_is_taken),
+		cmocka_unit_test(a_subscriber_stays_with_the_address_it_has),
+		cmocka_unit_test(a_refused_subscriber_leaves_no_record),
+		cmocka_unit_test(more_subscribers_than_there_are_records_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("nat64/blocks", tests, NULL, NULL);
