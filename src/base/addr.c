@@ -105,22 +105,13 @@ struct addr addr_mask(const struct addr *a, unsigned len)
 	struct addr out = *a;
 
 	must(len <= 128);
-	for (unsigned i = 0; i < 16; i++) {
-		unsigned bits = len > i * 8 ? len - i * 8 : 0;
-
-		if (bits < 8)
-			out.octet[i] &= (uint8_t)(0xff00u >> bits);
-	}
+	if (len < 64)
+		out.word[0] &= len ? htobe64(~0ull << (64 - len)) : 0;
+	if (len <= 64)
+		out.word[1] = 0;
+	else
+		out.word[1] &= htobe64(~0ull << (128 - len));
 	return out;
-}
-
-bool prefix_contains(const struct prefix *p, const struct addr *a)
-{
-	unsigned whole = p->len / 8, rest = p->len % 8;
-
-	if (memcmp(p->addr.octet, a->octet, whole) != 0)
-		return false;
-	return rest == 0 || (p->addr.octet[whole] ^ a->octet[whole]) >> (8 - rest) == 0;
 }
 
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b)

@@ -369,9 +369,9 @@ static void count_received(struct worker *w, const struct batch *b)
 {
 	uint64_t packets[N_SIDES] = { 0 }, bytes[N_SIDES] = { 0 };
 
-	for (uint16_t i = 0; i < b->n; i++) {
-		packets[b->packet[i].side]++;
-		bytes[b->packet[i].side] += b->packet[i].len;
+	for (const struct packet *p = b->packet; p < b->packet + b->n; p++) {
+		packets[p->side]++;
+		bytes[p->side] += p->len;
 	}
 	count(w, COUNT_RX_PACKETS_INSIDE, packets[SIDE_INSIDE]);
 	count(w, COUNT_RX_PACKETS_OUTSIDE, packets[SIDE_OUTSIDE]);
@@ -379,25 +379,26 @@ static void count_received(struct worker *w, const struct batch *b)
 	count(w, COUNT_RX_BYTES_OUTSIDE, bytes[SIDE_OUTSIDE]);
 }
 
-static void parse_all(struct worker *w, struct batch *b)
+static void parse_all(struct worker *w, const struct snapshot *s, struct batch *b)
 {
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct packet *p = &b->packet[i];
-
+	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
 		p->verdict = packet_parse(p);
 		if (p->verdict.next != VERDICT_CONTINUE)
 			continue;
 		p->hash = tuple_hash(&w->flows.key, &p->key);
 		flow_table_prefetch(&w->flows, p->hash);
 	}
-	for (uint16_t i = 0; i < b->n; i++)
-		if (b->packet[i].verdict.next == VERDICT_CONTINUE)
-			b->packet[i].guess =
-				flow_table_guess(&w->flows, b->packet[i].hash);
+	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
+		if (p->verdict.next != VERDICT_CONTINUE)
+			continue;
+		p->guess = flow_table_guess(&w->flows, p->hash);
+		if (unlikely(p->guess == FLOW_NONE) && s->nat64 && p->side == SIDE_INSIDE)
+			nat64_prefetch(w->nat64, &p->key);
+	}
 }
 
-static void run_parsed(struct worker *w, const struct snapshot *s, struct packet *p,
-		       uint64_t now_ms)
+static ALWAYS_INLINE void run_parsed(struct worker *w, const struct snapshot *s, struct packet *p,
+				     uint64_t now_ms)
 {
 	if (likely(p->verdict.next == VERDICT_CONTINUE))
 		run_and_finish(w, s, p, now_ms);
@@ -405,7 +406,7 @@ static void run_parsed(struct worker *w, const struct snapshot *s, struct packet
 		pipeline__finish(w, s, p, p->verdict, now_ms);
 }
 
-static void run_shown(struct worker *w, const struct snapshot *s, struct packet *p, uint64_t now_ms)
+SELDOM static void run_shown(struct worker *w, const struct snapshot *s, struct packet *p, uint64_t now_ms)
 {
 	trace__begin(w, p);
 	run_parsed(w, s, p, now_ms);
@@ -420,10 +421,8 @@ void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, u
 	if (unlikely(s->generation != w->seen_generation))
 		timers__use_snapshot(w, s);
 	count_received(w, b);
-	parse_all(w, b);
-	for (uint16_t i = 0; i < b->n; i++) {
-		struct packet *p = &b->packet[i];
-
+	parse_all(w, s, b);
+	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
 		if (unlikely(w->trace_on))
 			run_shown(w, s, p, now_ms);
 		else

@@ -142,9 +142,8 @@ static bool move_one_away(struct flow_table *t, uint32_t at)
 	return false;
 }
 
-static bool index_add(struct flow_table *t, uint32_t ref)
+static bool index_add(struct flow_table *t, uint32_t ref, uint64_t h)
 {
-	uint64_t h = tuple_hash(&t->key, &t->flow[ref >> 1].key[ref & 1]);
 	uint32_t first = first_bucket(t, h), second = second_bucket(t, h);
 
 	if (put(&t->bucket[first], ref, tag_of(h)))
@@ -167,28 +166,32 @@ static void index_remove(struct flow_table *t, uint32_t ref)
 	t->bucket[first].n_elsewhere--;
 }
 
-static bool taken(const struct flow_table *t, const struct tuple *key)
+static bool taken(const struct flow_table *t, const struct tuple *key, uint64_t hash)
 {
-	return flow_table_find(t, key, tuple_hash(&t->key, key)) != FLOW_NONE;
+	return flow_table_find(t, key, hash) != FLOW_NONE;
 }
 
+/* The way back takes away what the way there adds. Either form of zero is written as ffff. */
 static void set_deltas(struct flow *f)
 {
-	for (unsigned dir = 0; dir < 2; dir++) {
-		struct tuple out = flow_out_tuple(f, dir);
+	struct tuple out = flow_out_tuple(f, 0);
+	uint16_t delta = rewrite_addr_delta(&f->key[0], &out);
 
-		f->delta[dir] = rewrite_addr_delta(&f->key[dir], &out);
-	}
+	f->delta[0] = delta;
+	f->delta[1] = delta == 0xffff ? delta : (uint16_t)~delta;
 }
 
 uint32_t flow_table_add(struct flow_table *t, const struct flow_plan *plan, enum drop_reason *why)
 {
+	const uint64_t hash[2] = { tuple_hash(&t->key, &plan->key[0]),
+				   tuple_hash(&t->key, &plan->key[1]) };
 	uint32_t index;
 	struct flow *f;
 
+	flow_table_prefetch(t, hash[!plan->dir]); /* the packet's own is near */
 	*why = DROP_FLOW_CONFLICT;
-	if (tuple_equal(&plan->key[0], &plan->key[1]) || taken(t, &plan->key[0]) ||
-	    taken(t, &plan->key[1]))
+	if (tuple_equal(&plan->key[0], &plan->key[1]) || taken(t, &plan->key[0], hash[0]) ||
+	    taken(t, &plan->key[1], hash[1]))
 		return FLOW_NONE;
 	*why = DROP_FLOW_TABLE_FULL;
 	index = pool_get(&t->pool);
@@ -203,9 +206,9 @@ uint32_t flow_table_add(struct flow_table *t, const struct flow_plan *plan, enum
 			    .policy = plan->policy,
 			    .flags = plan->flags };
 	set_deltas(f);
-	if (!index_add(t, index << 1))
+	if (!index_add(t, index << 1, hash[0]))
 		goto put_back;
-	if (!index_add(t, index << 1 | 1))
+	if (!index_add(t, index << 1 | 1, hash[1]))
 		goto unindex;
 	return index;
 
@@ -231,15 +234,16 @@ bool flow_table_rekey(struct flow_table *t, uint32_t index, unsigned dir, const 
 	struct flow *f = &t->flow[index];
 	uint32_t ref = index << 1 | dir;
 	struct tuple old = f->key[dir];
+	uint64_t hash = tuple_hash(&t->key, key);
 
 	must(flow_table_used(t, index));
-	if (taken(t, key))
+	if (taken(t, key, hash))
 		return false;
 	index_remove(t, ref);
 	f->key[dir] = *key;
-	if (!index_add(t, ref)) {
+	if (!index_add(t, ref, hash)) {
 		f->key[dir] = old;
-		must(index_add(t, ref));
+		must(index_add(t, ref, tuple_hash(&t->key, &old)));
 		return false;
 	}
 	set_deltas(f);

@@ -22,6 +22,17 @@ static uint32_t *outside_chain(const struct nat64 *n, uint32_t slot, uint16_t po
 	return &n->outside_head[hash_range(hash40(&n->index_key, w), n->n_heads)];
 }
 
+void nat64_prefetch(const struct nat64 *n, const struct tuple *key)
+{
+	struct bib_key k = { key->src, be16_to(key->sport), PROTO_ICMP };
+
+	if (key->proto == IPPROTO_TCP)
+		k.proto = PROTO_TCP;
+	else if (key->proto == IPPROTO_UDP)
+		k.proto = PROTO_UDP;
+	__builtin_prefetch(inside_chain(n, &k));
+}
+
 uint32_t bib__find_inside(const struct nat64 *n, const struct bib_key *k)
 {
 	for (uint32_t at = *inside_chain(n, k); at; at = n->mapping[at - 1].next_inside) {

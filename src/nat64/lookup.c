@@ -26,7 +26,7 @@ int table__prefix_of(const struct nat64_table *t, const struct addr *a)
 	int best = -1;
 
 	for (uint32_t i = 0; i < t->n_prefix; i++)
-		if (memcmp(a->octet, t->prefix[i].prefix.octet, t->prefix[i].len / 8) == 0 &&
+		if (addr_agree(a, &t->prefix[i].prefix, t->prefix[i].len) &&
 		    (best < 0 || t->prefix[i].len > t->prefix[best].len))
 			best = (int)i;
 	return best;

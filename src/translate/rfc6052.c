@@ -63,7 +63,7 @@ bool rfc6052_extract(const struct pool6 *p, const struct addr *a, struct addr *o
 {
 	uint8_t v4[4];
 
-	if (memcmp(a->octet, p->prefix.octet, p->len / 8) != 0)
+	if (!addr_agree(a, &p->prefix, p->len))
 		return false;
 	for (int i = 0; i < 4; i++)
 		v4[i] = a->octet[p->at[i]];

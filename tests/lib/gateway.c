@@ -123,6 +123,8 @@ void gateway_init(struct gateway *g, const struct gateway_args *args)
 	layout(g, &a, &sizes);
 	g->memory_size = a.used + 4096;
 	g->memory = zeroed(&g->memory_size);
+	if (args->huge_pages)
+		madvise(g->memory, g->memory_size, MADV_HUGEPAGE);
 	a = (struct arena){ .base = g->memory, .size = g->memory_size };
 	layout(g, &a, &sizes);
 	g->out_bytes = malloc(GATEWAY_OUT_BYTES);

@@ -18,6 +18,7 @@ struct gateway_out {
 struct gateway_args {
 	unsigned n_workers; /* default 1 */
 	uint32_t flows;     /* of each worker; default 1024 */
+	bool huge_pages;    /* as the program asks for them; tests touch little of the memory */
 	const struct nat64_conf *nat64;
 	const struct siit_conf *siit;
 	const struct egress6_conf *egress6;

@@ -6,6 +6,7 @@
  * packets that carry one on the wire as IPv6 are dropped by the parser.
  */
 #pragma once
+#include <endian.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -94,8 +95,21 @@ static inline bool prefix_is_v4(const struct prefix *p)
 	return p->len >= 96 && addr_is_v4(&p->addr);
 }
 
+/** addr_agree() - true if the first @len bits (0 to 128) of both are the same. */
+static inline bool addr_agree(const struct addr *a, const struct addr *b, unsigned len)
+{
+	uint64_t high = be64toh(a->word[0] ^ b->word[0]), low = be64toh(a->word[1] ^ b->word[1]);
+
+	if (len <= 64)
+		return len == 0 || high >> (64 - len) == 0;
+	return high == 0 && low >> (128 - len) == 0;
+}
+
 /** prefix_contains() - true if the first @p->len bits of @a are those of @p. */
-bool prefix_contains(const struct prefix *p, const struct addr *a);
+static inline bool prefix_contains(const struct prefix *p, const struct addr *a)
+{
+	return addr_agree(&p->addr, a, p->len);
+}
 
 /** prefix_overlaps() - true if some address is in both. */
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);

@@ -66,6 +66,9 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
  *  blocks of the pool: some milliseconds for 1024 addresses. */
 void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
 
+/** nat64_prefetch() - a packet from inside with @key will most likely be asked about. */
+void nat64_prefetch(const struct nat64 *n, const struct tuple *key);
+
 /**
  * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
  * Return: verdict_continue() with @plan filled and the mapping held for it (nat64_flow_ended()

@@ -165,7 +165,7 @@ static double tsc_hz(void)
 static void run(uint32_t n, double hz, bool json)
 {
 	struct nat64_conf conf = pool();
-	struct gateway_args args = { .flows = n, .nat64 = &conf, .inside = { "2001:db8:1::/64" } };
+	struct gateway_args args = { .flows = n, .huge_pages = true, .nat64 = &conf, .inside = { "2001:db8:1::/64" } };
 	double least[2], most[2], clocks[2], creation, bytes;
 	uint8_t *back = calloc(n, PACKET_BYTES);
 	size_t before;
