@@ -5,6 +5,7 @@
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
+#include "hit_law.h"
 #include "resolver.h"
 
 enum { ASKED_MAX = 64 };
@@ -25,6 +26,7 @@ static struct fuzz_world {
 	unsigned n_asked, n_open;
 	size_t most;
 	uint64_t now_ms;
+	struct hit_law law;
 } world;
 
 /* What a client gets is a whole message that fits, whatever came in. */
@@ -33,6 +35,7 @@ static inline void world_reply(void *ctx, const struct client *c, const uint8_t 
 	(void)ctx;
 	must(world.n_open > 0);
 	world.n_open--;
+	hit_law_heard(&world.law, wire, len);
 	if (!len)
 		return;
 	must(len >= DNS_HEADER_LEN && len <= (c->most ? c->most : DNS_UDP_PAYLOAD));
@@ -145,7 +148,9 @@ static inline void world_query(const uint8_t *wire, size_t len, size_t most)
 	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6, .sin6_port = 1 } };
 
 	world.n_open++;
+	hit_law_try(&world.law, world.r, &c, wire, len);
 	resolver__query(world.r, &c, wire, len);
+	hit_law_judge(&world.law, world.r);
 }
 
 /* Whatever is open comes to its end; then nothing may be left, and the cache is emptied now and

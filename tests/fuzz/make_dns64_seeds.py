@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_dns64_query and fuzz_dns64_answer into corpus/."""
+"""Writes the seeds of the fuzz_dns64_ targets into corpus/."""
 import pathlib
 import struct
 
@@ -88,6 +88,24 @@ def write(target, seeds):
 
 
 write("dns64_answer", ANSWERS)
+POINTED = rr(b"\xc0\x0e", 2, b"\2ns\xc0\x0e")  # authority whose additional leans on it
+CACHE = {
+    "a": a_answer, "chain": chain, "dname": dname, "nodata": message("a.example", ((), (SOA,), ()), kind=1),
+    "several": message("a.example", ((A, A, rr(QNAME, 1, bytes([10, 1, 1, 1]), 20)), (), (opt(),)), kind=1),
+    "mapped": message("a.example", ((rr(QNAME, 1, bytes([198, 18, 0, 1])), rr(QNAME, 1, bytes([203, 0, 113, 5]))),
+                                    (), ()), kind=1),
+    "pointers": message("a.example", ((A,), (POINTED,), (rr(b"\xc0\x37", 1, bytes(4)),)), kind=1),
+    "into_numbers": message("a.example", ((rr(QNAME, 5, b"\1b\xc0\x16"), rr(b"\xc0\x26", 1, bytes(4))), (), ()),
+                            kind=1),
+    "spelled": message("A.exAMple", ((rr(QNAME, 5, b"\1B\xc0\x0e"), rr(b"\1b\xc0\x0e", 1, bytes([8, 8, 8, 8]))),
+                                     (), ()), kind=1),
+    "long_ttl": message("a.example", ((rr(QNAME, 1, bytes([8, 8, 8, 8]), 2**31 + 5),), (), ()), kind=1),
+}
+directory = CORPUS / "dns64_cache"
+directory.mkdir(parents=True, exist_ok=True)
+for seed, m in CACHE.items():
+    for how, age, ttl in ((0, 1, 4), (3, 30, 0), (6, 255, 255)):
+        (directory / f"{seed}_{how}").write_bytes(bytes([how, age, ttl]) + m)
 write("dns64_query", {f"{k}_{how}": (how, v) for k, v in QUERIES.items() for how in (0, 3)})
 
 

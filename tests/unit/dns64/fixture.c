@@ -169,6 +169,7 @@ static void on_reply(void *ctx, const struct client *c, const uint8_t *wire, siz
 		w->n_lost++;
 		return;
 	}
+	hit_law_heard(&w->law, wire, len);
 	w->n_replies++;
 	w->reply_len = len;
 	memcpy(w->reply, wire, len);
@@ -294,9 +295,12 @@ void ask_from(struct world *w, const struct text *t, const char *client, size_t 
 {
 	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6 } };
 	uint8_t wire[2048];
+	size_t len = wire_of(t, 0x1234, wire);
 
 	must(inet_pton(AF_INET6, client, &c.peer.sin6_addr) == 1);
-	resolver__query(w->r, &c, wire, wire_of(t, 0x1234, wire));
+	hit_law_try(&w->law, w->r, &c, wire, len);
+	resolver__query(w->r, &c, wire, len);
+	hit_law_judge(&w->law, w->r);
 }
 
 void ask(struct world *w, const struct text *t)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "dns64_internal.h"
+#include "hit_law.h"
 #include "resolver.h"
 
 enum {
@@ -65,6 +66,7 @@ struct world {
 	size_t reply_len;
 	uint64_t now_ms;
 	int send_result, tcp_result;
+	struct hit_law law;
 };
 
 struct world *world_new(void (*change)(struct dns64_conf *c));

@@ -1,0 +1,317 @@
+/* test_hit.c - which questions are answered from wire to wire, and that the answers are right. That
+ * they are those of the long way is held at every query of every test here: hit_law.h. */
+#include "fixture.h"
+#include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
+#include "test.h"
+
+static const struct text nodata = {
+	.authority = { "example. 120 IN SOA ns.example. m.example. 1 3600 600 86400 120" }
+};
+static const struct text no_name = {
+	.flags = DNS_NXDOMAIN,
+	.authority = { "example. 120 IN SOA ns.example. m.example. 1 3600 600 86400 120" }
+};
+static const struct text a_record = { .answer = { "a.example. 300 IN A 8.8.8.8" } };
+static const struct text aaaa_record = { .answer = { "a.example. 300 IN AAAA 2001:db8::1" } };
+static const struct text chain = { .answer = { "a.example. 60 IN CNAME b.example.",
+					       "b.example. 50 IN CNAME c.test.",
+					       "c.test. 300 IN A 8.8.8.8", "c.test. 300 IN A 9.9.9.9" } };
+
+/* A world in which a.example's AAAA leg says @aaaa and its A leg @a, if that is asked for. */
+static struct world *known(void (*change)(struct dns64_conf *c), const struct text *aaaa,
+			   const struct text *a)
+{
+	struct world *w = world_new(change);
+	unsigned n;
+
+	ask_plain(w, "a.example. IN AAAA");
+	n = w->n_sent;
+	for (unsigned i = 0; i < n; i++)
+		answer(w, i, strstr(sent_question(w, i), "AAAA") ? aaaa : a);
+	if (w->n_sent > n)
+		answer(w, n, strstr(sent_question(w, n), "AAAA") ? aaaa : a);
+	told(w, 1);
+	return w;
+}
+
+/* Asks once more. Return: what was said; @fast: was it from wire to wire? */
+static const char *again(struct world *w, const struct text *t, const char *client, bool fast)
+{
+	uint64_t hits = w->law.n_hits;
+	unsigned n = w->n_replies;
+
+	ask_from(w, t, client, 0);
+	assert_int_equal(w->law.n_hits - hits, fast);
+	return w->n_replies == n ? NULL : text_of(w->reply, w->reply_len);
+}
+
+static const char *again_plain(struct world *w, const char *question, bool fast)
+{
+	struct text t = { .question = question, .flags = DNS_RD };
+
+	return again(w, &t, "2001:db8:1::1", fast);
+}
+
+static void aaaa_are_made_of_a_from_wire_to_wire_rfc6147_5_1_7(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+
+	(void)state;
+	wait_ms(w, 20000);
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", true),
+			    "NOERROR rd ra\na.example. 100 IN AAAA 64:ff9b::808:808\n");
+	world_free(w);
+}
+
+static void a_chain_is_kept_and_each_ttl_lowered(void **state)
+{
+	struct world *w = known(NULL, &nodata, &chain);
+
+	(void)state;
+	wait_ms(w, 10000);
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", true),
+			    "NOERROR rd ra\na.example. 50 IN CNAME b.example.\n"
+			    "b.example. 40 IN CNAME c.test.\n"
+			    "c.test. 110 IN AAAA 64:ff9b::808:808\n"
+			    "c.test. 110 IN AAAA 64:ff9b::909:909\n");
+	world_free(w);
+}
+
+static void an_answer_is_spelled_as_its_question(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+
+	(void)state;
+	assert_non_null(again_plain(w, "A.eXample. IN AAAA", true));
+	assert_memory_equal(w->reply + DNS_HEADER_LEN, "\1A\7eXample", 10);
+	world_free(w);
+}
+
+static void edns_gets_an_opt_and_the_extended_error_rfc8914_4(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	const struct text t = { .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true,
+				.udp_size = 1232 };
+
+	(void)state;
+	assert_string_equal(again(w, &t, "2001:db8:1::1", true),
+			    "NOERROR rd ra\na.example. 120 IN AAAA 64:ff9b::808:808\nOPT 1232 ede 29\n");
+	world_free(w);
+}
+
+static void what_is_passed_on_goes_the_short_way_too(void **state)
+{
+	struct world *w = known(NULL, &aaaa_record, &a_record);
+
+	(void)state;
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", true),
+			    "NOERROR rd ra\na.example. 300 IN AAAA 2001:db8::1\n");
+	assert_string_equal(again_plain(w, "a.example. IN A", true),
+			    "NOERROR rd ra\na.example. 300 IN A 8.8.8.8\n");
+	world_free(w);
+}
+
+static void denials_go_the_short_way_too_rfc2308_5(void **state)
+{
+	struct world *w = known(NULL, &no_name, &no_name);
+
+	(void)state;
+	wait_ms(w, 7000);
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", true),
+			    "NXDOMAIN rd ra\n-- authority\n"
+			    "example. 113 IN SOA ns.example. m.example. 1 3600 600 86400 120\n");
+	world_free(w);
+	w = known(NULL, &nodata, &nodata);
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", true),
+			    "NOERROR rd ra\n-- authority\n"
+			    "example. 120 IN SOA ns.example. m.example. 1 3600 600 86400 120\n");
+	world_free(w);
+}
+
+static void never_and_always(struct dns64_conf *c)
+{
+	static char domain[] = "example.", *domains[] = { domain };
+
+	c->never = domains;
+	c->always = domains;
+	c->n_always = 1;
+}
+
+static void with_never(struct dns64_conf *c)
+{
+	never_and_always(c);
+	c->n_always = 0;
+	c->n_never = 1;
+}
+
+static void domains_with_rules_keep_them(void **state)
+{
+	struct world *w = known(with_never, &nodata, &a_record);
+
+	(void)state;
+	assert_null(strstr(again_plain(w, "a.example. IN AAAA", true), "AAAA"));
+	world_free(w);
+	w = known(never_and_always, &aaaa_record, &a_record);
+	assert_non_null(strstr(again_plain(w, "a.example. IN AAAA", false), "64:ff9b::808:808"));
+	world_free(w);
+}
+
+static void two_views(struct dns64_conf *c)
+{
+	static struct prefix clients, other, excluded;
+	static struct dns64_view_conf view;
+
+	must(prefix_parse("2001:db8:2::/48", &clients) == 0);
+	must(prefix_parse("2001:db8:64::/96", &other) == 0);
+	must(prefix_parse("2001:db8::/64", &excluded) == 0);
+	view = (struct dns64_view_conf){ .clients = &clients, .n_clients = 1, .synthesize = true,
+					 .prefix = &other, .n_prefix = 1,
+					 .exclude = &excluded, .n_exclude = 1 };
+	c->view = &view;
+	c->n_view = 1;
+}
+
+static void each_client_is_told_what_its_view_says(void **state)
+{
+	const struct text t = { .question = "a.example. IN AAAA", .flags = DNS_RD };
+	struct world *w = known(two_views, &nodata, &a_record);
+
+	(void)state;
+	assert_string_equal(again(w, &t, "2001:db8:2::1", true),
+			    "NOERROR rd ra\na.example. 120 IN AAAA 2001:db8:64::808:808\n");
+	assert_string_equal(again(w, &t, "2001:db8:3::1", true),
+			    "NOERROR rd ra\na.example. 120 IN AAAA 64:ff9b::808:808\n");
+	world_free(w);
+	w = known(two_views, &aaaa_record, &a_record);
+	assert_non_null(again(w, &t, "2001:db8:3::1", true));
+	again(w, &t, "2001:db8:2::1", false); /* excluded there */
+	world_free(w);
+}
+
+static void what_is_not_of_the_usual_kind_goes_the_long_way(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	const struct text odd[] = {
+		{ .question = "a.example. IN AAAA" },		       /* not recursive */
+		{ .question = "a.example. CH AAAA", .flags = DNS_RD },
+		{ .question = "a.example. IN ANY", .flags = DNS_RD },
+		{ .question = "ipv4only.arpa. IN AAAA", .flags = DNS_RD },
+		{ .question = "1.0.0.127.in-addr.arpa. IN PTR", .flags = DNS_RD },
+		{ .question = "b.example. IN AAAA", .flags = DNS_RD }, /* not known */
+		{ .question = "a.example. IN AAAA", .flags = DNS_RD | DNS_CD },
+		{ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true, .dnssec_ok = true },
+		{ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true, .has_ede = true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
+		again(w, &odd[i], "2001:db8:1::1", false);
+	world_free(w);
+}
+
+static void what_is_near_its_end_is_renewed_by_the_long_way(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	unsigned sent = w->n_sent;
+
+	(void)state;
+	wait_ms(w, 109000);
+	assert_non_null(again_plain(w, "a.example. IN AAAA", false));
+	assert_int_equal(w->n_sent, sent + 1);
+	assert_non_null(again_plain(w, "a.example. IN AAAA", true)); /* that is under way */
+	wait_ms(w, 12000);
+	world_free(w);
+}
+
+static void what_is_stale_goes_the_long_way_rfc8767_5(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+
+	(void)state;
+	wait_ms(w, 121000);
+	again_plain(w, "a.example. IN AAAA", false);
+	world_free(w);
+}
+
+static void answers_too_long_for_the_client_are_truncated_by_the_long_way(void **state)
+{
+	struct text many = { .answer = { NULL } };
+	char record[20][64];
+	struct world *w;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		snprintf(record[i], sizeof(record[i]), "a.example. 300 IN A 8.8.8.%d", i + 1);
+		many.answer[i] = record[i];
+	}
+	w = known(NULL, &nodata, &many);
+	again_plain(w, "a.example. IN AAAA", false);
+	assert_true(load16(w->reply + 2) & DNS_TC);
+	again(w, &(struct text){ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true,
+				 .udp_size = 1232 }, "2001:db8:1::1", true);
+	assert_int_equal(load16(w->reply + 6), 20);
+	world_free(w);
+}
+
+static void a_crowd_is_served_by_whoever_counts_it(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	char question[64];
+
+	(void)state;
+	assert_non_null(again_plain(w, "a.example. IN AAAA", true));
+	for (int i = 0; i < DNS64_CLIENT_TASKS_MAX; i++) {
+		snprintf(question, sizeof(question), "n%d.example. IN A", i);
+		ask_plain(w, question);
+	}
+	again_plain(w, "a.example. IN AAAA", false);
+	assert_int_equal(counter_read(&w->stats.client_full), 1);
+	world_free(w);
+}
+
+static void bits_out_of_place_go_the_long_way(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	const struct text t = { .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true };
+	struct sockaddr_in6 peer = { .sin6_family = AF_INET6 };
+	uint8_t wire[512], out[DNS_UDP_PAYLOAD], changed[512];
+	size_t len = wire_of(&t, 1, wire);
+	static const uint8_t at[] = { 4, 5, 6, 7, 8, 9, 10, 24, 26, 27, 28, 32, 33, 35, 36, 37, 38 };
+
+	(void)state;
+	assert_int_not_equal(resolver__hit(w->r, &peer, wire, len, out), 0);
+	for (size_t n = 0; n < len; n++)
+		assert_int_equal(resolver__hit(w->r, &peer, wire, n, out), 0);
+	memcpy(changed, wire, len);
+	changed[len] = 0;
+	assert_int_equal(resolver__hit(w->r, &peer, changed, len + 1, out), 0);
+	for (size_t i = 0; i < ARRAY_LEN(at) && at[i] < len; i++) {
+		memcpy(changed, wire, len);
+		changed[at[i]] ^= 0x40;
+		assert_int_equal(resolver__hit(w->r, &peer, changed, len, out), 0);
+	}
+	world_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(aaaa_are_made_of_a_from_wire_to_wire_rfc6147_5_1_7),
+		cmocka_unit_test(a_chain_is_kept_and_each_ttl_lowered),
+		cmocka_unit_test(an_answer_is_spelled_as_its_question),
+		cmocka_unit_test(edns_gets_an_opt_and_the_extended_error_rfc8914_4),
+		cmocka_unit_test(what_is_passed_on_goes_the_short_way_too),
+		cmocka_unit_test(denials_go_the_short_way_too_rfc2308_5),
+		cmocka_unit_test(domains_with_rules_keep_them),
+		cmocka_unit_test(each_client_is_told_what_its_view_says),
+		cmocka_unit_test(what_is_not_of_the_usual_kind_goes_the_long_way),
+		cmocka_unit_test(what_is_near_its_end_is_renewed_by_the_long_way),
+		cmocka_unit_test(what_is_stale_goes_the_long_way_rfc8767_5),
+		cmocka_unit_test(answers_too_long_for_the_client_are_truncated_by_the_long_way),
+		cmocka_unit_test(a_crowd_is_served_by_whoever_counts_it),
+		cmocka_unit_test(bits_out_of_place_go_the_long_way),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
