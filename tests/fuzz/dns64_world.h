@@ -5,7 +5,7 @@
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
-#include "hit_law.h"
+#include "../unit/dns64/hit_law.h"
 #include "resolver.h"
 
 enum { ASKED_MAX = 64 };
