@@ -86,7 +86,8 @@ size_t dns64__graft(const struct dns64_policy *p, const struct dns_view *a, uint
 		return 0;
 	memcpy(g.out + g.at, a->wire + s->a_end, rest);
 	dns64__put_ttls(a, s->n_answer, s->n_records, g.out + g.at - s->a_end);
-	store16(g.out + 2, DNS_QR | DNS_RA | (a->wire[3] & DNS_RCODE)); /* AD clear: nobody signed this (RFC 6147 5.5, 3) */
+	/* AD clear: nobody signed this (RFC 6147 5.5, 3). */
+	store16(g.out + 2, DNS_QR | DNS_RA | (a->wire[3] & DNS_RCODE));
 	store16(g.out + 6, (uint16_t)(s->n_before + g.n));
 	store16(g.out + s->question_end - 4, DNS_TYPE_AAAA);
 	return g.at + rest;
