@@ -21,8 +21,8 @@ static void session_from_inside_has_both_tuples_of_rfc6146_3_5(void **state)
 		struct tuple t = tuple_of(host, server, 5000, icmp ? 5000 : 80, proto[i][0]);
 		struct flow_plan plan = bed_must_open(b, &t);
 		uint16_t port = mapped_port(&plan);
-		struct tuple back = tuple_of("203.0.113.9", "192.0.2.1", icmp ? port : 80, port,
-					     proto[i][1]);
+		struct tuple back =
+			tuple_of("203.0.113.9", "192.0.2.1", icmp ? port : 80, port, proto[i][1]);
 
 		assert_tuple(&plan.key[0], &t);
 		assert_tuple(&plan.key[1], &back);
@@ -202,11 +202,12 @@ static void outside_needs_a_mapping_and_any_outside_may_use_it(void **state)
 static void outside_begins_with_syn_or_echo_request_only(void **state)
 {
 	struct bed *b = bed_usual();
-	struct tuple t = tuple_of(host, server, 5000, 80, 6), ping = tuple_of(host, server, 9, 9, 58);
+	struct tuple t = tuple_of(host, server, 5000, 80, 6),
+		     ping = tuple_of(host, server, 9, 9, 58);
 	struct flow_plan tcp = bed_must_open(b, &t), echo = bed_must_open(b, &ping), plan;
 	struct tuple syn = tuple_of("198.51.100.7", "192.0.2.1", 80, mapped_port(&tcp), 6);
-	struct tuple req = tuple_of("198.51.100.7", "192.0.2.1", mapped_port(&echo),
-				    mapped_port(&echo), 1);
+	struct tuple req =
+		tuple_of("198.51.100.7", "192.0.2.1", mapped_port(&echo), mapped_port(&echo), 1);
 	struct packet p = first_packet(&syn);
 	struct tuple want;
 
@@ -308,12 +309,14 @@ static void hairpin_joins_two_inside_hosts_by_their_mappings(void **state)
 static void hairpin_by_the_shared_address_shows_no_alias(void **state)
 {
 	struct bed *b = bed_new(1);
-	struct tuple t = tuple_of("2001:db8:1::5", "64:ff9b::9.9.9.9", 5000, 53, 17), call, round, want;
+	struct tuple t = tuple_of("2001:db8:1::5", "64:ff9b::9.9.9.9", 5000, 53, 17), call, round,
+		     want;
 	struct flow_plan callee, caller, second;
 	struct packet p;
 
 	(void)state;
-	bed_prefix(b, "64:ff9b::/96"); /* the alias under it is not for translation (RFC 6052 3.1) */
+	bed_prefix(b,
+		   "64:ff9b::/96"); /* the alias under it is not for translation (RFC 6052 3.1) */
 	bed_pool(b, "192.0.0.6", "192.0.0.6", 20000, 29999);
 	b->pool4[0].outside = true;
 	b->conf.shared_real = addr_of("9.9.9.1");
@@ -377,7 +380,8 @@ static void error_source_is_under_the_prefix_or_the_pool_address(void **state)
 {
 	struct bed *b = bed_new(1);
 	struct tuple t = tuple_of(host, "2001:db8:64::203.0.113.9", 5000, 80, 17);
-	struct addr router4 = addr_of("198.51.100.1"), router6 = addr_of("2001:db8:1::1"), got, want;
+	struct addr router4 = addr_of("198.51.100.1"), router6 = addr_of("2001:db8:1::1"), got,
+		    want;
 	struct flow_plan plan;
 	struct flow f;
 
@@ -404,8 +408,8 @@ static void error_source_is_under_the_prefix_or_the_pool_address(void **state)
 
 static void addresses_that_look_like_bad_ones_in_part_pass(void **state)
 {
-	static const char *const good[] = { "169.253.1.1", "10.254.1.1", "126.255.0.1", "128.0.0.1",
-					    "1.0.0.0", "223.255.255.255" };
+	static const char *const good[] = { "169.253.1.1", "10.254.1.1", "126.255.0.1",
+					    "128.0.0.1",   "1.0.0.0",    "223.255.255.255" };
 	struct bed *b = bed_usual();
 
 	(void)state;
@@ -505,6 +509,73 @@ static void address_dependent_filtering_wants_a_session_with_that_address(void *
 	bed_free(b);
 }
 
+/* Of an address shared with the host only the pool's ports of TCP and UDP are the pool's;
+ * identifiers and all other ports are the host's. */
+static void only_the_pools_ports_of_a_shared_address_are_taken(void **state)
+{
+	static const struct {
+		uint16_t port;
+		uint8_t proto;
+		bool ours;
+	} row[] = {
+		{ 20000, 6, true },   { 19999, 6, false }, { 29999, 17, true },
+		{ 30000, 17, false }, { 20031, 17, true }, { 20032, 6, true },
+		{ 25000, 58, false }, { 53, 17, false },
+	};
+	struct bed *b = bed_new(1);
+
+	(void)state;
+	bed_prefix(b, "64:ff9b::/96");
+	bed_pool(b, "198.51.100.1", "198.51.100.1", 1024, 2047); /* another entry, before it */
+	bed_pool(b, "192.0.0.6", "192.0.0.6", 20000, 29999);
+	b->pool4[1].outside = true;
+	b->conf.shared_real = addr_of("9.9.9.1");
+	bed_up(b, 100);
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		bool icmp = row[i].proto == 58;
+		struct tuple t = tuple_of(host, "64:ff9b::9.9.9.1", icmp ? row[i].port : 5000,
+					  row[i].port, row[i].proto);
+		struct flow_plan plan = bed_must_open(b, &t);
+		struct addr to = addr_of(row[i].ours ? "192.0.0.6" : "9.9.9.1");
+
+		if (!addr_equal(&plan.key[1].src, &to) ||
+		    !(plan.flags & FLOW_HAIRPIN_0) != !row[i].ours)
+			fail_msg("port %u of protocol %u", row[i].port, row[i].proto);
+	}
+	bed_free(b);
+}
+
+/* The prefix that the host used has gone since: what comes from outside is shown under the first.
+ */
+static void a_prefix_that_went_is_not_used_from_outside(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct tuple t = tuple_of(host, "2001:db8:64::203.0.113.9", 5000, 80, 17), in;
+	struct tuple first = tuple_of(host, "64:ff9b:1::203.0.113.9", 5000, 80, 17);
+	struct flow_plan plan;
+	struct addr want;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_prefix(b, "2001:db8:64::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_up(b, 100);
+	plan = bed_must_open(b, &first);
+	plan = bed_must_open(b, &t);
+	in = plan.key[1];
+	in.src = addr_of("198.51.100.7");
+	plan = bed_must_open(b, &in);
+	want = addr_of("2001:db8:64::198.51.100.7");
+	assert_true(addr_equal(&plan.key[0].dst, &want));
+	b->conf.n_prefix = 1;
+	bed_reload(b);
+	in.sport = be16_from(9);
+	plan = bed_must_open(b, &in);
+	want = addr_of("64:ff9b:1::198.51.100.7");
+	assert_true(addr_equal(&plan.key[0].dst, &want));
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,7 +587,8 @@ int main(void)
 		cmocka_unit_test(outside_needs_a_mapping_and_any_outside_may_use_it),
 		cmocka_unit_test(outside_begins_with_syn_or_echo_request_only),
 		cmocka_unit_test(bad_packets_from_outside_are_refused_with_their_reason),
-		cmocka_unit_test(private_source_from_outside_is_not_embedded_in_the_well_known_prefix),
+		cmocka_unit_test(
+			private_source_from_outside_is_not_embedded_in_the_well_known_prefix),
 		cmocka_unit_test(hairpin_joins_two_inside_hosts_by_their_mappings),
 		cmocka_unit_test(hairpin_by_the_shared_address_shows_no_alias),
 		cmocka_unit_test(full_pool_and_full_bib_are_refused_with_address_unreachable),
@@ -525,6 +597,8 @@ int main(void)
 		cmocka_unit_test(nested_prefixes_are_told_apart_by_length),
 		cmocka_unit_test(session_from_outside_uses_the_prefix_the_host_used),
 		cmocka_unit_test(address_dependent_filtering_wants_a_session_with_that_address),
+		cmocka_unit_test(only_the_pools_ports_of_a_shared_address_are_taken),
+		cmocka_unit_test(a_prefix_that_went_is_not_used_from_outside),
 	};
 
 	return cmocka_run_group_tests_name("nat64/admit", tests, NULL, NULL);

@@ -328,8 +328,8 @@ static void every_worker_gives_ports_of_its_own_blocks_only(void **state)
 	bed_free(b);
 }
 
-/* A pool that is smaller than the workers are many serves every subscriber all the same, also when it
- * grows and shrinks. */
+/* A pool that is smaller than the workers are many serves every subscriber all the same, also when
+ * it grows and shrinks. */
 static void tiny_pool_serves_the_subscribers_of_all_workers(void **state)
 {
 	static const uint16_t last[] = { 2003, 65535, 2003, 2300 };
@@ -395,9 +395,9 @@ static void empty_pool_refuses_without_harm(void **state)
 
 	(void)state;
 	assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
-	b->pool4[b->conf.n_pool4++] = (struct pool4_conf){ .outside = true, .port_first = 10000,
-							   .port_last = 29999,
-							   .protocols = NAT64_UDP };
+	b->pool4[b->conf.n_pool4++] = (struct pool4_conf){
+		.outside = true, .port_first = 10000, .port_last = 29999, .protocols = NAT64_UDP
+	};
 	bed_reload(b);
 	assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
 	b->pool4[0].first = b->pool4[0].last = addr_of("198.51.100.1");
@@ -407,6 +407,86 @@ static void empty_pool_refuses_without_harm(void **state)
 	t.proto = 6;
 	assert_dropped(bed_open(b, &t, &plan), DROP_POOL4_EXHAUSTED, REPLY_ADDR_UNREACHABLE);
 	bed_free(b);
+}
+
+/* Each port of each range is given out, and no other: wherever the ranges begin and end. */
+static void exactly_the_ports_of_the_ranges_are_given_out(void **state)
+{
+	static const uint16_t rows[][4] = {
+		{ 63, 64, 127, 128 },     { 0, 0, 65535, 65535 },     { 1, 63, 65, 127 },
+		{ 64, 127, 129, 130 },    { 1023, 1024, 1088, 1088 }, { 100, 300, 200, 400 },
+		{ 100, 200, 201, 300 },   { 500, 600, 100, 499 },     { 300, 400, 200, 500 },
+		{ 65472, 65535, 64, 64 }, { 1000, 1130, 1200, 1201 },
+	};
+	static uint8_t given[65536], want[65536];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bed *b = bed_new(1);
+		struct flow_plan plan;
+
+		memset(given, 0, sizeof(given));
+		memset(want, 0, sizeof(want));
+		bed_prefix(b, "64:ff9b:1::/96");
+		for (unsigned k = 0; k < 4; k += 2) {
+			bed_pool(b, "192.0.2.1", "192.0.2.1", rows[i][k], rows[i][k + 1]);
+			for (uint32_t port = rows[i][k]; port <= rows[i][k + 1]; port++)
+				want[port] = 1;
+		}
+		bed_up(b, 2000);
+		for (unsigned n = 0; n < 1500; n++) {
+			struct tuple t = from_host(1, (uint16_t)(2000 + n), 58);
+
+			if (bed_open(b, &t, &plan).next == VERDICT_CONTINUE)
+				given[mapped_port(&plan)]++;
+		}
+		for (uint32_t port = 0; port < 65536; port++)
+			if (given[port] != want[port])
+				fail_msg("row %zu, port %u: %u times", i, port, given[port]);
+		bed_free(b);
+	}
+}
+
+/* A pool with four blocks for each worker is cut up; with fewer it serves everybody from one place.
+ * What counts is the protocol that has least. */
+static void a_pool_too_small_to_be_cut_up_is_one_workers(void **state)
+{
+	static const struct {
+		uint16_t tcp, udp; /* blocks */
+		uint32_t homes;
+	} rows[] = { { 16, 16, 4 },  { 15, 15, 1 },  { 100, 15, 1 },
+		     { 15, 100, 1 }, { 16, 100, 4 }, { 100, 0, 4 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct bed *b = bed_new(4);
+		bool seen[4] = { 0 };
+		unsigned n_seen = 0;
+
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "192.0.2.1", "192.0.2.1", 1024,
+			 (uint16_t)(1024 + rows[i].tcp * 64 - 1));
+		b->pool4[0].protocols = NAT64_TCP;
+		if (rows[i].udp)
+			bed_pool(b, "192.0.2.2", "192.0.2.2", 1024,
+				 (uint16_t)(1024 + rows[i].udp * 64 - 1));
+		b->pool4[1].protocols = NAT64_UDP;
+		bed_up(b, 100);
+		assert_int_equal(b->steer->n_homes, rows[i].homes);
+		for (uint16_t h = 0; h < 100; h++) {
+			struct tuple t = from_subscriber(h, 4000, 6), in;
+			unsigned w = owner_of_tuple(b->steer, &t, SIDE_INSIDE);
+
+			in = tuple_of("198.51.100.7", "192.0.2.1", 80,
+				      (uint16_t)(1024 + h % 15 * 64), 6);
+			n_seen += !seen[w];
+			seen[w] = true;
+			if (rows[i].homes == 1)
+				assert_int_equal(owner_of_tuple(b->steer, &in, SIDE_OUTSIDE), 0);
+		}
+		assert_int_equal(n_seen, rows[i].homes);
+		bed_free(b);
+	}
 }
 
 int main(void)
@@ -424,6 +504,8 @@ int main(void)
 		cmocka_unit_test(tiny_pool_serves_the_subscribers_of_all_workers),
 		cmocka_unit_test(ranges_of_one_address_add_up),
 		cmocka_unit_test(empty_pool_refuses_without_harm),
+		cmocka_unit_test(exactly_the_ports_of_the_ranges_are_given_out),
+		cmocka_unit_test(a_pool_too_small_to_be_cut_up_is_one_workers),
 	};
 
 	return cmocka_run_group_tests_name("nat64/ports", tests, NULL, NULL);

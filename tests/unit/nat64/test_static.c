@@ -1,5 +1,6 @@
 /* test_static.c - static entries: RFC 6146 3.2 (a BIB entry by configuration), workers, reloads. */
 #include "bed.h"
+#include <errno.h>
 
 static const char *const web = "2001:db8:1::80";
 static const char *const server = "64:ff9b:1::203.0.113.9";
@@ -335,6 +336,47 @@ static void every_one_of_many_static_entries_works(void **state)
 	bed_free(b);
 }
 
+/* One transport address twice is no mapping (RFC 6146 3.1), wherever the two stand in the list. */
+static void doubles_among_many_static_entries_are_refused(void **state)
+{
+	static const uint8_t conf[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	uint64_t seed = test_seed();
+
+	(void)state;
+	for (unsigned k = 0; k < 120; k++) {
+		char inside[40], outside[20];
+
+		snprintf(inside, sizeof(inside), "2001:db8:1::%x", 1 + k % 5);
+		snprintf(outside, sizeof(outside), "192.0.2.%u", 1 + k % 4);
+		bed_static(b, conf[k % 3], inside, (uint16_t)(1000 + k * 7919 % 500), outside,
+			   (uint16_t)(3000 + k * 104729 % 500));
+	}
+	for (unsigned round = 0; round < 100; round++) {
+		unsigned x = (unsigned)(rnd(&seed) % 120),
+			 y = (x + 1 + (unsigned)(rnd(&seed) % 119)) % 120;
+		struct static_conf was = b->entry[x];
+		bool by_inside = round % 2;
+
+		b->entry[x].protocol = b->entry[y].protocol;
+		if (by_inside) {
+			b->entry[x].inside = b->entry[y].inside;
+			b->entry[x].inside_port = b->entry[y].inside_port;
+		} else {
+			b->entry[x].outside = b->entry[y].outside;
+			b->entry[x].outside_port = b->entry[y].outside_port;
+		}
+		if (bed_compile(b) != -EINVAL)
+			fail_msg("%u like %u", x, y);
+		assert_non_null(strstr(b->err.text, by_inside ? "inside" : "outside"));
+		free(b->steer);
+		b->entry[x] = was;
+	}
+	bed_up(b, 1000);
+	assert_int_equal(nat64_mappings(b->n[0]), 120);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -349,6 +391,7 @@ int main(void)
 		cmocka_unit_test(static_entry_equal_to_a_dynamic_mapping_adopts_it),
 		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
 		cmocka_unit_test(every_one_of_many_static_entries_works),
+		cmocka_unit_test(doubles_among_many_static_entries_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("nat64/static", tests, NULL, NULL);
