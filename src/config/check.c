@@ -32,6 +32,14 @@ static const struct {
 	{ "dns64.prefix", "prefix" },
 	{ "dns64.prefix", "nat64.prefix" },
 	{ "dns64.upstream", "listen" },
+	{ "dns64.require-nat64", "probe" },
+	{ "dns64.require-nat64", "prefix" },
+	{ "dns64.probe.timeout", "interval" },
+	{ "dns64.router-advertisement.interface", "inside" },
+	{ "dns64.router-advertisement.source", "default-router" },
+	{ "dns64.router-advertisement.pref64", "default-router" },
+	{ "dns64.router-advertisement.lifetime", "interval" },
+	{ "dns64.router-advertisement.default-router", "interval" },
 	{ "siit.prefix", "prefix" },
 	{ "siit.prefix", "eam" },
 	{ "siit.prefix", "clat" },
@@ -344,6 +352,56 @@ static void check_siit(const struct config *c, struct complaints *to)
 		check_siit_and_service(&c->siit, &c->services.service[i], to);
 }
 
+/* ---- dns64 and the others ---- */
+
+static bool is_translated_here(const struct config *c, const struct prefix *p)
+{
+	for (size_t i = 0; c->has_siit && i < c->siit.n_prefix; i++)
+		if (c->siit.prefix[i].len == p->len && addr_equal(&c->siit.prefix[i].addr, &p->addr))
+			return true;
+	return c->has_nat64 && nat64_has_prefix(&c->nat64, p);
+}
+
+/* Whether somebody else translates cannot be known without asking. */
+static void check_required(const struct config *c, const struct prefix *prefix, size_t n,
+			   struct complaints *to)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++)
+		if (!is_translated_here(c, &prefix[i])) {
+			complain(to, &c->dns64.require_nat64, "dns64.require-nat64",
+				 "%s is not translated here: `probe` is needed, an IPv4 address that "
+				 "answers through it",
+				 prefix_format(&prefix[i], text));
+			return;
+		}
+}
+
+static void check_require_nat64(const struct config *c, struct complaints *to)
+{
+	const struct dns64_conf *d = &c->dns64;
+
+	if (!d->require_nat64 || d->has_probe)
+		return;
+	check_required(c, d->prefix, d->n_prefix, to);
+	for (size_t i = 0; i < d->n_view; i++)
+		check_required(c, d->view[i].prefix, d->view[i].n_prefix, to);
+}
+
+static void check_ra_interfaces(const struct config *c, struct complaints *to)
+{
+	const struct dns64_ra_conf *ra = &c->dns64.ra;
+
+	_Static_assert(sizeof(ra->interface[0]) == sizeof(c->interfaces.inside[0]), "one form of name");
+	for (size_t i = 0; i < ra->n_interface; i++)
+		if (!is_among(ra->interface[i], c->interfaces.inside, c->interfaces.n_inside))
+			complain(to, ra->interface[i], "dns64.router-advertisement.interface",
+				 "%s is no inside interface", ra->interface[i]);
+	if (c->has_nat64)
+		check_dns64_prefixes(c, ra->prefix, ra->n_prefix, to);
+}
+
 /* A file that came out empty, or was emptied before a reload, would take the guard's rules away.
  * The key "" is the file as a whole: not said where anything else in it is wrong. */
 static bool has_job(const struct config *c, struct complaints *to)
@@ -378,6 +436,10 @@ static void check_between(const struct config *c, struct complaints *to)
 		check_siit(c, to);
 	if (c->has_nat64 && c->has_dns64)
 		check_dns64_in_nat64(c, to);
+	if (c->has_dns64)
+		check_require_nat64(c, to);
+	if (c->has_dns64 && c->dns64.has_ra)
+		check_ra_interfaces(c, to);
 	for (size_t i = 0; c->has_nat64 && c->has_services && i < c->services.n_service; i++) {
 		check_service_in_nat64(&c->nat64, &c->services.service[i], to);
 		check_embed_in_nat64(&c->nat64, &c->services.service[i], to);

@@ -295,12 +295,19 @@ static void read_value(struct reader *r, const struct field *f, struct tree *t, 
 		read_scalar(r, f, t, field__member(f, base));
 }
 
+/* A part that can be left out may also say so: `router-advertisement: off`. */
+static bool is_off(const struct field *f, const struct tree *t)
+{
+	return f->kind == FIELD_RECORD && f->words && t->kind == TREE_SCALAR &&
+	       (word__find(f->words, t->text) || !strcmp(t->text, "false"));
+}
+
 static void read_field(struct reader *r, const struct field *f, struct tree *t, void *base)
 {
 	void *member = field__member(f, base);
 
-	if (f->present_at && t->kind == TREE_SCALAR && word__find(f->words, t->text))
-		return; /* `off`: as if it were not there */
+	if (is_off(f, t))
+		return;
 	if (f->present_at)
 		*((bool *)((char *)base + f->present_at)) = true;
 	if (f->kind == FIELD_UNBUILT) {

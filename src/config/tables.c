@@ -606,6 +606,61 @@ static const struct record cache_record = {
 	.what = "a size", FIELDS(cache_fields), .short_key = "size",
 };
 
+static const struct field ra_interface_item = { .kind = FIELD_INTERFACE,
+						.size = DNS64_RA_INTERFACE_NAME_MAX };
+static const struct list ra_interface_list = {
+	.item = &ra_interface_item, COUNT(struct dns64_ra_conf, n_interface),
+	.max = DNS64_RA_INTERFACES_MAX, .in_place = true,
+};
+static const struct list ra_prefix_list = {
+	.item = &prefix6_item, COUNT(struct dns64_ra_conf, n_prefix), .max = DNS64_PREFIXES_MAX,
+};
+static const struct field ra_fields[] = {
+	{ "interface", FIELD_LIST, FIELD_REQUIRED, AT(struct dns64_ra_conf, interface),
+	  .list = &ra_interface_list, .example = "[lan0]", .help = "inside interfaces" },
+	{ "pref64", FIELD_BOOL, 0, AT(struct dns64_ra_conf, pref64), .help = "tell the NAT64 prefixes" },
+	{ "prefix", FIELD_LIST, 0, AT(struct dns64_ra_conf, prefix), .list = &ra_prefix_list,
+	  .example = "[64:ff9b::/96]", .help = "which; default: the section's" },
+	{ "interval", FIELD_SECONDS, 0, AT(struct dns64_ra_conf, interval_s),
+	  DNS64_RA_INTERVAL_MIN_S, DNS64_RA_INTERVAL_MAX_S,
+	  .help = "between two advertisements, at most" },
+	{ "lifetime", FIELD_SECONDS, 0, AT(struct dns64_ra_conf, lifetime_s), 1,
+	  DNS64_RA_LIFETIME_MAX_S, .words = WORDS({ "auto", 0 }),
+	  .help = "how long hosts keep a prefix after the last one; auto: three intervals" },
+	{ "source", FIELD_ADDRESS, FIELD_OPTIONAL | FIELD_IPV6_ONLY, AT(struct dns64_ra_conf, source),
+	  .example = "fe80::64",
+	  .help = "a link-local address that no interface has, beside another daemon of this host that "
+		  "advertises" },
+	{ "default-router", FIELD_SECONDS, 0, AT(struct dns64_ra_conf, router_lifetime_s),
+	  DNS64_RA_INTERVAL_MIN_S, DNS64_RA_ROUTER_LIFETIME_MAX_S,
+	  .words = WORDS({ "false", 0 }, { "true", DNS64_RA_AUTO }, { "off", 0 }),
+	  .help = "hosts' default route leads here: for three intervals, or for a time that is given" },
+};
+static const struct record ra_record = {
+	.what = "an interface and what is said on it", FIELDS(ra_fields),
+	.size = sizeof(struct dns64_ra_conf),
+};
+
+static const struct field probe_fields[] = {
+	{ "address", FIELD_ADDRESS, FIELD_REQUIRED | FIELD_IPV4_ONLY,
+	  AT(struct dns64_probe_conf, address), .example = "192.0.2.1",
+	  .help = "an IPv4 address that answers, reached under each prefix" },
+	{ "port", FIELD_NUMBER, FIELD_OPTIONAL, AT(struct dns64_probe_conf, port), 1, 65535,
+	  .example = "443", .help = "asked by TCP; default: by ping" },
+	{ "interval", FIELD_MILLISECONDS, 0, AT(struct dns64_probe_conf, interval_ms),
+	  DNS64_PROBE_INTERVAL_MIN_MS, DNS64_PROBE_INTERVAL_MAX_MS, .help = "between two probes" },
+	{ "timeout", FIELD_MILLISECONDS, 0, AT(struct dns64_probe_conf, timeout_ms),
+	  DNS64_PROBE_TIMEOUT_MIN_MS, DNS64_PROBE_INTERVAL_MAX_MS, .help = "for an answer" },
+	{ "rise", FIELD_NUMBER, 0, AT(struct dns64_probe_conf, rise), 1, DNS64_PROBE_COUNT_MAX,
+	  .help = "good ones in a row bring a translator up" },
+	{ "fall", FIELD_NUMBER, 0, AT(struct dns64_probe_conf, fall), 1, DNS64_PROBE_COUNT_MAX,
+	  .help = "bad ones take it down" },
+};
+static const struct record probe_record = {
+	.what = "an IPv4 address", FIELDS(probe_fields), .size = sizeof(struct dns64_probe_conf),
+	.short_key = "address",
+};
+
 static const struct field dns64_fields[] = {
 	{ "lookup", FIELD_CHOICE, 0, AT(struct dns64_conf, parallel),
 	  .words = WORDS({ "parallel", true }, { "serial", false }),
@@ -642,7 +697,14 @@ static const struct field dns64_fields[] = {
 	  .words = WORDS({ "synthesize", true }, { "servfail", false }),
 	  .help = "when the AAAA question failed or got no answer" },
 	{ "cache", FIELD_RECORD, 0, .record = &cache_record, .help = "answers kept" },
-	{ "router-advertisement", FIELD_UNBUILT, .words = WORDS({ "off", 0 }) },
+	{ "require-nat64", FIELD_BOOL, 0, AT(struct dns64_conf, require_nat64),
+	  .help = "make addresses only under prefixes whose translator works" },
+	{ "probe", FIELD_RECORD, 0, AT(struct dns64_conf, probe), .record = &probe_record,
+	  .present_at = offsetof(struct dns64_conf, has_probe),
+	  .help = "ask through each prefix whether its translator works" },
+	{ "router-advertisement", FIELD_RECORD, 0, AT(struct dns64_conf, ra), .record = &ra_record,
+	  .words = WORDS({ "off", 0 }), .present_at = offsetof(struct dns64_conf, has_ra),
+	  .help = "tell the prefixes to hosts (PREF64, RFC 8781)" },
 };
 static const struct record dns64_record = {
 	.what = "DNS64's settings", FIELDS(dns64_fields), .size = sizeof(struct dns64_conf),

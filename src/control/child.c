@@ -14,12 +14,14 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "advertise.h"
 #include "control.h"
 #include "handover.h"
 #include "nodes.h"
 #include "plat.h"
 #include "sixgate/io/tun.h"
 #include "sixgate/log/log.h"
+#include "translator.h"
 
 /** struct gifts - what the parent has sent before GO; descriptors are -1 while they are missing. */
 struct gifts {
@@ -133,6 +135,8 @@ static int start_workers(struct control *c, struct gifts *g, struct err *e)
 	if (rc == 0)
 		rc = plat__start(c, e);
 	if (rc == 0)
+		rc = translator__start(c, e);
+	if (rc == 0)
 		rc = control__build(c, c->config, &c->facts, nodes__now(c, NULL), &first, e);
 	if (rc)
 		return rc;
@@ -151,6 +155,8 @@ static int start_serving(struct control *c, struct gifts *g, struct err *e)
 		return rc;
 	dns__start(c);
 	plat__follow(c, c->config);
+	translator__follow(c, c->config);
+	advertise__follow(c, c->config);
 	rc = server__start(&c->server, &c->loop, g->control, answer__request, c);
 	if (rc)
 		return err_set(e, rc, "control socket: %s", strerror(-rc));
@@ -200,6 +206,8 @@ static void end(struct control *c)
 	dns_thread__stop(&c->dns);
 	nodes__stop(c);
 	plat__stop(c);
+	translator__stop(c);
+	advertise__stop(c);
 	server__stop(c->server);
 	metrics__stop(c->metrics);
 	uv_close((uv_handle_t *)&c->tick, NULL);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "advertise.h"
 #include "handover.h"
 #include "lend.h"
 #include "nodes.h"
@@ -11,6 +12,7 @@
 #include "privileges.h"
 #include "question.h"
 #include "sixgate/log/log.h"
+#include "translator.h"
 
 const struct snapshot *control__running(const struct control *c)
 {
@@ -80,12 +82,21 @@ static void reload_by_signal(struct control *c)
 	free(lines);
 }
 
+static void look_around(struct control *c)
+{
+	c->want_look = false;
+	translator__look(c);
+	advertise__look(c);
+}
+
 static void settle(uv_timer_t *t)
 {
 	struct control *c = t->data;
 
 	if (c->want_stop) {
-		uv_stop(&c->loop);
+		if (!c->stopping && !advertise__farewell(c))
+			uv_stop(&c->loop);
+		c->stopping = true;
 		return;
 	}
 	if (c->want_reload) {
@@ -94,6 +105,8 @@ static void settle(uv_timer_t *t)
 	}
 	if (c->want_snapshot)
 		rebuild(c);
+	if (c->want_look)
+		look_around(c);
 }
 
 void control__settle_soon(struct control *c)
@@ -120,6 +133,7 @@ static void take_facts(struct control *c, int fd, enum request_which which)
 	c->facts = fresh;
 	c->facts_told = true;
 	dns__set_inside(c);
+	c->want_look = true;
 }
 
 static void take_log(int fd)
@@ -189,6 +203,8 @@ static void on_tick(uv_timer_t *t)
 	free_retired(c);
 	if (ticks % TICKS_WATCH == 0)
 		lend__look(c);
+	if (ticks % TICKS_WATCH == 0 && !c->want_stop)
+		look_around(c);
 	if (c->want_snapshot)
 		control__settle_soon(c);
 	dump__wake(c);

@@ -70,6 +70,8 @@ struct control {
 	struct metrics *metrics;
 	struct health *health; /* see nodes.h */
 	struct plat *plat;     /* see plat.h */
+	struct translator *translator;  /* see translator.h */
+	struct advertiser *advertisers; /* see advertise.h */
 	struct watch watch;
 	struct dump *dumps;
 	struct nat64_deal deal;
@@ -80,7 +82,7 @@ struct control {
 	uint64_t started_ms;
 	uint64_t n_reloads, n_reloads_failed;
 	bool facts_told;
-	bool want_reload, want_snapshot, want_stop, broken;
+	bool want_reload, want_snapshot, want_look, want_stop, stopping, broken;
 };
 
 /** control__open_loop() - the loop, its timers, and the line to the parent. */
@@ -118,6 +120,8 @@ int dns__prepare(struct control *c, const struct config *conf, struct dns_socket
 		 struct err *e);
 void dns__switch(struct control *c, const struct config *conf, const struct dns_sockets *sockets);
 void dns__forget(const struct control *c, const struct dns_sockets *sockets);
+/** dns__refresh() - serve the configuration that runs anew: what it may use has changed. */
+void dns__refresh(struct control *c);
 /** dns__set_inside() - tell the server which interfaces are inside now. */
 void dns__set_inside(struct control *c);
 

@@ -7,6 +7,7 @@
 #include "control.h"
 #include "handover.h"
 #include "sixgate/log/log.h"
+#include "translator.h"
 
 enum { INSIDE_MAX = INTERFACES_MAX };
 
@@ -151,6 +152,7 @@ static int serve_with(struct control *c, const struct config *conf, const struct
 	unsigned inside[INSIDE_MAX];
 	struct dns64_sockets sockets = { .udp = udp, .tcp = tcp, .inside = inside,
 					 .trust = s->trust ? s->trust->of : NULL };
+	const struct dns64_conf *usable;
 
 	if (!conf->has_dns64)
 		return dns_thread__apply(&c->dns, NULL, NULL, e);
@@ -163,7 +165,10 @@ static int serve_with(struct control *c, const struct config *conf, const struct
 			tcp[sockets.n_tcp++] = s->at[i].fd;
 	}
 	sockets.n_inside = list_inside(&c->facts, inside);
-	return dns_thread__apply(&c->dns, &conf->dns64, &sockets, e);
+	usable = translator__usable(c, &conf->dns64);
+	if (!usable)
+		return err_set(e, -ENOMEM, "out of memory");
+	return dns_thread__apply(&c->dns, usable, &sockets, e);
 }
 
 void dns__switch(struct control *c, const struct config *conf, const struct dns_sockets *sockets)
@@ -235,6 +240,14 @@ void dns__retry(struct control *c)
 		log_notice("dns64: a listener that could not be opened is open now");
 		dns__switch(c, c->config, &s);
 	}
+}
+
+void dns__refresh(struct control *c)
+{
+	struct dns_sockets s = c->dns_sockets;
+
+	if (c->config->has_dns64)
+		dns__switch(c, c->config, &s);
 }
 
 void dns__set_inside(struct control *c)

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "advertise.h"
 #include "metrics.h"
+#include "translator.h"
 
 static void head(FILE *f, const char *name, const char *type, const char *help)
 {
@@ -152,6 +154,51 @@ static void write_log(FILE *f, const struct control *c, enum request_log which)
 	fprintf(f, "sixgate_%s %llu\n", metric, (unsigned long long)accounting__lost(c, which));
 }
 
+static void write_translator(void *ctx, const struct prefix *p, bool works, const char *why)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	(void)why;
+	fprintf(ctx, "sixgate_translator_up{prefix=\"%s\"} %d\n", prefix_format(p, text), works);
+}
+
+static void write_advertising(void *ctx, const struct advertise_status *s)
+{
+	fputs("sixgate_router_advertising{", ctx);
+	label(ctx, "interface", s->interface);
+	fprintf(ctx, "} %d\n", s->advertising);
+}
+
+static void write_advertised(void *ctx, const struct advertise_status *s)
+{
+	fputs("sixgate_router_advertisements_total{", ctx);
+	label(ctx, "interface", s->interface);
+	fprintf(ctx, "} %llu\n", (unsigned long long)s->n_sent);
+}
+
+static void write_solicited(void *ctx, const struct advertise_status *s)
+{
+	fputs("sixgate_router_solicitations_total{", ctx);
+	label(ctx, "interface", s->interface);
+	fprintf(ctx, "} %llu\n", (unsigned long long)s->n_solicited);
+}
+
+static void write_prefixes(FILE *f, const struct control *c)
+{
+	if (!c->config->has_dns64)
+		return;
+	head(f, "translator_up", "gauge", "1 unless the NAT64 behind the prefix is known not to work");
+	translator__each(c, write_translator, f);
+	if (!c->config->dns64.has_ra)
+		return;
+	head(f, "router_advertising", "gauge", "1 if advertisements are sent; 0 beside another daemon");
+	advertise__each(c, write_advertising, f);
+	head(f, "router_advertisements_total", "counter", "Router Advertisements sent");
+	advertise__each(c, write_advertised, f);
+	head(f, "router_solicitations_total", "counter", "Router Solicitations from hosts");
+	advertise__each(c, write_solicited, f);
+}
+
 char *metrics__text(const struct control *c, size_t *len)
 {
 	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
@@ -167,6 +214,7 @@ char *metrics__text(const struct control *c, size_t *len)
 	write_nodes(f, c);
 	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
 		write_log(f, c, i);
+	write_prefixes(f, c);
 	if (dns)
 		dns64_stats_each(dns, write_dns, f);
 	if (fclose(f) != 0) {

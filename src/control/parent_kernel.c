@@ -103,14 +103,20 @@ static void report_carrier(const struct netlink_facts *old, const struct netlink
 	}
 }
 
+/* Status, health and advertisements look at these, snapshots do not. */
+static bool links_differ(const struct netlink_facts *a, const struct netlink_facts *b)
+{
+	return a->n_interface != b->n_interface ||
+	       memcmp(a->interface, b->interface, a->n_interface * sizeof(a->interface[0])) != 0 ||
+	       memcmp(a->device, b->device, sizeof(a->device)) != 0;
+}
+
 static void take_facts(struct parent *p, struct netlink_facts *fresh)
 {
-	bool tell = !p->facts_known || snapshot_changes(&p->facts, fresh);
+	bool tell = !p->facts_known || snapshot_changes(&p->facts, fresh) ||
+		    links_differ(&p->facts, fresh);
 
 	report_carrier(&p->facts, fresh);
-	for (size_t i = 0; i < fresh->n_interface && !tell; i++)
-		tell = memcmp(&p->facts.interface[i], &fresh->interface[i],
-			      sizeof(fresh->interface[i])) != 0;
 	netlink_facts_free(&p->facts);
 	p->facts = *fresh;
 	p->facts_known = true;

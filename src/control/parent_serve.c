@@ -17,7 +17,9 @@
 #include "handover.h"
 #include "parent.h"
 #include "sixgate/dns64/dns64.h"
+#include "sixgate/health/probe.h"
 #include "sixgate/netlink/guard.h"
+#include "sixgate/ra/socket.h"
 
 /* @pass: closed after sending, or -1. */
 static void answer(struct parent *p, const struct request *r, int code, const char *text, int pass)
@@ -273,6 +275,33 @@ static void serve_event_log(struct parent *p, const struct request *r)
 	answer_with(p, r, sink__open(accounting__key(r->index), sink, &e), &e);
 }
 
+static void serve_advertiser(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+	const char *name;
+
+	if (!c || !c->has_dns64 || !c->dns64.has_ra || r->index >= c->dns64.ra.n_interface) {
+		answer(p, r, -EINVAL, "there is no such interface that advertises in the file", -1);
+		return;
+	}
+	name = c->dns64.ra.interface[r->index];
+	answer_with(p, r, r->transport == REQUEST_RA_TAP ? ra_open_tap(name, &e) : ra_open(name, &e),
+		    &e);
+}
+
+static void serve_ping(struct parent *p, const struct request *r)
+{
+	const struct config *c = config_named(p, r);
+	struct err e = { "" };
+
+	if (!c || !c->has_dns64 || !c->dns64.has_probe || c->dns64.probe.port) {
+		answer(p, r, -EINVAL, "there is no probe that pings in the file", -1);
+		return;
+	}
+	answer_with(p, r, health_open_ping(&e), &e);
+}
+
 static void serve_findings(struct parent *p, const struct request *r)
 {
 	struct err e;
@@ -295,6 +324,7 @@ void parent__serve(struct parent *p, const struct request *r)
 		[REQUEST_LISTENER] = serve_listener, [REQUEST_METRICS] = serve_metrics,
 		[REQUEST_FINDINGS] = serve_findings, [REQUEST_EVENT_LOG] = serve_event_log,
 		[REQUEST_TRUST] = serve_trust,
+		[REQUEST_ADVERTISER] = serve_advertiser, [REQUEST_PING] = serve_ping,
 	};
 
 	serve[r->kind](p, r);

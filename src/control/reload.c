@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "advertise.h"
 #include "control.h"
 #include "handover.h"
 #include "nodes.h"
 #include "plat.h"
 #include "sixgate/log/log.h"
+#include "translator.h"
 
 /** struct fresh - what a reload has got together so far. */
 struct fresh {
@@ -166,11 +168,13 @@ static void switch_over(struct control *c, struct fresh *f)
 	control__publish(c, f->snapshot);
 	nodes__follow(c, f->config);
 	plat__follow(c, f->config);
+	translator__follow(c, f->config);
 	dns__switch(c, f->config, &f->dns);
 	switch_metrics(c, f);
 	accounting__leave(c, f->config);
 	config_free(c->config);
 	c->config = f->config;
+	advertise__follow(c, c->config);
 	accounting__switch(c, &f->logs);
 	free(f->nodes);
 }

@@ -20,6 +20,8 @@ static const struct {
 	[REQUEST_FINDINGS] = { "findings", 0 },
 	[REQUEST_EVENT_LOG] = { "event log", USES_WHICH | USES_INDEX },
 	[REQUEST_TRUST] = { "trust anchors", USES_INDEX | USES_WHICH },
+	[REQUEST_ADVERTISER] = { "advertiser", USES_INDEX | USES_WHICH | USES_TRANSPORT },
+	[REQUEST_PING] = { "ping", USES_WHICH },
 };
 
 const char *request_kind_name(unsigned kind)

@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "advertise.h"
 #include "control.h"
 #include "plat.h"
 #include "handover.h"
 #include "nodes.h"
 #include "record.h"
 #include "sixgate/io/tun.h"
+#include "translator.h"
 
 enum { NODE_RECORDS = SERVICES_NODE_SLOTS };
 
@@ -138,6 +140,42 @@ static json_t *dns_json(const struct control *c)
 	return list;
 }
 
+static void add_translator(void *ctx, const struct prefix *p, bool works, const char *why)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	json_array_append_new(ctx, json_pack("{s:s,s:b,s:o}", "prefix", prefix_format(p, text), "works",
+					     works, "why", text__json(why)));
+}
+
+static json_t *translators_json(const struct control *c)
+{
+	json_t *list = json_array();
+
+	translator__each(c, add_translator, list);
+	return list;
+}
+
+static void add_advertiser(void *ctx, const struct advertise_status *s)
+{
+	char text[ADDR_TEXT_MAX];
+
+	json_array_append_new(ctx, json_pack("{s:s,s:s,s:s,s:o,s:I,s:I,s:I}", "interface", s->interface,
+					     "state", s->state, "source",
+					     s->has_from ? addr_format(&s->from, text) : "", "why",
+					     text__json(s->why), "sent", (json_int_t)s->n_sent,
+					     "solicited", (json_int_t)s->n_solicited, "heard",
+					     (json_int_t)s->n_heard));
+}
+
+static json_t *advertisers_json(const struct control *c)
+{
+	json_t *list = json_array();
+
+	advertise__each(c, add_advertiser, list);
+	return list;
+}
+
 /* The parent looks at the host each time: it is asked for by people, not by the packet path. */
 static json_t *findings_json(struct control *c)
 {
@@ -192,6 +230,10 @@ json_t *status__json(struct control *c)
 		json_object_set_new(v, "nodes", node_counts_json(c));
 	if (c->config->has_dns64)
 		json_object_set_new(v, "dns64", dns_json(c));
+	if (c->config->has_dns64)
+		json_object_set_new(v, "translators", translators_json(c));
+	if (c->config->has_dns64 && c->config->dns64.has_ra)
+		json_object_set_new(v, "router-advertisement", advertisers_json(c));
 	if (c->config->has_siit && c->config->siit.has_clat)
 		json_object_set_new(v, "plat-prefix", plat_json(c));
 	json_object_set_new(v, "findings", findings_json(c));

@@ -23,6 +23,8 @@ void dns64_conf_default(struct dns64_conf *c)
 		.cache_bytes = (uint64_t)64 << 20,
 		.stale_s = 86400,
 		.client_timeout_ms = 1500,
+		.probe = { .interval_ms = 10000, .timeout_ms = 2000, .rise = 2, .fall = 3 },
+		.ra = { .pref64 = true, .interval_s = 600 },
 		.cookies = true,
 	};
 }
@@ -233,6 +235,91 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 	complain_of_choices(&c, to);
 }
 
+uint32_t dns64_conf_ra_lifetime_s(const struct dns64_ra_conf *c)
+{
+	return c->lifetime_s ? c->lifetime_s : DNS64_RA_TIMES * c->interval_s;
+}
+
+uint32_t dns64_conf_router_lifetime_s(const struct dns64_ra_conf *c)
+{
+	return c->router_lifetime_s == DNS64_RA_AUTO ? DNS64_RA_TIMES * c->interval_s :
+						       c->router_lifetime_s;
+}
+
+static bool is_link_local(const struct addr *a)
+{
+	return a->octet[0] == 0xfe && (a->octet[1] & 0xc0) == 0x80;
+}
+
+static void complain_of_source(const struct dns64_ra_conf *c, struct complaints *to)
+{
+	const char *key = "dns64.router-advertisement.source";
+
+	if (is_unspecified(&c->source))
+		return;
+	if (!is_link_local(&c->source))
+		complain(to, &c->source, key,
+			 "expected a link-local address (RFC 4861 4.2), such as fe80::64");
+	else if (c->router_lifetime_s)
+		complain(to, &c->source, key,
+			 "cannot be a default router: no interface has this address, so nobody "
+			 "would answer for it; leave out either source or default-router");
+}
+
+/* RFC 4861 6.2.1, RFC 8781 4.1: what outlives no interval would come and go. */
+static void complain_of_lifetimes(const struct dns64_ra_conf *c, struct complaints *to)
+{
+	if (c->interval_s < DNS64_RA_INTERVAL_MIN_S || c->interval_s > DNS64_RA_INTERVAL_MAX_S)
+		complain(to, &c->interval_s, "dns64.router-advertisement.interval",
+			 "expected 4s to 30m");
+	if (dns64_conf_ra_lifetime_s(c) < c->interval_s || c->lifetime_s > DNS64_RA_LIFETIME_MAX_S)
+		complain(to, &c->lifetime_s, "dns64.router-advertisement.lifetime",
+			 "expected at least the interval (RFC 8781 4.1) and at most %d s",
+			 DNS64_RA_LIFETIME_MAX_S);
+	if (c->router_lifetime_s && (dns64_conf_router_lifetime_s(c) < c->interval_s ||
+				     dns64_conf_router_lifetime_s(c) > DNS64_RA_ROUTER_LIFETIME_MAX_S))
+		complain(to, &c->router_lifetime_s, "dns64.router-advertisement.default-router",
+			 "expected a lifetime of at least the interval and at most %d s (RFC 4861 "
+			 "6.2.1)",
+			 DNS64_RA_ROUTER_LIFETIME_MAX_S);
+}
+
+static void complain_of_ra(const struct dns64_ra_conf *c, struct complaints *to)
+{
+	const struct choices choices = { .prefix = c->prefix, .n_prefix = c->n_prefix };
+
+	if (!c->n_interface || c->n_interface > DNS64_RA_INTERFACES_MAX)
+		complain(to, c->interface, "dns64.router-advertisement.interface",
+			 "expected 1 to %d interfaces", DNS64_RA_INTERFACES_MAX);
+	for (size_t i = 1; i < c->n_interface && i < DNS64_RA_INTERFACES_MAX; i++)
+		for (size_t j = 0; j < i; j++)
+			if (!strncmp(c->interface[i], c->interface[j], sizeof(c->interface[i])))
+				complain(to, c->interface[i], "dns64.router-advertisement.interface",
+					 "%s stands twice in the list", c->interface[i]);
+	if (!c->pref64 && !c->router_lifetime_s)
+		complain(to, &c->pref64, "dns64.router-advertisement.pref64",
+			 "is false, and there is no default-router: there would be nothing to "
+			 "advertise");
+	complain_of_prefixes(&choices, "dns64.router-advertisement.prefix", to);
+	complain_of_source(c, to);
+	complain_of_lifetimes(c, to);
+}
+
+static void complain_of_probe(const struct dns64_probe_conf *c, struct complaints *to)
+{
+	if (!addr_is_v4(&c->address) || addr_is_multicast(&c->address) || is_unspecified(&c->address))
+		complain(to, &c->address, "dns64.probe", "expected an IPv4 address that answers");
+	if (c->interval_ms < DNS64_PROBE_INTERVAL_MIN_MS ||
+	    c->interval_ms > DNS64_PROBE_INTERVAL_MAX_MS)
+		complain(to, &c->interval_ms, "dns64.probe.interval", "expected 500ms to 1h");
+	if (c->timeout_ms < DNS64_PROBE_TIMEOUT_MIN_MS || c->timeout_ms > c->interval_ms)
+		complain(to, &c->timeout_ms, "dns64.probe.timeout",
+			 "expected 100ms to the interval");
+	if (!c->rise || !c->fall || c->rise > DNS64_PROBE_COUNT_MAX || c->fall > DNS64_PROBE_COUNT_MAX)
+		complain(to, c->rise && c->rise <= DNS64_PROBE_COUNT_MAX ? &c->fall : &c->rise,
+			 "dns64.probe", "expected 1 to %d results in a row", DNS64_PROBE_COUNT_MAX);
+}
+
 void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 {
 	const struct choices choices = { .prefix = c->prefix, .n_prefix = c->n_prefix,
@@ -260,6 +347,10 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 	    c->client_timeout_ms > DNS64_CLIENT_TIMEOUT_MAX_MS)
 		complain(to, &c->client_timeout_ms, "dns64.client-timeout",
 			 "expected 100ms to 4s");
+	if (c->has_probe)
+		complain_of_probe(&c->probe, to);
+	if (c->has_ra)
+		complain_of_ra(&c->ra, to);
 }
 
 int dns64_conf_check(const struct dns64_conf *c, struct err *e)

@@ -65,6 +65,27 @@ static void show_dns(const json_t *list)
 		       text(v, "transport"), flag(v, "open") ? "" : ": not open, trying again");
 }
 
+static void show_translators(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		printf("%-10s %s: %s%s\n", "translator", text(v, "prefix"),
+		       flag(v, "works") ? "works" : "does not work: ", text(v, "why"));
+}
+
+static void show_advertisers(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		printf("%-10s %s: %s%s%s%s%s\n", "ra", text(v, "interface"), text(v, "state"),
+		       *text(v, "source") ? ", from " : "", text(v, "source"),
+		       *text(v, "why") ? ": " : "", text(v, "why"));
+}
+
 static void show_findings(const json_t *list)
 {
 	const json_t *v;
@@ -112,6 +133,8 @@ static void show_status(const json_t *v)
 		printf("%-10s %lld up, %lld down, %lld draining\n", "nodes", number(nodes, "up"),
 		       number(nodes, "down"), number(nodes, "draining"));
 	show_dns(json_object_get(v, "dns64"));
+	show_translators(json_object_get(v, "translators"));
+	show_advertisers(json_object_get(v, "router-advertisement"));
 	show_findings(json_object_get(v, "findings"));
 }
 

@@ -24,8 +24,14 @@ enum request_kind {
 	REQUEST_FINDINGS,  /* look at the host's firewall; answer: descriptor of text lines */
 	REQUEST_EVENT_LOG, /* what log @index of @which names; answer: descriptor to write to */
 	REQUEST_TRUST,     /* trust anchors of upstream @index of @which; answer: descriptor of PEM */
+	REQUEST_ADVERTISER, /* a socket of the interface at @index of `router-advertisement:`; @transport:
+			     * enum request_advertiser; answer: descriptor */
+	REQUEST_PING,       /* what `dns64: probe:` pings with; answer: descriptor */
 	N_REQUEST_KINDS
 };
+
+/** Which of the two sockets of an interface that advertises; see sixgate/ra/socket.h. */
+enum request_advertiser { REQUEST_RA_RAW, REQUEST_RA_TAP };
 
 /** Which configuration a request is about: the running one or the one that RELOAD has read. */
 enum request_which { REQUEST_RUNNING, REQUEST_PENDING, N_REQUEST_WHICH };
@@ -38,8 +44,8 @@ enum request_transport { REQUEST_UDP, REQUEST_TCP, N_REQUEST_TRANSPORTS };
 /**
  * struct request - child to parent
  * @serial: the answer carries the same
- * @index:  of the listener in `dns64: listen:`, or an enum request_log; the parent checks it against the
- *          file
+ * @index:  of the listener in `dns64: listen:`, of the interface in `router-advertisement:`, or an
+ *          enum request_log; the parent checks it against the file
  * @zero:   must be zero, as must be the fields that @kind does not use
  */
 struct request {

@@ -24,7 +24,19 @@ enum {
 	DNS64_CACHE_MIN_BYTES = 1 << 20,
 	DNS64_STALE_MAX_S = 604800, /* RFC 8767 5: one to three days; a week at most */
 	DNS64_CLIENT_TIMEOUT_MIN_MS = 100,
-	DNS64_CLIENT_TIMEOUT_MAX_MS = 4000
+	DNS64_CLIENT_TIMEOUT_MAX_MS = 4000,
+	DNS64_RA_INTERFACES_MAX = 32,
+	DNS64_RA_INTERFACE_NAME_MAX = 16,
+	DNS64_RA_INTERVAL_MIN_S = 4, /* RFC 4861 6.2.1 */
+	DNS64_RA_INTERVAL_MAX_S = 1800,
+	DNS64_RA_ROUTER_LIFETIME_MAX_S = 9000,
+	DNS64_RA_LIFETIME_MAX_S = 65528, /* RFC 8781 4 */
+	DNS64_RA_TIMES = 3, /* lifetimes are so many intervals unless told otherwise */
+	DNS64_RA_AUTO = 1,  /* router_lifetime_s: that */
+	DNS64_PROBE_INTERVAL_MIN_MS = 500,
+	DNS64_PROBE_INTERVAL_MAX_MS = 3600000,
+	DNS64_PROBE_TIMEOUT_MIN_MS = 100,
+	DNS64_PROBE_COUNT_MAX = 100
 };
 #define DNS64_CACHE_MAX_BYTES ((uint64_t)64 << 30)
 
@@ -84,11 +96,39 @@ struct dns64_view_conf {
 };
 
 /**
+ * struct dns64_ra_conf - `router-advertisement:`, the prefixes told on inside links (RFC 8781)
+ * @prefix:     none: the section's own
+ * @source:     all zero: the interface's link-local address; else one that no interface has
+ * @interval_s: at most so far apart
+ * @lifetime_s: of a prefix; 0: DNS64_RA_TIMES intervals
+ * @router_lifetime_s: 0: not a default router; DNS64_RA_AUTO: DNS64_RA_TIMES intervals
+ */
+struct dns64_ra_conf {
+	char interface[DNS64_RA_INTERFACES_MAX][DNS64_RA_INTERFACE_NAME_MAX];
+	size_t n_interface;
+	bool pref64;
+	struct prefix *prefix;
+	size_t n_prefix;
+	struct addr source;
+	uint32_t interval_s, lifetime_s, router_lifetime_s;
+};
+
+/**
+ * struct dns64_probe_conf - `probe:`, how a translator is asked whether it works
+ * @address: IPv4; asked under each prefix
+ * @port:    0: by ping; else by a TCP connection
+ */
+struct dns64_probe_conf {
+	struct addr address;
+	uint16_t port;
+	uint32_t interval_ms, timeout_ms, rise, fall;
+};
+
+/**
  * struct dns64_conf - the whole section; arrays belong to the configuration's arena (default ones
  * are static)
  *
- * Of the names in the file, zones and router-advertisement are refused by the configuration until
- * they are built.
+ * Of the names in the file, zones is refused by the configuration until it is built.
  */
 struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
@@ -119,6 +159,11 @@ struct dns64_conf {
 				 * a better one (RFC 8767); 0: never */
 	uint32_t client_timeout_ms; /* default 1500: then a client is told what is known, a stale
 				     * answer or one made of A alone */
+	bool require_nat64;     /* default false: synthesise only what a working translator takes */
+	bool has_probe;
+	struct dns64_probe_conf probe;
+	bool has_ra;
+	struct dns64_ra_conf ra;
 };
 
 /** dns64_pin_parse() - Return: 0, or -EINVAL if @text is no pin. */
@@ -127,5 +172,9 @@ int dns64_pin_parse(const char *text, uint8_t out[DNS64_PIN_LEN]);
 void dns64_conf_default(struct dns64_conf *c);
 /** dns64_conf_complain() - everything that is wrong, each with its member. */
 void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to);
+/** dns64_conf_ra_lifetime_s() - of a prefix that is advertised, DNS64_RA_LIFETIME_MAX_S at most.
+ *  dns64_conf_router_lifetime_s(): of the default router; 0: it is none. */
+uint32_t dns64_conf_ra_lifetime_s(const struct dns64_ra_conf *c);
+uint32_t dns64_conf_router_lifetime_s(const struct dns64_ra_conf *c);
 /** dns64_conf_check() - Return: 0 or -EINVAL with the first fault. */
 int dns64_conf_check(const struct dns64_conf *c, struct err *e);

@@ -61,8 +61,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
 		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
 		  "not built yet", DNS64("zones: []") },
-		{ "router-advertisement", DNS64("router-advertisement: {interface: lan0}"),
-		  "dns64.router-advertisement", "not built yet", NULL },
 		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",
 		  "proxy-v2 is not built yet", SERVICE("client-address: keep") },
 	};
