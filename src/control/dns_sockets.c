@@ -246,7 +246,7 @@ void dns__refresh(struct control *c)
 {
 	struct dns_sockets s = c->dns_sockets;
 
-	if (c->config->has_dns64)
+	if (c->config->has_dns64 && dns_thread__stats(&c->dns))
 		dns__switch(c, c->config, &s);
 }
 

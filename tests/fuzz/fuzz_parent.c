@@ -46,8 +46,9 @@ static void check_decoded(const struct request *r)
 	must(r->magic == REQUEST_MAGIC && r->kind > 0 && r->kind < N_REQUEST_KINDS);
 	must(r->which < N_REQUEST_WHICH && r->transport < N_REQUEST_TRANSPORTS);
 	must(strcmp(request_kind_name(r->kind), "unknown") != 0);
-	if (r->kind != REQUEST_LISTENER)
-		must(r->index == 0 && r->transport == 0);
+	if (r->kind != REQUEST_LISTENER && r->kind != REQUEST_ADVERTISER)
+		must(r->transport == 0 && (r->index == 0 || r->kind == REQUEST_EVENT_LOG ||
+					 r->kind == REQUEST_TRUST));
 	for (size_t i = 0; i < sizeof(r->zero); i++)
 		must(r->zero[i] == 0);
 }
@@ -55,6 +56,7 @@ static void check_decoded(const struct request *r)
 static bool is_harmless(const struct request *r)
 {
 	return r->kind == REQUEST_LISTENER || r->kind == REQUEST_METRICS ||
+	       r->kind == REQUEST_ADVERTISER || r->kind == REQUEST_PING ||
 	       r->kind == REQUEST_ABORT || r->kind == REQUEST_COMMIT;
 }
 

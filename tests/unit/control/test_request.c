@@ -87,22 +87,29 @@ static void bytes_that_a_kind_does_not_use_must_be_zero(void **state)
 
 static void what_a_kind_does_not_use_is_zero(void **state)
 {
+	static const struct {
+		bool index, which, transport;
+	} uses[N_REQUEST_KINDS] = {
+		[REQUEST_LISTENER] = { true, true, true },
+		[REQUEST_METRICS] = { .which = true },
+		[REQUEST_EVENT_LOG] = { .index = true, .which = true },
+		[REQUEST_TRUST] = { .index = true, .which = true },
+		[REQUEST_ADVERTISER] = { true, true, true },
+		[REQUEST_PING] = { .which = true },
+	};
+
 	(void)state;
 	for (int k = 1; k < N_REQUEST_KINDS; k++) {
 		struct request r = lawful((enum request_kind)k);
-		int want = k == REQUEST_LISTENER ? 0 : -EPROTO;
 
 		r.index = 1;
-		assert_int_equal(decode(&r),
-				 k == REQUEST_EVENT_LOG || k == REQUEST_TRUST ? 0 : want);
+		assert_int_equal(decode(&r), uses[k].index ? 0 : -EPROTO);
 		r.index = 0;
 		r.transport = REQUEST_TCP;
-		assert_int_equal(decode(&r), want);
+		assert_int_equal(decode(&r), uses[k].transport ? 0 : -EPROTO);
 		r.transport = 0;
 		r.which = REQUEST_PENDING;
-		assert_int_equal(decode(&r), k == REQUEST_LISTENER || k == REQUEST_METRICS ||
-						     k == REQUEST_EVENT_LOG || k == REQUEST_TRUST ?
-						     0 : -EPROTO);
+		assert_int_equal(decode(&r), uses[k].which ? 0 : -EPROTO);
 	}
 }
 
