@@ -95,7 +95,7 @@ uint64_t accounting__lost(const struct control *c, enum request_log which)
 
 /* ---- one log ---- */
 
-static void put_mark(struct control *c, struct account *a, const char *what, uint64_t count)
+static bool put_mark(struct control *c, struct account *a, const char *what, uint64_t count)
 {
 	struct event_stamp stamp = stamp_now(c);
 	char text[EVENT_TEXT_MAX];
@@ -104,22 +104,25 @@ static void put_mark(struct control *c, struct account *a, const char *what, uin
 	 * then, and what comes after the mark must not be older than it */
 	if (strcmp(what, "started") == 0)
 		stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->started_ms);
-	line_log__put(&a->lines, text, event__mark(what, count, &stamp, text));
+	return line_log__mark(&a->lines, text, event__mark(what, count, &stamp, text));
 }
 
+/* What is known to be lost now: each loss is in one mark, and in one warning. */
 static void tell_losses(struct control *c, enum request_log which)
 {
 	struct account *a = &c->accounting.log[which];
-	const uint64_t lost = accounting__lost(c, which);
-	uint64_t skipped;
+	uint64_t lost, skipped;
 
-	if (lost == a->lost_told)
-		return;
-	put_mark(c, a, "lost", lost - a->lost_told);
-	if (log_allowed(&a->limit, uv_now(&c->loop), &skipped))
+	if (a->lines.kind == SINK_FILE)
+		line_log__flush(&a->lines);
+	lost = accounting__lost(c, which);
+	if (lost != a->lost_told && put_mark(c, a, "lost", lost - a->lost_told))
+		a->lost_told = lost;
+	if (lost != a->lost_warned && log_allowed(&a->limit, uv_now(&c->loop), &skipped)) {
 		log_warning("%s: %llu events could not be written", logs[which].key,
-			    (unsigned long long)(lost - a->lost_told));
-	a->lost_told = lost;
+			    (unsigned long long)(lost - a->lost_warned));
+		a->lost_warned = lost;
+	}
 }
 
 static int ask_for_sink(struct control *c, enum request_which conf, enum request_log which, int *fd,
@@ -169,15 +172,12 @@ static void drain(struct control *c, enum request_log which)
 		open_again(c, which);
 	if (!a->on || a->lines.fd < 0)
 		return;
-	if (a->mark)
-		put_mark(c, a, a->mark, 0);
-	a->mark = NULL;
+	if (a->mark && put_mark(c, a, a->mark, 0))
+		a->mark = NULL;
 	drain_rings(c, which);
 	if (a->lines.fd < 0)
 		return;
 	tell_losses(c, which);
-	if (a->lines.kind == SINK_FILE)
-		line_log__flush(&a->lines);
 }
 
 /* Where it is written, what, and by whom: lines of another such log are another story. */
@@ -212,8 +212,6 @@ static void end_log(struct control *c, enum request_log which, const char *mark)
 	if (!a->on || a->lines.fd < 0)
 		return;
 	put_mark(c, a, mark, 0);
-	if (a->lines.kind == SINK_FILE)
-		line_log__flush(&a->lines);
 	line_log__close(&a->lines);
 }
 

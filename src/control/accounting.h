@@ -22,14 +22,14 @@ enum { ACCOUNT_ID_MAX = 256 };
  * @on:        the configuration asks for it
  * @mark:      the line that is to come first: the gateway has started, or the log begins while it runs
  * @id:        what the log is: when it changes, what was said before says nothing of what comes
- * @lost_told: how many were known to be lost when that was last written
+ * @lost_told: events whose loss the log tells of; @lost_warned: of whose loss we have warned
  */
 struct account {
 	bool on;
 	const char *mark;
 	char id[ACCOUNT_ID_MAX];
 	struct line_log lines;
-	uint64_t lost_told, retry_ms;
+	uint64_t lost_told, lost_warned, retry_ms;
 	struct log_limit limit, open_limit;
 };
 

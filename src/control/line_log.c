@@ -36,6 +36,8 @@ void line_log__flush(struct line_log *l)
 	while (n < 0 && errno == EINTR);
 	for (ssize_t i = 0; i < n; i++)
 		whole += l->text[i] == '\n';
+	if (n > 0 && l->text[0] == '\n') /* it ended the line that was torn */
+		whole--;
 	if (n > 0)
 		l->torn = l->text[n - 1] != '\n';
 	l->n_written += whole < l->n ? whole : l->n;
@@ -87,4 +89,24 @@ void line_log__put(struct line_log *l, const char *text, size_t len)
 		add_line(l, text, len);
 	else
 		send_line(l, text, len);
+}
+
+static void flush_file(struct line_log *l)
+{
+	if (l->kind == SINK_FILE)
+		line_log__flush(l);
+}
+
+bool line_log__mark(struct line_log *l, const char *text, size_t len)
+{
+	uint64_t refused;
+
+	flush_file(l);
+	refused = l->n_refused;
+	line_log__put(l, text, len);
+	flush_file(l);
+	if (l->n_refused == refused)
+		return true;
+	l->n_refused = refused;
+	return false;
 }

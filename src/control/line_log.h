@@ -18,7 +18,8 @@ enum line_sink { SINK_FILE, SINK_SOCKET, SINK_JOURNAL };
  * @fd:      -1 while there is no sink
  * @torn:    the last line of the file was cut short (a full disk): the next begins a new one
  * @ident:   SYSLOG_IDENTIFIER in the journal
- * @n_written, @n_refused: lines that the sink took, and did not take
+ * @n_written, @n_refused: lines that the sink took, and did not take; a mark that it did not take is
+ *           not counted: it is tried again
  * @text, @used, @n: lines of a file that are written together
  */
 struct line_log {
@@ -37,6 +38,10 @@ void line_log__open(struct line_log *l, const char *sink, int fd);
 
 /** line_log__put() - a line without its newline, at most EVENT_TEXT_MAX bytes. */
 void line_log__put(struct line_log *l, const char *text, size_t len);
+
+/** line_log__mark() - a line about the log itself, after all that was put. Return: false if the sink
+ *  did not take it. */
+bool line_log__mark(struct line_log *l, const char *text, size_t len);
 
 /** line_log__flush() - to the file what was put. */
 void line_log__flush(struct line_log *l);
