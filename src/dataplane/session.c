@@ -205,12 +205,12 @@ uint32_t session__expendable(const struct worker *w)
 	return w->incomplete[w->incomplete[1].n > w->incomplete[0].n].oldest;
 }
 
-static void complete(struct worker *w, uint32_t index)
+static void complete(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 
 	if (f->policy == POLICY_NAT64)
-		nat64_flow_answered(w->nat64, f);
+		nat64_flow_answered(w->nat64, f, now_ms);
 	f->flags &= (uint8_t)~(FLOW_FROM_OUTSIDE | FLOW_ANSWERED);
 	incomplete_remove(w, index);
 	wheel_add(&w->wheel, index);
@@ -219,7 +219,8 @@ static void complete(struct worker *w, uint32_t index)
 /* Anybody can send a first packet with any source; who sends what only a reader of the answer
  * would, is there. Until then a session from outside lives shortly, holds nothing and makes room
  * for others first. */
-SELDOM static void handshake(struct worker *w, uint32_t index, unsigned dir, const struct packet *p)
+SELDOM static void handshake(struct worker *w, uint32_t index, unsigned dir,
+			     const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
@@ -230,7 +231,7 @@ SELDOM static void handshake(struct worker *w, uint32_t index, unsigned dir, con
 	if (dir != opener)
 		f->flags |= FLOW_ANSWERED;
 	else if (f->flags & FLOW_ANSWERED && !(flags & TCP_SYN))
-		complete(w, index);
+		complete(w, index, now_ms);
 }
 
 void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
@@ -241,7 +242,7 @@ void session__packet(struct worker *w, const struct snapshot *s, uint32_t index,
 	if (unlikely(p->flags & PACKET_ICMP_ERROR))
 		return; /* RFC 5508 REQ-6: errors neither refresh nor end */
 	if (unlikely(f->flags & FLOW_FROM_OUTSIDE))
-		handshake(w, index, dir, p);
+		handshake(w, index, dir, p, now_ms);
 	if (p->proto == IPPROTO_TCP)
 		tcp_packet(w, s, index, dir, p, now_ms);
 	else

@@ -80,8 +80,10 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 	expire_flows(w, s, now_ms, &again);
 	if (w->flow_log_on)
 		again |= flow_log__advance(w, now_ms);
-	if (w->nat64 && s->nat64)
+	if (w->nat64 && s->nat64) {
+		again |= nat64_adopt(w->nat64, s->nat64);
 		again |= nat64_advance(w->nat64, now_ms);
+	}
 	waiting = answer__overdue_syns(w, s, now_ms) || session__n_incomplete(w);
 	fragments_expire(w->fragments, now_ms, s->nat64_timeouts.fragment_s * 1000, FRAGMENT_HELD);
 	counter_add(&w->drop[DROP_FRAGMENT_NO_FIRST], fragments_dropped(w->fragments));

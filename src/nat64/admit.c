@@ -349,8 +349,6 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	if (plan->once)
 		return v;
 	plan->object = index;
-	n->mapping[index].n_inbound++;
-	if (n->log_what & NAT64_LOG_SESSIONS)
-		event__session(n, NAT64_EVENT_SESSION_CREATED, &n->mapping[index], &plan->key[1]);
+	n->mapping[index].n_inbound++; /* told once the inside has answered: anybody can send this */
 	return verdict_continue();
 }

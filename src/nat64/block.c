@@ -4,8 +4,10 @@
  * Theory of operation. A block without a holder is free. A subscriber that needs ports holds whole
  * blocks, so that one event tells of 64 ports (RFC 6888 REQ-14); it keeps a block for the time of
  * the quarantine after its last port was freed, so that nobody else gets one of them earlier (REQ-8),
- * while it may itself use them at once. Blocks that are shared have no subscriber. All is found by
- * bitmaps and lists; nothing here searches.
+ * while it may itself use them at once. Ports of static entries do not keep it: what they leave of a
+ * block is shared. A block that another worker had until now rests as long, for that one's hosts
+ * had its ports; one that was lent had rested before. Blocks that are shared have no subscriber. All
+ * is found by bitmaps and lists; nothing here searches.
  */
 #include "nat64_internal.h"
 
@@ -33,7 +35,7 @@ static bool is_given(const struct nat64 *n, uint32_t number, enum protocol_index
 
 static bool has_subscriber(const struct port_block *b)
 {
-	return b->holder != HOLDER_NONE && b->holder < HOLDER_LENT;
+	return b->holder != HOLDER_NONE && b->holder < HOLDER_RESTING;
 }
 
 static uint64_t in_class(unsigned word, enum port_class class)
@@ -43,6 +45,11 @@ static uint64_t in_class(unsigned word, enum port_class class)
 	if (word)
 		return class == CLASS_OTHER ? ~0ull : 0;
 	return class == CLASS_OTHER ? ~system : system;
+}
+
+static unsigned first_bit(uint64_t v)
+{
+	return (unsigned)__builtin_ctzll(v);
 }
 
 static void note_bit(uint64_t *slots, uint32_t slot, bool on)
@@ -133,7 +140,7 @@ static void idle_add(struct nat64 *n, uint32_t number)
 	struct ports *p = &n->ports;
 	struct port_block *b = block__at(n, number);
 
-	b->idle_at = (uint32_t)(n->now_ms >> QUARANTINE_SHIFT);
+	b->idle_at = (uint16_t)(n->now_ms >> QUARANTINE_SHIFT);
 	b->idle_next = 0;
 	b->idle_prev = p->idle_youngest;
 	if (p->idle_youngest)
@@ -216,25 +223,53 @@ void block__hold(struct nat64 *n, uint32_t number, uint32_t index)
 	tell(n, NAT64_EVENT_BLOCK_ALLOCATED, number);
 }
 
+static bool is_empty(const struct port_block *b)
+{
+	return !(b->used[PROTO_TCP] | b->used[PROTO_UDP] | b->used[PROTO_ICMP]);
+}
+
+/* No host of a subscriber has a port of it: static entries are for ever. */
+static bool is_unused(const struct port_block *b)
+{
+	unsigned n = 0;
+
+	if (likely(!b->n_static))
+		return is_empty(b);
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		n += count_bits(b->used[i]);
+	return n == b->n_static;
+}
+
+/* Free, or what is left of it is given out port by port. */
+static void release(struct nat64 *n, uint32_t number)
+{
+	block__set_holder(n, number,
+			  is_empty(block__at(n, number)) ? HOLDER_NONE : HOLDER_SHARED);
+}
+
 /* Its subscriber has it no longer. */
-static void give_up(struct nat64 *n, uint32_t number)
+static void leave(struct nat64 *n, uint32_t number)
 {
 	struct port_block *b = block__at(n, number);
 	uint32_t index = b->holder - 1;
 	struct subscriber *s = &n->ports.subscriber[index];
 
 	tell(n, NAT64_EVENT_BLOCK_RELEASED, number);
-	idle_remove(n, number);
 	for (enum protocol_index i = 0; i < N_PROTOS; i++)
 		unlink_room(n, number, i);
-	block__set_holder(n, number, HOLDER_NONE);
+	release(n, number);
 	subscriber__lose(n, s, &s->n_blocks);
 	subscriber__settle(n, index);
 }
 
-static bool is_unused(const struct port_block *b)
+/* An idle block, or a subscriber's. */
+static void give_up(struct nat64 *n, uint32_t number)
 {
-	return !(b->used[PROTO_TCP] | b->used[PROTO_UDP] | b->used[PROTO_ICMP]);
+	idle_remove(n, number);
+	if (has_subscriber(block__at(n, number)))
+		leave(n, number);
+	else
+		release(n, number);
 }
 
 void block__is_full(struct nat64 *n, uint32_t number, enum protocol_index proto)
@@ -260,11 +295,25 @@ void block__use(struct nat64 *n, uint32_t number, enum protocol_index proto, uns
 	n->ports.n_used++;
 }
 
+void block__reserve(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit)
+{
+	struct port_block *b = block__at(n, number);
+
+	must(!(b->used[proto] >> bit & 1));
+	if (b->holder == HOLDER_NONE)
+		block__set_holder(n, number, HOLDER_SHARED);
+	b->used[proto] |= 1ull << bit;
+	b->n_static++;
+	n->ports.n_used++;
+}
+
 /* It is idle from now on; or free, where nothing rests. */
 static void became_idle(struct nat64 *n, uint32_t number)
 {
 	const struct nat64_quarantine *q = &n->quarantine;
 
+	if (block__at(n, number)->idle_prev != UNLINKED)
+		return; /* it was before */
 	if (!q->time_s) {
 		give_up(n, number);
 		return;
@@ -285,7 +334,7 @@ void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, u
 		link_room(n, number, proto);
 		if (is_unused(b))
 			became_idle(n, number);
-	} else if (b->holder == HOLDER_SHARED && is_unused(b)) {
+	} else if (b->holder == HOLDER_SHARED && is_empty(b)) {
 		block__set_holder(n, number, HOLDER_NONE);
 	} else if (b->holder == HOLDER_SHARED && is_given(n, number, proto)) {
 		bit_set(slot_of(n, number)->room[proto], number % STEER_BLOCKS);
@@ -293,13 +342,28 @@ void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, u
 	}
 }
 
+void block__pin(struct nat64 *n, uint32_t number)
+{
+	struct port_block *b = block__at(n, number);
+
+	b->n_static++;
+	if (has_subscriber(b) && is_unused(b))
+		became_idle(n, number);
+}
+
+void block__unpin(struct nat64 *n, uint32_t number)
+{
+	must(block__at(n, number)->n_static > 0);
+	block__at(n, number)->n_static--;
+}
+
 uint32_t block__expire(struct nat64 *n, uint32_t budget)
 {
-	uint32_t now = (uint32_t)(n->now_ms >> QUARANTINE_SHIFT), done = 0;
-	uint32_t rest = quarantine_ticks(n->quarantine.time_s);
+	uint16_t now = (uint16_t)(n->now_ms >> QUARANTINE_SHIFT);
+	uint32_t rest = quarantine_ticks(n->quarantine.time_s), done = 0;
 
 	while (done < budget && n->ports.idle_oldest &&
-	       now - block__at(n, n->ports.idle_oldest - 1)->idle_at >= rest) {
+	       (uint16_t)(now - block__at(n, n->ports.idle_oldest - 1)->idle_at) >= rest) {
 		give_up(n, n->ports.idle_oldest - 1);
 		done++;
 	}
@@ -308,11 +372,15 @@ uint32_t block__expire(struct nat64 *n, uint32_t budget)
 
 /* ---- a new table ---- */
 
-/* The address has gone, and its ports with it. */
+/* The address has gone, and its ports with it. Those that rest are not counted as used. */
 static void forget_slot(struct nat64 *n, uint32_t slot)
 {
 	struct pool_ports *pp = &n->ports.slot[slot];
 
+	memset(pp->given, 0, sizeof(pp->given)); /* what is given back is not free */
+	n->ports.n_used += pp->n_resting;
+	if (pp->n_resting)
+		n->ports.dead_at = 0;
 	for (unsigned b = 0; b < STEER_BLOCKS; b++) {
 		uint32_t number = block__number(slot, b);
 		struct port_block *pb = block__at(n, number);
@@ -321,7 +389,7 @@ static void forget_slot(struct nat64 *n, uint32_t slot)
 			continue;
 		for (enum protocol_index i = 0; i < N_PROTOS; i++)
 			n->ports.n_used -= count_bits(pb->used[i]);
-		if (has_subscriber(pb))
+		if (has_subscriber(pb) || pb->holder == HOLDER_RESTING)
 			give_up(n, number);
 		else
 			tell(n, NAT64_EVENT_BLOCK_RELEASED, number);
@@ -330,36 +398,53 @@ static void forget_slot(struct nat64 *n, uint32_t slot)
 	memset(pp, 0, sizeof(*pp));
 }
 
+/* Which of 64 blocks are this worker's, from the first octet on. */
+static uint64_t mine_of(const struct nat64 *n, const uint8_t *owner)
+{
+	uint64_t mine = 0;
+
+	for (unsigned i = 0; i < 64; i++)
+		mine |= (uint64_t)(owner[i] == n->worker) << i;
+	return mine;
+}
+
+/* Other hosts had its ports until now: a subscriber of ours that once held it has lost it. */
+static void rest_block(struct nat64 *n, uint32_t number)
+{
+	struct port_block *b = block__at(n, number);
+
+	if (!n->quarantine.time_s)
+		return;
+	if (has_subscriber(b) || b->holder == HOLDER_RESTING)
+		give_up(n, number);
+	block__set_holder(n, number, HOLDER_RESTING);
+	idle_add(n, number);
+}
+
 /* A worker's part of a slot under a new table. */
 static void give_slot(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
 {
 	struct pool_ports *pp = &n->ports.slot[slot];
 
 	for (unsigned w = 0; w < BLOCK_WORDS; w++) {
-		uint64_t mine = 0;
+		uint64_t mine = mine_of(n, t->block[slot] + w * 64);
 
-		for (unsigned i = 0; i < 64; i++)
-			mine |= (uint64_t)(t->block[slot][w * 64 + i] == n->worker) << i;
 		for (enum protocol_index i = 0; i < N_PROTOS; i++)
 			pp->given[i][w] = t->given[slot][i][w] & mine;
 	}
 }
 
-/* Blocks that are ours no longer give out nothing, new ones do; a loan is over with its table. */
+/* Blocks that are ours no longer give out nothing, new ones do. */
 static void refresh_block(struct nat64 *n, const struct nat64_table *t, uint32_t number)
 {
 	struct port_block *b = block__at(n, number);
 
-	if (b->holder == HOLDER_LENT) {
-		b->holder = HOLDER_NONE;
-		bit_clear(slot_of(n, number)->held, number % STEER_BLOCKS);
-		return;
-	}
 	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
 		bool room = is_given(n, number, i) && block__free_ports(n, t, number, i);
 
 		if (!has_subscriber(b))
-			note_bit(slot_of(n, number)->room[i], number % STEER_BLOCKS, room);
+			note_bit(slot_of(n, number)->room[i], number % STEER_BLOCKS,
+				 room && b->holder == HOLDER_SHARED);
 		else if (room)
 			link_room(n, number, i);
 		else
@@ -367,84 +452,148 @@ static void refresh_block(struct nat64 *n, const struct nat64_table *t, uint32_t
 	}
 }
 
-static uint32_t count_class(const uint64_t words[BLOCK_WORDS], const uint64_t *without,
-			    enum port_class class)
+static uint64_t given_any(const struct pool_ports *pp, unsigned word)
 {
-	uint32_t n = 0;
-
-	for (unsigned i = 0; i < BLOCK_WORDS; i++)
-		n += count_bits(words[i] & (without ? ~without[i] : ~0ull) &
-						    in_class(i, class));
-	return n;
+	return pp->given[PROTO_TCP][word] | pp->given[PROTO_UDP][word] | pp->given[PROTO_ICMP][word];
 }
 
-static void count_slot(struct nat64 *n, uint32_t slot)
+/* The address stays, or is new. Return: blocks that were looked at. */
+static uint32_t keep_slot(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	struct pool_ports *pp = &n->ports.slot[slot];
+	uint32_t done = 0;
+
+	pp->used = true;
+	pp->generation = t->slot[slot].generation;
+	pp->addr = t->slot[slot].addr;
+	give_slot(n, t, slot);
+	for (unsigned w = 0; w < BLOCK_WORDS; w++)
+		for (uint64_t v = pp->held[w]; v; v &= v - 1, done++)
+			refresh_block(n, t, block__number(slot, w * 64 + first_bit(v)));
+	return done;
+}
+
+static uint32_t use_slot(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	const struct pool_ports *pp = &n->ports.slot[slot];
+	const struct pool_slot *s = &t->slot[slot];
+	uint32_t done = 0;
+
+	if (pp->used && (!s->used || pp->generation != s->generation)) {
+		forget_slot(n, slot);
+		done = STEER_BLOCKS;
+	}
+	return s->used ? done + keep_slot(n, t, slot) : done;
+}
+
+/* Blocks that have come from another worker, @had being those of before. */
+static void rest_moved(struct nat64 *n, const struct nat64_table *t, uint32_t slot,
+		       const uint64_t had[BLOCK_WORDS])
+{
+	for (unsigned w = 0; w < BLOCK_WORDS; w++) {
+		uint64_t v = given_any(&n->ports.slot[slot], w) & ~had[w] & t->moved[slot][w];
+
+		for (; v; v &= v - 1)
+			rest_block(n, block__number(slot, w * 64 + first_bit(v)));
+	}
+}
+
+/* How many blocks a slot has and has free, by protocol and class: added, or (@sign -1) taken away. */
+static void count_slot(struct nat64 *n, uint32_t slot, uint32_t sign)
 {
 	const struct pool_ports *pp = &n->ports.slot[slot];
 
 	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
-		for (enum port_class class = 0; class < N_CLASSES; class++) {
-			struct supply *s = &n->ports.supply[i][class];
+		struct supply *s = n->ports.supply[i];
+		const uint64_t system = in_class(0, CLASS_SYSTEM), *given = pp->given[i];
+		uint32_t low = count_bits(given[0] & system), all = 0, free = 0;
+		uint32_t low_free = count_bits(given[0] & ~pp->held[0] & system);
 
-			s->blocks += count_class(pp->given[i], NULL, class);
-			s->free += count_class(pp->given[i], pp->held, class);
+		for (unsigned w = 0; w < BLOCK_WORDS; w++) {
+			if (!given[w])
+				continue;
+			all += count_bits(given[w]);
+			free += count_bits(given[w] & ~pp->held[w]);
 		}
-		note_slot(n, slot, i);
-		n->ports.is_split |= memcmp(pp->given[i], pp->given[0], sizeof(pp->given[i])) != 0;
+		s[CLASS_SYSTEM].blocks += sign * low;
+		s[CLASS_SYSTEM].free += sign * low_free;
+		s[CLASS_OTHER].blocks += sign * (all - low);
+		s[CLASS_OTHER].free += sign * (free - low_free);
 	}
+	if (memcmp(pp->given[0], pp->given[1], sizeof(pp->given[0])) ||
+	    memcmp(pp->given[0], pp->given[2], sizeof(pp->given[0])))
+		n->ports.n_split += sign;
 }
 
-static void use_slot(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+uint32_t block__adopt(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
 {
-	struct pool_ports *pp = &n->ports.slot[slot];
-	const struct pool_slot *s = &t->slot[slot];
+	const struct pool_ports *pp = &n->ports.slot[slot];
+	bool stays = pp->used && t->slot[slot].used && pp->generation == t->slot[slot].generation;
+	uint64_t had[BLOCK_WORDS];
+	uint32_t done;
 
-	if (pp->used && (slot >= t->n_slots || !s->used || pp->generation != s->generation))
-		forget_slot(n, slot);
-	if (slot >= t->n_slots || !s->used)
-		return;
-	pp->used = true;
-	pp->generation = s->generation;
-	pp->addr = s->addr;
-	give_slot(n, t, slot);
-	for (unsigned b = 0; b < STEER_BLOCKS; b++)
-		if (pp->held[b / 64] && bit_test(pp->held, b))
-			refresh_block(n, t, block__number(slot, b));
+	for (unsigned w = 0; w < BLOCK_WORDS; w++)
+		had[w] = given_any(pp, w);
+	count_slot(n, slot, -1u);
+	done = use_slot(n, t, slot);
+	count_slot(n, slot, 1);
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		note_slot(n, slot, i);
+	bit_clear(n->ports.pending, slot);
+	if (stays)
+		rest_moved(n, t, slot, had);
+	return done;
 }
 
 /* A tiny supply is counted port by port, for there each counts. */
-static void count_tiny(struct nat64 *n, const struct nat64_table *t, enum protocol_index proto)
+static uint32_t count_tiny(const struct nat64 *n, const struct nat64_table *t,
+			   enum protocol_index proto)
 {
 	uint32_t ports = 0;
 
-	for (uint32_t slot = 0; slot < t->n_slots; slot++)
-		for (unsigned b = SYSTEM_BLOCKS; b < STEER_BLOCKS; b++)
-			if (bit_test(n->ports.slot[slot].given[proto], b))
-				ports += count_bits(
-					table__ports_of(&t->slot[slot], proto, b));
-	n->ports.supply[proto][CLASS_OTHER].ports = ports;
+	for (uint32_t slot = 0; slot < t->n_slots; slot++) {
+		const uint64_t *given = n->ports.slot[slot].given[proto];
+
+		for (unsigned w = 0; w < BLOCK_WORDS; w++) {
+			uint64_t v = given[w] & in_class(w, CLASS_OTHER);
+
+			for (; v; v &= v - 1)
+				ports += count_bits(table__ports_of(
+					&t->slot[slot], proto,
+					w * 64 + first_bit(v)));
+		}
+	}
+	return ports;
+}
+
+void block__count(struct nat64 *n, const struct nat64_table *t)
+{
+	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
+		struct supply *s = n->ports.supply[i];
+
+		s[CLASS_SYSTEM].ports = s[CLASS_SYSTEM].blocks * BLOCK_BITS;
+		s[CLASS_OTHER].ports = share__singles(s[CLASS_OTHER].blocks) * BLOCK_BITS;
+		if (s[CLASS_OTHER].blocks && s[CLASS_OTHER].blocks < TINY)
+			s[CLASS_OTHER].ports = count_tiny(n, t, i);
+	}
+}
+
+/* A slot that waits may have anything: it is looked at before something is taken from it. */
+static void may_have(struct nat64 *n, uint32_t slot, bool yes)
+{
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		for (enum port_class class = 0; class < N_CLASSES; class++) {
+			note_bit(n->ports.has_free[i][class], slot, yes);
+			note_bit(n->ports.has_room[i][class], slot, yes);
+		}
 }
 
 void block__use_table(struct nat64 *n, const struct nat64_table *t)
 {
-	struct ports *p = &n->ports;
-	uint32_t n_slots = t->n_slots > p->n_slots ? t->n_slots : p->n_slots;
-
-	single__use_table(n, t);
-	for (uint32_t slot = 0; slot < n_slots; slot++)
-		use_slot(n, t, slot);
-	for (enum protocol_index i = 0; i < N_PROTOS; i++)
-		for (enum port_class class = 0; class < N_CLASSES; class++)
-			p->supply[i][class].blocks = p->supply[i][class].free = 0;
-	p->is_split = false;
-	for (uint32_t slot = 0; slot < n_slots; slot++)
-		count_slot(n, slot);
-	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
-		p->supply[i][CLASS_SYSTEM].ports = p->supply[i][CLASS_SYSTEM].blocks * BLOCK_BITS;
-		p->supply[i][CLASS_OTHER].ports =
-			share__singles(p->supply[i][CLASS_OTHER].blocks) * BLOCK_BITS;
-		if (p->supply[i][CLASS_OTHER].blocks < TINY)
-			count_tiny(n, t, i);
-	}
-	p->n_slots = t->n_slots;
+	for (uint32_t slot = 0; slot < NAT64_POOL_MAX; slot++)
+		if ((int32_t)(t->changed[slot] - n->lending.serial) > 0 ||
+		    (t->changed[slot] && !n->lending.serial)) {
+			bit_set(n->ports.pending, slot);
+			may_have(n, slot, t->slot[slot].used);
+		}
 }

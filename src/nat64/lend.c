@@ -87,18 +87,32 @@ static int free_block_of(struct nat64 *n, uint32_t slot, enum protocol_index pro
 
 static bool set_aside(struct nat64 *n, enum protocol_index proto)
 {
-	uint32_t at = spsc_begin_write(&n->lending.ring);
-	uint32_t slot = ports__next_slot(n->ports.has_free[proto][CLASS_OTHER],
-					 hash_range(ports__draw(n), NAT64_POOL_MAX));
-	uint32_t number;
+	struct lending *l = &n->lending;
+	uint32_t at = spsc_begin_write(&l->ring), slot, number;
+	uint64_t slots[SLOT_WORDS];
 
-	if (at == UINT32_MAX || slot == NO_SLOT)
+	for (unsigned i = 0; i < SLOT_WORDS; i++)
+		slots[i] = n->ports.has_free[proto][CLASS_OTHER][i] & ~n->ports.pending[i];
+	slot = ports__next_slot(slots, hash_range(ports__draw(n), NAT64_POOL_MAX));
+	if (at == UINT32_MAX || slot == NO_SLOT || l->n_aside == ARRAY_LEN(l->aside))
 		return false;
 	number = block__number(slot, (unsigned)free_block_of(n, slot, proto));
 	block__set_holder(n, number, HOLDER_LENT);
-	n->lending.loan[at] = (struct nat64_loan){ number, n->lending.serial };
-	spsc_commit_write(&n->lending.ring);
+	l->aside[l->n_aside++] = number;
+	l->loan[at] = (struct nat64_loan){ number, l->serial };
+	spsc_commit_write(&l->ring);
 	return true;
+}
+
+void lend__use_table(struct nat64 *n, const struct nat64_table *t)
+{
+	struct lending *l = &n->lending;
+
+	for (uint32_t i = 0; i < l->n_aside; i++)
+		if (block__at(n, l->aside[i])->holder == HOLDER_LENT)
+			block__set_holder(n, l->aside[i], HOLDER_NONE);
+	l->n_aside = 0;
+	l->serial = t->serial;
 }
 
 void lend__advance(struct nat64 *n)
@@ -132,13 +146,28 @@ bool nat64_table_lend(struct nat64_table *t, const struct nat64_loan *loan, unsi
 	return true;
 }
 
+static bool is_here(const struct nat64_table *t, const struct lent_block *l)
+{
+	uint32_t slot = block__slot(l->block);
+
+	return slot < t->n_slots && t->slot[slot].kept;
+}
+
 void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev)
+{
+	for (uint32_t i = 0; i < prev->n_lent; i++)
+		if (is_here(t, &prev->lent[i]))
+			t->block[block__slot(prev->lent[i].block)]
+				[prev->lent[i].block % STEER_BLOCKS] = prev->lent[i].worker;
+}
+
+void lend__note(struct nat64_table *t, const struct nat64_table *prev)
 {
 	for (uint32_t i = 0; i < prev->n_lent; i++) {
 		const struct lent_block *l = &prev->lent[i];
-		uint32_t slot = block__slot(l->block);
+		uint32_t slot = block__slot(l->block), block = l->block % STEER_BLOCKS;
 
-		if (slot < t->n_slots && t->slot[slot].kept)
-			t->block[slot][l->block % STEER_BLOCKS] = l->worker;
+		if (is_here(t, l) && t->block[slot][block] == l->worker)
+			bit_clear(t->moved[slot], block);
 	}
 }

@@ -10,7 +10,7 @@
  */
 #include "nat64_internal.h"
 
-enum { PERMITS_PER_MAPPING = 2, SUBSCRIBERS_MORE = 1024, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
+enum { PERMITS_PER_MAPPING = 2, ADOPT_BUDGET = 2048, ADOPT_COST = 32, SUBSCRIBERS_MORE = 1024, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
 
 /* A subscriber has a mapping at least, or lately had one: there is a record for each. */
 static struct ports ports_layout(struct arena *a, uint32_t n_mappings)
@@ -110,11 +110,14 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 			     .proto_plus = (uint8_t)(s->proto + 1), .flags = MAPPING_STATIC };
 	uint32_t index = bib__find_outside(n, s->slot, s->outside_port, s->proto);
 
+	if (bit_test(n->ports.pending, s->slot))
+		block__adopt(n, t, s->slot);
 	if (index != BIB_NONE && same_entry(s, &n->mapping[index]) &&
 	    bib__valid(n, t, &n->mapping[index])) {
 		if (n->mapping[index].flags & MAPPING_STATIC)
 			return; /* it was there before */
 		n->mapping[index].flags |= MAPPING_STATIC;
+		ports__pin(n, &n->mapping[index]);
 	} else {
 		make_way(n, index);
 		make_way(n, bib__find_inside(n, &k));
@@ -126,15 +129,10 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 	n->static_at[n->n_static++] = index;
 }
 
-void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
+static void use_statics(struct nat64 *n, const struct nat64_table *t)
 {
 	uint32_t n_before = n->n_static;
 
-	n->limits = t->limits;
-	n->quarantine = t->quarantine;
-	n->log_what = t->log_what;
-	n->lending.serial = t->serial;
-	block__use_table(n, t);
 	n->n_static = 0;
 	for (uint32_t i = 0; i < n_before; i++)
 		keep_or_drop(n, t, n->static_at[i]);
@@ -143,13 +141,48 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 			install(n, t, &t->entry[i]);
 }
 
-void nat64_flow_answered(struct nat64 *n, const struct flow *f)
+bool nat64_adopt(struct nat64 *n, const struct nat64_table *t)
+{
+	uint32_t slot = ports__next_slot(n->ports.pending, 0), budget = ADOPT_BUDGET;
+
+	if (likely(slot == NO_SLOT))
+		return n->ports.dead_at < n->ports.resting_pool.fresh && single__bury(n);
+	while (slot != NO_SLOT && budget) {
+		uint32_t cost = ADOPT_COST + block__adopt(n, t, slot);
+
+		budget -= cost < budget ? cost : budget;
+		slot = ports__next_slot(n->ports.pending, slot);
+	}
+	block__count(n, t);
+	return true;
+}
+
+void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
+{
+	bool statics = (int32_t)(t->statics_changed - n->lending.serial) > 0 || !n->lending.serial;
+
+	if (n->lending.serial == t->serial)
+		return;
+	n->limits = t->limits;
+	n->quarantine = t->quarantine;
+	n->log_what = t->log_what;
+	block__use_table(n, t);
+	lend__use_table(n, t);
+	if (statics)
+		use_statics(n, t);
+	nat64_adopt(n, t);
+}
+
+void nat64_flow_answered(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 {
 	struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
 
+	n->now_ms = now_ms;
 	must(m->n_inbound > 0);
 	m->n_inbound--;
 	bib__hold(n, m);
+	if (n->log_what & NAT64_LOG_SESSIONS)
+		event__session(n, NAT64_EVENT_SESSION_CREATED, m, &f->key[1]);
 }
 
 void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
@@ -158,7 +191,7 @@ void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 	struct mapping *m = &n->mapping[index];
 
 	n->now_ms = now_ms;
-	if (n->log_what & NAT64_LOG_SESSIONS)
+	if (n->log_what & NAT64_LOG_SESSIONS && !(f->flags & FLOW_FROM_OUTSIDE))
 		event__session(n, NAT64_EVENT_SESSION_DELETED, m, &f->key[1]);
 	if (f->object & OBJECT_PERMIT)
 		permit__drop(n, f->object);

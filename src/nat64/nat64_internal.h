@@ -62,6 +62,12 @@ struct lent_block {
  * @any:    has ports at all, by protocol and class
  * @entry:  by slot, protocol, outside port
  * @block:  owner of each port block; the steering borrows it
+ * @moved:  [n_slots] blocks whose ports hosts of another worker may have had when they came to their
+ *          owner: not those that were lent
+ * @refs:   snapshots that own it; the control thread's
+ * @changed: serial of the first table in which the slot was what it is here; 0: never used
+ * @statics_changed: the same for static entries and all that says whose they are
+ * @conf:   what it was made of; arrays are ours
  * @steer:  copy of the steering as far as it was built, to tell whose an inside host is
  */
 struct nat64_table {
@@ -89,6 +95,11 @@ struct nat64_table {
 	struct exempt_conf exempt[NAT64_EXEMPT_MAX];
 	struct static_entry entry[NAT64_STATIC_MAX];
 	uint8_t (*block)[STEER_BLOCKS];
+	uint64_t (*moved)[BLOCK_WORDS];
+	uint32_t refs;
+	uint32_t changed[NAT64_POOL_MAX];
+	uint32_t statics_changed;
+	struct nat64_conf conf;
 	struct steering steer;
 };
 
@@ -110,6 +121,12 @@ int table__entry_compare(const struct static_entry *x, const struct static_entry
 /* The entry for the outside transport address of @like, or NULL. */
 const struct static_entry *table__static_find(const struct nat64_table *t,
 					      const struct static_entry *like);
+
+/* remember.c: what a table was made of. Return: false without memory. */
+bool remember__conf(struct nat64_conf *to, const struct nat64_conf *from);
+void remember__forget(struct nat64_conf *c);
+/* A table of the one would be a table of the other. */
+bool remember__same(const struct nat64_conf *a, const struct nat64_conf *b);
 
 /* pin.c: workers of static entries, their blocks and their inside hosts. */
 int pin__statics(struct nat64_table *t, struct steering *s, struct err *e);
@@ -193,12 +210,14 @@ enum { OBJECT_PERMIT = 1u << 31 };
  * struct lending - between a worker and the control thread
  * @asked:  protocol and number of blocks that the worker is to set aside; 0: none
  * @blocks, @free: gauges by protocol
- * @serial: of the table in use
+ * @serial: of the table in use; 0: none
+ * @aside:  what was set aside under it
  */
 struct lending {
 	_Atomic uint32_t asked;
 	counter64 blocks[N_PROTOS], free[N_PROTOS];
 	uint32_t serial;
+	uint32_t n_aside, aside[4 * NAT64_LOAN_MAX];
 	struct spsc ring;
 	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
 };
@@ -240,12 +259,18 @@ enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
 			     const struct port_request *want, struct mapping *out);
 /* This very port, for a static entry. The caller has made sure that it is free. */
 void ports__reserve(struct nat64 *n, const struct mapping *m);
+/* A host's mapping, which has its port, becomes a static entry's. */
+void ports__pin(struct nat64 *n, const struct mapping *m);
 void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
 
 /* lend.c: what was lent under @prev is the borrower's in @t. */
 void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev);
+/* It has rested where it was. */
+void lend__note(struct nat64_table *t, const struct nat64_table *prev);
+/* A loan is over with its table. */
+void lend__use_table(struct nat64 *n, const struct nat64_table *t);
 /* Gauges, and what control has asked for. */
 void lend__advance(struct nat64 *n);
 

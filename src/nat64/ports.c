@@ -6,11 +6,12 @@
  * itself, if it is free: we do not look for it, for it would say outside which port the host chose,
  * and with blocks it is hardly ever one of the subscriber's. RFC 4787 REQ-2 wants a host to keep one
  * address: its subscriber is paired with one by a keyed hash, and only when that has nothing left for
- * him another one is taken (RFC 7857 4). Work is bounded by the size of a few bitmaps.
+ * him another one is taken (RFC 7857 4). Work is bounded by the size of a few bitmaps and by the
+ * number of blocks that one packet may look at.
  */
 #include "nat64_internal.h"
 
-enum { RANDOM_TRIES = 5, PARITY_TRIES = 8 };
+enum { RANDOM_TRIES = 5 };
 
 uint64_t ports__draw(struct nat64 *n)
 {
@@ -96,6 +97,20 @@ static void take_bit(struct nat64 *n, uint32_t number, enum protocol_index proto
 	out->outside_port = (uint16_t)(block__first_port(number) + (unsigned)bit);
 }
 
+bool ports__ready(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	struct ports *p = &n->ports;
+
+	if (likely(!bit_test(p->pending, slot)))
+		return true;
+	if (p->looks < LOOKS_AT_PENDING)
+		return false;
+	p->looks -= LOOKS_AT_PENDING;
+	block__adopt(n, t, slot);
+	block__count(n, t);
+	return true;
+}
+
 /* Of a block that the subscriber has. What turns out to be full is not looked at again. */
 static bool take_own(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
 		     uint64_t mask, struct mapping *out)
@@ -103,10 +118,17 @@ static bool take_own(struct nat64 *n, const struct nat64_table *t, const struct 
 	const struct subscriber *s = &n->ports.subscriber[want->index];
 	uint32_t at = s->room[want->proto];
 
-	for (unsigned tries = 0; at && tries < PARITY_TRIES;) {
+	while (at && ports__look(&n->ports)) {
 		uint32_t number = at - 1;
-		uint64_t free = block__free_ports(n, t, number, want->proto);
+		uint64_t free;
 
+		if (unlikely(bit_test(n->ports.pending, block__slot(number)))) {
+			if (!ports__ready(n, t, block__slot(number)))
+				return false;
+			at = s->room[want->proto]; /* which may be another list now */
+			continue;
+		}
+		free = block__free_ports(n, t, number, want->proto);
 		at = block__at(n, number)->next[want->proto];
 		if (free & mask) {
 			take_bit(n, number, want->proto, free & mask, out);
@@ -114,14 +136,13 @@ static bool take_own(struct nat64 *n, const struct nat64_table *t, const struct 
 				block__is_full(n, number, want->proto);
 			return true;
 		}
-		if (free)
-			tries++;
-		else
+		if (!free)
 			block__is_full(n, number, want->proto);
 	}
 	return false;
 }
 
+/* A random free block with a port that will do, or -1. */
 static int pick_free_block(struct nat64 *n, const struct nat64_table *t, uint32_t slot,
 			   const struct port_request *want, uint64_t mask)
 {
@@ -132,12 +153,13 @@ static int pick_free_block(struct nat64 *n, const struct nat64_table *t, uint32_
 	for (unsigned i = 0; i < BLOCK_WORDS; i++)
 		words[i] = pp->given[want->proto][i] & ~pp->held[i];
 	words[0] &= ~0ull << SYSTEM_BLOCKS;
-	while ((b = ports__pick_bit(words, BLOCK_WORDS, ports__draw(n))) >= 0) {
+	while (ports__look(&n->ports) &&
+	       (b = ports__pick_bit(words, BLOCK_WORDS, ports__draw(n))) >= 0) {
 		if (block__free_ports(n, t, block__number(slot, (unsigned)b), want->proto) & mask)
-			break;
+			return b;
 		bit_clear(words, (unsigned)b);
 	}
-	return b;
+	return -1;
 }
 
 /* Of a block that becomes the subscriber's. */
@@ -152,7 +174,7 @@ static bool take_new_block(struct nat64 *n, const struct nat64_table *t,
 		return false;
 	memcpy(slots, n->ports.has_free[want->proto][CLASS_OTHER], sizeof(slots));
 	while ((slot = ports__next_slot(slots, slot)) != NO_SLOT) {
-		int b = pick_free_block(n, t, slot, want, mask);
+		int b = ports__ready(n, t, slot) ? pick_free_block(n, t, slot, want, mask) : -1;
 
 		if (b >= 0) {
 			uint32_t number = block__number(slot, (unsigned)b);
@@ -163,6 +185,8 @@ static bool take_new_block(struct nat64 *n, const struct nat64_table *t,
 				 block__free_ports(n, t, number, want->proto) & mask, out);
 			return true;
 		}
+		if (!n->ports.looks)
+			return false;
 		bit_clear(slots, slot);
 	}
 	return false;
@@ -201,9 +225,11 @@ enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
 	const uint64_t even = 0x5555555555555555;
 	uint64_t parity = want->inside_port & 1 ? ~even : even;
 
+	n->ports.looks = LOOKS_FOR_PARITY;
 	if (t->port_parity && want->proto != PROTO_ICMP &&
 	    take_with_mask(n, t, want, parity, out))
 		return DROP_NONE;
+	n->ports.looks = LOOKS_MAX;
 	if (take_with_mask(n, t, want, ~0ull, out))
 		return DROP_NONE;
 	return anything_left(n, want->proto) ? DROP_FAIR_SHARE : DROP_POOL4_EXHAUSTED;
@@ -222,18 +248,24 @@ void ports__reserve(struct nat64 *n, const struct mapping *m)
 
 	if (block__at(n, number)->used[m->proto_plus - 1] >> m->outside_port % BLOCK_BITS & 1)
 		single__wake(n, m);
-	if (block__at(n, number)->holder == HOLDER_NONE)
-		block__set_holder(n, number, HOLDER_SHARED);
-	block__use(n, number, m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
+	block__reserve(n, number, m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
+}
+
+void ports__pin(struct nat64 *n, const struct mapping *m)
+{
+	block__pin(n, block__number(m->slot, m->outside_port / BLOCK_BITS));
 }
 
 void ports__release(struct nat64 *n, const struct mapping *m)
 {
+	uint32_t number = block__number(m->slot, m->outside_port / BLOCK_BITS);
+
+	if (m->flags & MAPPING_STATIC && ports__alive(n, m))
+		block__unpin(n, number);
 	if (m->flags & MAPPING_SINGLE)
 		single__release(n, m);
 	else if (ports__alive(n, m))
-		block__unuse(n, block__number(m->slot, m->outside_port / BLOCK_BITS),
-			     m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
+		block__unuse(n, number, m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
 	if (m->subscriber == SUBSCRIBER_NONE)
 		return;
 	n->ports.subscriber[m->subscriber].n_ports--;

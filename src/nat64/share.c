@@ -73,7 +73,7 @@ bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 		return !has || is_alone(n, s) ||
 		       ((uint64_t)has + 1) * n->ports.n_holders <= sup->ports;
 	/* who has blocks has ports of this protocol in them, unless the pool is split by protocol */
-	return (!s->n_blocks || n->ports.is_split) && has < newcomer_share(sup);
+	return (!s->n_blocks || n->ports.n_split) && has < newcomer_share(sup);
 }
 
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)

@@ -8,7 +8,7 @@
  */
 #include "nat64_internal.h"
 
-enum { OWN_RESTING_TRIES = 16 };
+enum { OWN_RESTING_TRIES = 16, BURY_BUDGET = 2048 };
 
 static uint32_t tick_of(const struct nat64 *n)
 {
@@ -30,17 +30,28 @@ static struct event_ports one_port(uint32_t slot, uint16_t port, enum protocol_i
 
 /* ---- resting ports ---- */
 
+/* Its address is still the one it was of. */
+static bool still_rests(const struct nat64 *n, const struct resting *r)
+{
+	const struct pool_ports *pp = &n->ports.slot[r->slot];
+
+	return pp->used && pp->generation == r->generation;
+}
+
 static void unlink_resting(struct nat64 *n, uint32_t index)
 {
 	struct ports *p = &n->ports;
 	struct resting *r = &p->resting[index];
 
+	if (still_rests(n, r))
+		p->slot[r->slot].n_resting--;
 	*(r->younger ? &p->resting[r->younger - 1].older : &p->resting_youngest) = r->older;
 	*(r->older ? &p->resting[r->older - 1].younger : &p->resting_oldest) = r->younger;
 	*(r->sub_younger ? &p->resting[r->sub_younger - 1].sub_older :
 			   &p->subscriber[r->subscriber].resting) = r->sub_older;
 	if (r->sub_older)
 		p->resting[r->sub_older - 1].sub_younger = r->sub_younger;
+	r->used = false;
 	pool_put(&p->resting_pool, index);
 }
 
@@ -65,24 +76,22 @@ static void wake(struct nat64 *n, uint32_t index)
 {
 	struct resting r = n->ports.resting[index];
 	struct event_ports what = one_port(r.slot, r.port, r.proto);
+	bool alive = still_rests(n, &r);
 
 	unlink_resting(n, index);
-	n->ports.n_used++; /* as if it were in use until now */
-	free_single(n, r.subscriber, &what, r.proto, true);
+	n->ports.n_used += alive; /* as if it were in use until now */
+	free_single(n, r.subscriber, &what, r.proto, alive);
 }
 
-void single__use_table(struct nat64 *n, const struct nat64_table *t)
+bool single__bury(struct nat64 *n)
 {
-	uint32_t next;
+	struct ports *p = &n->ports;
+	uint32_t end = p->dead_at + BURY_BUDGET;
 
-	for (uint32_t at = n->ports.resting_oldest; at; at = next) {
-		const struct resting *r = &n->ports.resting[at - 1];
-
-		next = r->younger;
-		if (r->slot >= t->n_slots || !t->slot[r->slot].used ||
-		    t->slot[r->slot].generation != n->ports.slot[r->slot].generation)
-			wake(n, at - 1);
-	}
+	for (; p->dead_at < end && p->dead_at < p->resting_pool.fresh; p->dead_at++)
+		if (p->resting[p->dead_at].used && !still_rests(n, &p->resting[p->dead_at]))
+			wake(n, p->dead_at);
+	return p->dead_at < p->resting_pool.fresh;
 }
 
 void single__wake(struct nat64 *n, const struct mapping *m)
@@ -91,7 +100,7 @@ void single__wake(struct nat64 *n, const struct mapping *m)
 		const struct resting *r = &n->ports.resting[at - 1];
 
 		if (r->slot == m->slot && r->port == m->outside_port &&
-		    r->proto == m->proto_plus - 1) {
+		    r->proto == m->proto_plus - 1 && still_rests(n, r)) {
 			wake(n, at - 1);
 			return;
 		}
@@ -112,13 +121,15 @@ static void rest(struct nat64 *n, const struct mapping *m)
 	p->resting[index] = (struct resting){
 		.subscriber = m->subscriber, .since = tick_of(n), .older = p->resting_youngest,
 		.sub_older = s->resting, .slot = m->slot,
-		.port = m->outside_port, .proto = (uint8_t)(m->proto_plus - 1) };
+		.port = m->outside_port, .generation = m->generation,
+		.proto = (uint8_t)(m->proto_plus - 1), .used = true };
 	*(p->resting_youngest ? &p->resting[p->resting_youngest - 1].younger :
 				&p->resting_oldest) = index + 1;
 	p->resting_youngest = index + 1;
 	if (s->resting)
 		p->resting[s->resting - 1].sub_younger = index + 1;
 	s->resting = index + 1;
+	p->slot[m->slot].n_resting++;
 	p->n_used--;
 }
 
@@ -154,6 +165,7 @@ static bool suits(const struct nat64 *n, const struct nat64_table *t, const stru
 	unsigned block = r->port / BLOCK_BITS, bit = r->port % BLOCK_BITS;
 
 	return r->proto == want->proto && class_of(r->port) == c->class && c->mask >> bit & 1 &&
+	       still_rests(n, r) && !bit_test(n->ports.pending, r->slot) &&
 	       bit_test(n->ports.slot[r->slot].given[r->proto], block) &&
 	       table__ports_of(&t->slot[r->slot], r->proto, block) >> bit & 1;
 }
@@ -206,7 +218,8 @@ static int pick_block(struct nat64 *n, const struct nat64_table *t, uint32_t slo
 	int b;
 
 	only_class(words, c->class);
-	while ((b = ports__pick_bit(words, BLOCK_WORDS, ports__draw(n))) >= 0) {
+	while (ports__look(&n->ports) &&
+	       (b = ports__pick_bit(words, BLOCK_WORDS, ports__draw(n))) >= 0) {
 		uint32_t number = block__number(slot, (unsigned)b);
 		uint64_t free = block__free_ports(n, t, number, want->proto);
 
@@ -241,6 +254,8 @@ static int take_in_slot(struct nat64 *n, const struct nat64_table *t, uint32_t s
 	free = block__free_ports(n, t, number, want->proto) & c->mask;
 	bit = ports__pick_bit(&free, 1, ports__draw(n));
 	block__use(n, number, want->proto, (unsigned)bit);
+	if (!block__free_ports(n, t, number, want->proto))
+		block__is_full(n, number, want->proto);
 	return b * BLOCK_BITS + bit;
 }
 
@@ -259,7 +274,7 @@ static bool take_fresh(struct nat64 *n, const struct nat64_table *t,
 		slots[i] = n->ports.has_room[want->proto][c->class][i] |
 			   n->ports.has_free[want->proto][c->class][i];
 	while ((slot = ports__next_slot(slots, slot)) != NO_SLOT) {
-		int port = take_in_slot(n, t, slot, want, c);
+		int port = ports__ready(n, t, slot) ? take_in_slot(n, t, slot, want, c) : -1;
 
 		if (port >= 0) {
 			ports__settle_in(n, s, slot);
@@ -270,6 +285,8 @@ static bool take_fresh(struct nat64 *n, const struct nat64_table *t,
 			tell(n, NAT64_EVENT_BLOCK_ALLOCATED, s, &what);
 			return true;
 		}
+		if (!n->ports.looks)
+			return false;
 		bit_clear(slots, slot);
 	}
 	return false;

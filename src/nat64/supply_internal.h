@@ -5,6 +5,7 @@
  * protocols; it is *free*, *held* by a subscriber, or *shared*: its ports are then given out one by
  * one, as *singles*. System ports always are. An *idle* block is held, but has no port in use: after
  * the quarantine it is free. A *resting* port is a single that was freed: the same, for one port.
+ * A *resting* block was another worker's until now: idle, too, and nobody's.
  * *Supply* counts what this worker has of a protocol.
  */
 #pragma once
@@ -26,13 +27,17 @@ enum {
 	RESTING_MAX = 16384,               /* single ports; beyond it the oldest is free */
 	TINY = 16,                         /* blocks: a supply below it is given out one by one */
 	QUARANTINE_SHIFT = 8,              /* ticks of 256 ms */
-	SUPPLY_BUDGET = 1024               /* blocks and ports freed by one nat64_advance() */
+	SUPPLY_BUDGET = 1024,              /* blocks and ports freed by one nat64_advance() */
+	LOOKS_MAX = 64,                    /* blocks looked at to find one port ... */
+	LOOKS_FOR_PARITY = 16,             /* ... and before that, one of the same parity */
+	LOOKS_AT_PENDING = 16              /* a slot that waits costs as much as so many blocks */
 };
 
 #define UNLINKED     UINT32_MAX /* in a `prev` member: not in that list */
 #define HOLDER_NONE  0u
 #define HOLDER_SHARED UINT32_MAX
 #define HOLDER_LENT  (UINT32_MAX - 1)
+#define HOLDER_RESTING (UINT32_MAX - 2)
 #define SUBSCRIBER_NONE UINT32_MAX
 
 /**
@@ -41,7 +46,9 @@ enum {
  * @next, @prev: list of its holder's blocks that may have a free port of a protocol
  * @holder: subscriber + 1, or HOLDER_*
  * @idle_next, @idle_prev: list of idle blocks, in the order of their age
- * @idle_at: quarantine tick at which it became idle
+ * @idle_at: quarantine tick at which it became idle; its last 16 bits, of which the longest
+ *           quarantine needs 14
+ * @n_static: of the ports in use, those of static entries
  *
  * Links are numbers of blocks over all slots, + 1; 0 at the end.
  */
@@ -49,18 +56,22 @@ struct port_block {
 	uint64_t used[N_PROTOS];
 	uint32_t next[N_PROTOS], prev[N_PROTOS];
 	uint32_t holder;
-	uint32_t idle_at, idle_next, idle_prev;
+	uint32_t idle_next, idle_prev;
+	uint16_t idle_at;
+	uint8_t n_static;
 };
 _Static_assert(sizeof(struct port_block) == 64, "a block is one cache line");
 
 /**
  * struct pool_ports - one address, as one worker sees it
+ * @n_resting: ports of it that rest
  * @given:  blocks that are this worker's and have ports, by protocol
  * @held:   blocks with a holder of any kind
  * @room:   shared blocks that may have a free port: a hint, proved when one is taken
  */
 struct pool_ports {
 	struct addr addr;
+	uint32_t n_resting;
 	uint16_t generation; /* of the slot whose ports these are */
 	bool used;
 	uint64_t given[N_PROTOS][BLOCK_WORDS];
@@ -89,14 +100,17 @@ struct subscriber {
 };
 _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
 
-/** struct resting - a single port that was freed at @since; links + 1. */
+/** struct resting - a single port that was freed at @since; links + 1. @generation: of its slot then;
+ *  when that has changed, nothing rests but the record. */
 struct resting {
 	uint32_t subscriber;
 	uint32_t since;
 	uint32_t younger, older;         /* of all */
 	uint32_t sub_younger, sub_older; /* of its subscriber */
 	uint16_t slot, port;
+	uint16_t generation;
 	uint8_t proto;
+	bool used;
 };
 
 /** struct supply - of one protocol and class, of this worker. @ports, @singles: see singles. */
@@ -111,7 +125,9 @@ struct supply {
  * @block:    [NAT64_POOL_MAX]
  * @has_free: slots with a free block; @has_room: with a shared one that has a free port
  * @n_holders: subscribers with blocks or singles
- * @is_split:  some blocks have ports of one protocol and not of another
+ * @n_split:   slots with blocks that have ports of one protocol and not of another
+ * @pending:   slots that are not yet what they are in the table in use; nothing is taken from them
+ * @looks:     left of the allocation that is under way
  */
 struct ports {
 	struct port_block (*block)[STEER_BLOCKS];
@@ -119,8 +135,9 @@ struct ports {
 	uint64_t has_free[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	uint64_t has_room[N_PROTOS][N_CLASSES][SLOT_WORDS];
 	struct supply supply[N_PROTOS][N_CLASSES];
-	uint32_t n_slots; /* of the table in use */
-	bool is_split;
+	uint64_t pending[SLOT_WORDS];
+	uint32_t n_split;
+	uint32_t looks;
 	uint32_t n_holders;
 	uint32_t n_used; /* ports of all protocols that are in use */
 	uint32_t idle_oldest, idle_youngest, n_idle;
@@ -132,6 +149,7 @@ struct ports {
 	struct resting *resting; /* [RESTING_MAX] */
 	struct pool resting_pool;
 	uint32_t resting_oldest, resting_youngest;
+	uint32_t dead_at; /* next record to look at for one of an address that has gone */
 };
 
 
@@ -191,12 +209,21 @@ void block__set_holder(struct nat64 *n, uint32_t number, uint32_t holder);
 /* A port of a held or shared block comes into use, or out of it. */
 void block__use(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit);
 void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit);
+/* A port comes into use for a static entry: in whatever block it is. */
+void block__reserve(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit);
+/* A port in use is a static entry's from now on, or no longer. */
+void block__pin(struct nat64 *n, uint32_t number);
+void block__unpin(struct nat64 *n, uint32_t number);
 /* It has no free port of @proto, as it turned out. */
 void block__is_full(struct nat64 *n, uint32_t number, enum protocol_index proto);
 /* Free blocks that have been idle for long enough, at most @budget. Return: how many. */
 uint32_t block__expire(struct nat64 *n, uint32_t budget);
-/* What a new table makes of the blocks of all slots. */
+/* Slots that are not in @t what they were in the table in use wait. */
 void block__use_table(struct nat64 *n, const struct nat64_table *t);
+/* What @t, which is in use, makes of the blocks of a slot. Return: how many were looked at. */
+uint32_t block__adopt(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
+/* After that: ports that are given out one by one. */
+void block__count(struct nat64 *n, const struct nat64_table *t);
 
 /* single.c */
 /* A single of @class for @want, ports in @mask only. Return: false if there is none for it. */
@@ -204,8 +231,8 @@ bool single__take(struct nat64 *n, const struct nat64_table *t, const struct por
 		  const struct port_choice *c, struct mapping *out);
 void single__release(struct nat64 *n, const struct mapping *m);
 uint32_t single__expire(struct nat64 *n, uint32_t budget);
-/* Nothing rests any more at addresses that @t no longer has. */
-void single__use_table(struct nat64 *n, const struct nat64_table *t);
+/* Records of addresses that have gone go, too. Return: true if there are more to look at. */
+bool single__bury(struct nat64 *n);
 /* This port does not rest any more. */
 void single__wake(struct nat64 *n, const struct mapping *m);
 
@@ -219,6 +246,16 @@ bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s);
 
 /* ports.c */
+/* One more block is looked at. Return: false when that were too many for one packet. */
+static inline bool ports__look(struct ports *p)
+{
+	if (!p->looks)
+		return false;
+	p->looks--;
+	return true;
+}
+/* @slot can be taken from: it does not wait, or not any more. */
+bool ports__ready(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
 uint64_t ports__draw(struct nat64 *n);
 /* A random set bit of @n_words words, or -1. */
 int ports__pick_bit(const uint64_t *words, unsigned n_words, uint64_t random);

@@ -175,6 +175,19 @@ static int add_ranges(struct nat64_table *t, const struct nat64_conf *conf, stru
 	return 0;
 }
 
+static void give_blocks(struct nat64_table *t, uint32_t slot, enum protocol_index proto)
+{
+	const struct pool_slot *s = &t->slot[slot];
+
+	for (unsigned r = 0; r < s->n_range[proto]; r++)
+		for (unsigned b = s->range[proto][r].first / BLOCK_BITS;
+		     b <= s->range[proto][r].last / BLOCK_BITS; b++)
+			if (b || table__ports_of(s, proto, b)) { /* port 0 is nobody's */
+				bit_set(t->given[slot][proto], b);
+				t->any[proto][class_of(b * BLOCK_BITS)] = true;
+			}
+}
+
 /* Which blocks have ports at all. */
 static int note_given(struct nat64_table *t, struct err *e)
 {
@@ -183,33 +196,59 @@ static int note_given(struct nat64_table *t, struct err *e)
 		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
 	for (enum protocol_index proto = 0; proto < N_PROTOS; proto++)
 		for (uint32_t i = 0; i < t->n_slots; i++)
-			for (unsigned b = 0; b < STEER_BLOCKS; b++)
-				if (table__ports_of(&t->slot[i], proto, b)) {
-					bit_set(t->given[i][proto], b);
-					t->any[proto][class_of(b * BLOCK_BITS)] = true;
-				}
+			give_blocks(t, i, proto);
 	return 0;
 }
 
-/* RFC 4787 REQ-2, paired pooling: each place of the ring belongs to the address with the highest
- * hash there, so that a change of the pool moves only the hosts it must. */
-static void fill_ring(struct nat64_table *t, const struct steering *s)
+static uint64_t rank_of(const struct nat64_table *t, const struct steering *s, uint32_t at,
+			uint32_t slot)
 {
 	struct hash_key key = { .word = { s->key[0], s->key[1] } };
+	uint32_t in[2] = { at, addr_ip4_host(&t->slot[slot].addr) };
 
-	for (uint32_t at = 0; at < RING_SIZE; at++) {
-		uint64_t best = 0;
+	return siphash(&key, in, sizeof(in));
+}
 
-		t->ring[at] = NO_SLOT;
-		for (uint32_t i = 0; i < t->n_slots; i++) {
-			uint32_t in[2] = { at, addr_ip4_host(&t->slot[i].addr) };
-			uint64_t h = siphash(&key, in, sizeof(in));
+/* The slot with the highest rank at @at: @best, or one of @candidate. */
+static uint16_t best_slot(const struct nat64_table *t, const struct steering *s, uint32_t at,
+			  uint32_t best, const uint64_t candidate[SLOT_WORDS])
+{
+	uint64_t highest = best == NO_SLOT ? 0 : rank_of(t, s, at, best);
 
-			if (!t->slot[i].used || (t->ring[at] != NO_SLOT && h <= best))
+	for (unsigned w = 0; w < SLOT_WORDS; w++)
+		for (uint64_t v = candidate[w]; v; v &= v - 1) {
+			uint32_t i = w * 64 + (unsigned)__builtin_ctzll(v);
+			uint64_t rank = rank_of(t, s, at, i);
+
+			if (best != NO_SLOT && rank <= highest)
 				continue;
-			best = h;
-			t->ring[at] = (uint16_t)i;
+			highest = rank;
+			best = i;
 		}
+	return (uint16_t)best;
+}
+
+/* RFC 4787 REQ-2, paired pooling: each place of the ring belongs to the address with the highest
+ * hash there, so that a change of the pool moves only the hosts it must. Where the winner of before
+ * is still there, only new addresses can beat it. */
+static void fill_ring(struct nat64_table *t, const struct nat64_table *prev,
+		      const struct steering *s)
+{
+	uint64_t all[SLOT_WORDS] = { 0 }, fresh[SLOT_WORDS] = { 0 };
+
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		if (!t->slot[i].used)
+			continue;
+		bit_set(all, i);
+		if (!t->slot[i].kept)
+			bit_set(fresh, i);
+	}
+	for (uint32_t at = 0; at < RING_SIZE; at++) {
+		uint32_t was = prev ? prev->ring[at] : NO_SLOT;
+
+		t->ring[at] = was != NO_SLOT && t->slot[was].kept ?
+				      best_slot(t, s, at, was, fresh) :
+				      best_slot(t, s, at, NO_SLOT, all);
 	}
 }
 
@@ -283,26 +322,57 @@ static uint8_t default_worker(const struct steering *s, uint32_t slot, unsigned 
 	return s->n_homes == 1 ? 0 : (uint8_t)steering_block_default(s, slot, block);
 }
 
+static bool had_ports(const struct nat64_table *prev, uint32_t slot, unsigned block)
+{
+	return bit_test(prev->given[slot][PROTO_TCP], block) ||
+	       bit_test(prev->given[slot][PROTO_UDP], block) ||
+	       bit_test(prev->given[slot][PROTO_ICMP], block);
+}
+
+/* Blocks that have another owner than before: the ports of one that was not lent must rest. */
+static void note_moves(struct nat64_table *t, const struct nat64_table *prev)
+{
+	for (uint32_t i = 0; i < t->n_slots; i++) {
+		if (!t->slot[i].kept)
+			continue;
+		memcpy(t->moved[i], prev->moved[i], sizeof(t->moved[i]));
+		if (memcmp(t->block[i], prev->block[i], sizeof(t->block[i])) == 0)
+			continue;
+		for (unsigned b = 0; b < STEER_BLOCKS; b++)
+			if (t->block[i][b] != prev->block[i][b] && had_ports(prev, i, b))
+				bit_set(t->moved[i], b);
+	}
+	lend__note(t, prev);
+}
+
 /* Blocks stay with whom they were lent to. */
 static int add_steering(struct nat64_table *t, const struct nat64_table *prev, struct steering *s,
 			struct err *e)
 {
+	bool same_homes = prev && prev->steer.n_homes == s->n_homes;
+	int rc;
+
 	t->block = calloc(t->n_slots ? t->n_slots : 1, sizeof(*t->block));
-	if (!t->block)
+	t->moved = calloc(t->n_slots ? t->n_slots : 1, sizeof(*t->moved));
+	if (!t->block || !t->moved)
 		return err_set(e, -ENOMEM, "nat64: no memory for the port blocks");
 	for (uint32_t i = 0; i < t->n_slots; i++) {
-		for (unsigned b = 0; b < STEER_BLOCKS; b++)
-			t->block[i][b] = t->slot[i].kept && prev->steer.n_homes == s->n_homes ?
-						 prev->block[i][b] : default_worker(s, i, b);
+		if (t->slot[i].kept && same_homes)
+			memcpy(t->block[i], prev->block[i], sizeof(t->block[i]));
+		for (unsigned b = 0; b < STEER_BLOCKS && !(t->slot[i].kept && same_homes); b++)
+			t->block[i][b] = default_worker(s, i, b);
 		if (t->slot[i].used &&
 		    steering_add(s, STEER_POOL, &t->slot[i].addr, (be16){ 0 }, 0, i))
 			return err_set(e, -ENOSPC, "nat64: too many addresses to steer by");
 	}
-	if (prev && prev->steer.n_homes == s->n_homes)
+	if (same_homes)
 		lend__fulfil(t, prev);
 	s->block = t->block;
 	s->n_pools = t->n_slots;
-	return pin__statics(t, s, e);
+	rc = pin__statics(t, s, e);
+	if (rc == 0 && prev)
+		note_moves(t, prev);
+	return rc;
 }
 
 static int add_choices(struct nat64_table *t, const struct nat64_conf *conf, struct steering *s,
@@ -340,6 +410,43 @@ static uint32_t next_serial(void)
 	return ++last ? last : ++last;
 }
 
+static bool same_ranges(const struct pool_slot *a, const struct pool_slot *b)
+{
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		if (a->n_range[i] != b->n_range[i] ||
+		    memcmp(a->range[i], b->range[i], a->n_range[i] * sizeof(a->range[i][0])))
+			return false;
+	return true;
+}
+
+static bool same_slot(const struct nat64_table *t, const struct nat64_table *prev, uint32_t i)
+{
+	if (!t->slot[i].used)
+		return !prev->slot[i].used;
+	return t->slot[i].kept && same_ranges(&t->slot[i], &prev->slot[i]) &&
+	       memcmp(t->block[i], prev->block[i], sizeof(t->block[i])) == 0;
+}
+
+static bool same_statics(const struct nat64_table *t, const struct nat64_table *prev)
+{
+	if (t->n_static != prev->n_static ||
+	    memcmp(t->entry, prev->entry, t->n_static * sizeof(t->entry[0])))
+		return false;
+	for (uint32_t i = 0; i < t->n_static; i++)
+		if (!t->slot[t->entry[i].slot].kept)
+			return false;
+	return true;
+}
+_Static_assert(sizeof(struct static_entry) == 16 + 3 * 2 + 2, "compared as octets");
+
+/* What is as it was needs no worker's attention. */
+static void note_changes(struct nat64_table *t, const struct nat64_table *prev)
+{
+	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
+		t->changed[i] = prev && same_slot(t, prev, i) ? prev->changed[i] : t->serial;
+	t->statics_changed = prev && same_statics(t, prev) ? prev->statics_changed : t->serial;
+}
+
 static int build(struct nat64_table *t, const struct nat64_conf *conf,
 		 const struct nat64_table *prev, struct steering *s, struct err *e)
 {
@@ -364,17 +471,41 @@ static int build(struct nat64_table *t, const struct nat64_conf *conf,
 		rc = add_steering(t, prev, s, e);
 	if (rc)
 		return rc;
+	note_changes(t, prev);
 	t->steer = *s;
-	fill_ring(t, s);
-	return 0;
+	fill_ring(t, prev, s);
+	return remember__conf(&t->conf, conf) ? 0 : err_set(e, -ENOMEM, "nat64: no memory");
+}
+
+/* The inside prefixes, and how they are cut: with the section they say who is whose. */
+static bool same_inside(const struct nat64_table *prev, const struct steering *s)
+{
+	if (prev->steer.n_workers != s->n_workers || prev->steer.n_prefix != s->n_prefix ||
+	    memcmp(prev->steer.key, s->key, sizeof(s->key)))
+		return false;
+	for (uint32_t i = 0; i < s->n_prefix; i++) {
+		const struct steer_prefix *a = &prev->steer.inside[i], *b = &s->inside[i];
+
+		if (a->prefix.len != b->prefix.len || !addr_equal(&a->prefix.addr, &b->prefix.addr) ||
+		    (!prev->limits.subscriber_prefix && a->subscriber_len != b->subscriber_len))
+			return false;
+	}
+	return true;
 }
 
 int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
-		    const struct nat64_table *prev, struct steering *s, struct err *e)
+		    struct nat64_table *prev, struct steering *s, struct err *e)
 {
-	struct nat64_table *t = calloc(1, sizeof(*t));
+	struct nat64_table *t;
 	int rc;
 
+	if (prev && !prev->n_lent && same_inside(prev, s) && remember__same(&prev->conf, conf)) {
+		prev->refs++;
+		*s = prev->steer;
+		*out = prev;
+		return 0;
+	}
+	t = calloc(1, sizeof(*t));
 	if (!t)
 		return err_set(e, -ENOMEM, "nat64: no memory for the table");
 	rc = build(t, conf, prev, s, e);
@@ -384,14 +515,17 @@ int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
 		nat64_table_free(t);
 		return rc;
 	}
+	t->refs = 1;
 	*out = t;
 	return 0;
 }
 
 void nat64_table_free(struct nat64_table *t)
 {
-	if (!t)
+	if (!t || (t->refs && --t->refs))
 		return;
+	remember__forget(&t->conf);
+	free(t->moved);
 	free(t->block);
 	free(t->given);
 	free(t);

@@ -32,7 +32,7 @@ MAY_ALSO = {  # (room, object) -> more
     ("base", None): TEXT,
     (None, "conf"): TEXT,
     ("dataplane", "snapshot"): HEAP,
-    **{("nat64", o): TEXT | HEAP for o in ("pin", "table")},
+    **{("nat64", o): TEXT | HEAP for o in ("pin", "remember", "table")},
     ("siit", "table"): TEXT | HEAP,
     **{("services", o): TEXT | HEAP for o in ("place", "shares", "slots", "steering", "table")},
 }

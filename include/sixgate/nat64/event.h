@@ -25,7 +25,7 @@ enum nat64_log_what {
 enum nat64_event_kind {
 	NAT64_EVENT_BLOCK_ALLOCATED = 1, /* ports first to last are @inside's from now on ... */
 	NAT64_EVENT_BLOCK_RELEASED,      /* ... until now; some time after their last use */
-	NAT64_EVENT_SESSION_CREATED,
+	NAT64_EVENT_SESSION_CREATED, /* by the inside, or answered by it */
 	NAT64_EVENT_SESSION_DELETED,
 	NAT64_EVENT_QUOTA_EXCEEDED, /* one in a while for each subscriber; @quota says which */
 	NAT64_EVENT_POOL_EXHAUSTED  /* nothing left for @inside; one in a while for each worker */

@@ -38,11 +38,12 @@ struct nat64_table;
  *        and the port blocks of static entries are added to it; its block table belongs to the new
  *        nat64_table. A host with static entries may move to another worker by this, when it shares
  *        a block with a host of that one; its other sessions are then stale.
- * Return: 0 with @out owned by the caller (nat64_table_free()); -ENOSPC, -EINVAL, -ENOMEM. Control
- * thread.
+ * Return: 0 with @out owned by the caller (nat64_table_free()): perhaps @prev itself, when nothing
+ * has changed, with one owner more; -ENOSPC, -EINVAL, -ENOMEM. Control thread.
  */
 int nat64_table_new(struct nat64_table **out, const struct nat64_conf *conf,
-		    const struct nat64_table *prev, struct steering *s, struct err *e);
+		    struct nat64_table *prev, struct steering *s, struct err *e);
+/** nat64_table_free() - with its last owner. NULL is allowed. */
 void nat64_table_free(struct nat64_table *t);
 
 /** nat64_claims_pool4() - @a (IPv4) is in pool4. nat64_claims_pool6(): @a is under a NAT64 prefix;
@@ -61,13 +62,17 @@ struct nat64;
 struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
 			   const struct hash_key *key);
 
-/** nat64_use_table() - the worker's first batch under @t: static entries become mappings, mappings
- *  of pool addresses that are gone lose their ports. Bounded by the static entries and by the
- *  blocks of the pool: some milliseconds for 1024 addresses. */
+/** nat64_use_table() - the worker's first batch under @t: static entries become mappings. Nothing is
+ *  done for a table that was in use before. Bounded by the static entries, if they have changed. */
 void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
 
 /** nat64_prefetch() - a packet from inside with @key will most likely be asked about. */
 void nat64_prefetch(const struct nat64 *n, const struct tuple *key);
+
+/** nat64_adopt() - pool addresses that are not in @t, which is in use, what they were in the table
+ *  before: some of them, in less than half a millisecond; a packet does it for those that it needs.
+ *  Return: true if others wait. */
+bool nat64_adopt(struct nat64 *n, const struct nat64_table *t);
 
 /**
  * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
@@ -82,8 +87,8 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 
 /** nat64_flow_answered() - a session opened from outside is complete: the inside has answered, and
- *  the outside has gone on from there. Only now it holds the mapping. */
-void nat64_flow_answered(struct nat64 *n, const struct flow *f);
+ *  the outside has gone on from there. Only now it holds the mapping and is told of. */
+void nat64_flow_answered(struct nat64 *n, const struct flow *f, uint64_t now_ms);
 
 /** nat64_flow_ended() - the flow (or what a plan would have made: keys, object and flags count) no
  *  longer uses its mapping. */

@@ -91,6 +91,14 @@ static inline int bed_compile(struct bed *b)
 	return nat64_table_new(&b->t, &b->conf, b->old, b->steer, &b->err);
 }
 
+/* All of the table at once. */
+static inline void bed_use(struct bed *b, unsigned worker)
+{
+	nat64_use_table(b->n[worker], b->t);
+	while (nat64_adopt(b->n[worker], b->t))
+		;
+}
+
 static inline void bed_up(struct bed *b, uint32_t n_mappings)
 {
 	struct arena measure = { 0 };
@@ -103,7 +111,7 @@ static inline void bed_up(struct bed *b, uint32_t n_mappings)
 	must(b->arena.base != MAP_FAILED && bed_compile(b) == 0);
 	for (unsigned i = 0; i < b->n_workers; i++) {
 		b->n[i] = nat64_layout(&b->arena, n_mappings, i, &b->key);
-		nat64_use_table(b->n[i], b->t);
+		bed_use(b, i);
 	}
 }
 
@@ -116,7 +124,7 @@ static inline void bed_reload(struct bed *b)
 	b->steer_old = b->steer;
 	must(bed_compile(b) == 0);
 	for (unsigned i = 0; i < b->n_workers; i++)
-		nat64_use_table(b->n[i], b->t);
+		bed_use(b, i);
 }
 
 static inline void bed_free(struct bed *b)

@@ -3,6 +3,7 @@
  * a mapping (RFC 6146 5.3, RFC 4787 REQ-6, RFC 7857 7).
  */
 #include "bed.h"
+#include "sixgate/nat64/event.h"
 
 static const char *const host = "2001:db8:1::5";
 static const char *const server = "64:ff9b:1::203.0.113.9";
@@ -21,7 +22,7 @@ static void answer(struct bed *b, struct flow_plan *plan)
 {
 	struct flow f = flow_of(plan);
 
-	nat64_flow_answered(b->n[bed_owner(b, plan)], &f);
+	nat64_flow_answered(b->n[bed_owner(b, plan)], &f, b->now_ms);
 	plan->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 }
 
@@ -163,6 +164,49 @@ static void static_entry_has_a_bound_of_its_own_and_stays(void **state)
 	bed_free(b);
 }
 
+static unsigned count_events(const struct bed *b, enum nat64_event_kind kind)
+{
+	struct nat64_event e;
+	unsigned n = 0;
+
+	while (nat64_event_read(nat64_events(b->n[0]), &e)) {
+		assert_int_equal(e.kind, kind);
+		assert_int_equal(e.time_ms, b->now_ms);
+		n++;
+	}
+	return n;
+}
+
+/* RFC 6888 REQ-12: the log is of sessions, and what nobody inside has answered is none: else
+ * anybody outside could fill it. */
+static void session_from_outside_is_told_of_when_it_was_answered(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct tuple t = tuple_of(host, server, 5000, 53, 17), from;
+	struct flow_plan owner, in[NAT64_INBOUND_PER_MAPPING];
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	b->conf.log_what = NAT64_LOG_SESSIONS;
+	bed_up(b, 1000);
+	owner = bed_must_open(b, &t);
+	assert_int_equal(count_events(b, NAT64_EVENT_SESSION_CREATED), 1);
+	for (uint32_t i = 0; i < NAT64_INBOUND_PER_MAPPING; i++) {
+		from = spoofed(&owner, i);
+		in[i] = bed_must_open(b, &from);
+	}
+	assert_int_equal(count_events(b, 0), 0);
+	b->now_ms += 1000;
+	answer(b, &in[7]);
+	assert_int_equal(count_events(b, NAT64_EVENT_SESSION_CREATED), 1);
+	b->now_ms += 1000;
+	for (uint32_t i = 0; i < NAT64_INBOUND_PER_MAPPING; i++)
+		bed_end(b, &in[i]);
+	assert_int_equal(count_events(b, NAT64_EVENT_SESSION_DELETED), 1);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +216,7 @@ int main(void)
 		cmocka_unit_test(answer_or_new_session_of_the_host_revives_the_mapping),
 		cmocka_unit_test(answered_session_holds_the_mapping_until_it_ends),
 		cmocka_unit_test(static_entry_has_a_bound_of_its_own_and_stays),
+		cmocka_unit_test(session_from_outside_is_told_of_when_it_was_answered),
 	};
 
 	return cmocka_run_group_tests_name("nat64/inbound", tests, NULL, NULL);

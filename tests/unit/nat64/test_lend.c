@@ -154,6 +154,7 @@ static void loan_is_void_after_another_table(void **state)
 	bed_advance(b, 1);
 	bed_advance(b, 1);
 	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).free, free - 10);
+	b->conf.limits.flows = 1000;
 	bed_reload(b);
 	bed_advance(b, 1);
 	assert_int_equal(nat64_need(b->n[0], NAT64_UDP).free, free);

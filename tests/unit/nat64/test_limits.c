@@ -85,7 +85,7 @@ static void sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered
 	plan = bed_must_open(b, &t);
 	bed_end(b, &plan);
 	f = flow_of(&in[0]);
-	nat64_flow_answered(b->n[0], &f);
+	nat64_flow_answered(b->n[0], &f, b->now_ms);
 	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
 	in[0].flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 	bed_end(b, &in[0]);
