@@ -63,7 +63,8 @@ static void line_that_was_cut_short_is_lost_and_ended_by_the_next(void **state)
 		line_log__put(l, big, sizeof(big));
 	line_log__flush(l);
 	assert_int_equal(l->n_written + l->n_refused, n);
-	assert_false(line_log__mark(l, "lost", 4));
+	while (line_log__mark(l, "lost", 4)) /* into what room is left */
+		assert_int_equal(l->n_written + l->n_refused, ++n);
 	assert_int_equal(l->n_written + l->n_refused, n);
 	len = read(fd[0], heard, sizeof(heard));
 	assert_in_range(len, 4096, sizeof(heard));

@@ -14,7 +14,7 @@ static const uint8_t wire[N_PROTOS] = { 6, 17, 58 };
 struct count {
 	uint32_t blocks[N_PROTOS][N_CLASSES], free[N_PROTOS][N_CLASSES],
 		singles[N_PROTOS][N_CLASSES];
-	uint32_t used, idle, resting, holders;
+	uint32_t used, idle, resting, holders, statics;
 	uint16_t n_blocks[4096], n_single[4096][N_PROTOS];
 	uint32_t n_ports[4096], n_flows[4096];
 };
@@ -26,7 +26,7 @@ static bool is_on_list(const struct port_block *b, enum protocol_index i)
 
 static bool held_by_subscriber(const struct port_block *b)
 {
-	return b->holder != HOLDER_NONE && b->holder < HOLDER_LENT;
+	return b->holder != HOLDER_NONE && b->holder < HOLDER_RESTING;
 }
 
 static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint32_t number,
@@ -36,7 +36,8 @@ static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint
 	uint32_t slot = block__slot(number), at = number % STEER_BLOCKS;
 	const struct pool_ports *pp = &n->ports.slot[slot];
 	enum port_class class = class_of(at * 64);
-	bool idle = !(b->used[0] | b->used[1] | b->used[2]);
+	uint32_t in_use = 0;
+	bool idle;
 
 	assert_int_equal(bit_test(pp->held, at), b->holder != HOLDER_NONE);
 	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
@@ -46,7 +47,7 @@ static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint
 		assert_int_equal(bit_test(pp->given[i], at), given);
 		c->blocks[i][class] += given;
 		c->free[i][class] += given && b->holder == HOLDER_NONE;
-		c->used += (uint32_t)__builtin_popcountll(b->used[i]);
+		in_use += (uint32_t)__builtin_popcountll(b->used[i]);
 		if (held_by_subscriber(b) && given && room)
 			assert_true(is_on_list(b, i));
 		if (b->holder == HOLDER_SHARED && given && room)
@@ -54,8 +55,12 @@ static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint
 		if (bit_test(pp->room[i], at))
 			assert_true(given && b->holder == HOLDER_SHARED);
 	}
+	idle = in_use == b->n_static; /* static entries do not keep it */
+	c->used += in_use;
+	c->statics += b->n_static;
 	if (b->holder == HOLDER_NONE || b->holder == HOLDER_LENT)
-		assert_true(idle);
+		assert_int_equal(in_use, 0);
+	c->idle += b->holder == HOLDER_RESTING;
 	if (!held_by_subscriber(b))
 		return;
 	c->n_blocks[b->holder - 1]++;
@@ -110,6 +115,7 @@ static void audit_mappings(const struct nat64 *n, struct count *c)
 			assert_true(block__at(n, number)->used[k.proto] >> m->outside_port % 64 &
 				    1);
 			c->used--;
+			c->statics -= !!(m->flags & MAPPING_STATIC);
 		}
 		if (m->subscriber == SUBSCRIBER_NONE)
 			continue;
@@ -148,13 +154,14 @@ static void audit_resting(const struct nat64 *n, struct count *c)
 static void audit_idle(const struct nat64 *n, const struct count *c)
 {
 	const struct ports *p = &n->ports;
-	uint32_t prev = 0, since = 0, count = 0;
+	uint32_t prev = 0, count = 0;
+	uint16_t since = p->idle_oldest ? block__at(n, p->idle_oldest - 1)->idle_at : 0;
 
 	for (uint32_t at = p->idle_oldest; at; at = block__at(n, at - 1)->idle_next) {
 		const struct port_block *b = block__at(n, at - 1);
 
 		assert_int_equal(b->idle_prev, prev);
-		assert_true(b->idle_at >= since);
+		assert_true((int16_t)(b->idle_at - since) >= 0);
 		prev = at;
 		since = b->idle_at;
 		count++;
@@ -214,7 +221,7 @@ static uint32_t audit_subscribers(const struct nat64 *n, struct count *c)
 static void audit(const struct nat64 *n, const struct nat64_table *t)
 {
 	static struct count c;
-	bool split = false;
+	uint32_t n_split = 0;
 
 	memset(&c, 0, sizeof(c));
 	for (uint32_t slot = 0; slot < t->n_slots; slot++) {
@@ -223,14 +230,17 @@ static void audit(const struct nat64 *n, const struct nat64_table *t)
 		for (unsigned b = 0; b < STEER_BLOCKS; b++)
 			audit_block(n, t, block__number(slot, b), &c);
 		audit_slot_bits(n, slot);
-		for (enum protocol_index i = 0; i < N_PROTOS; i++)
-			split |= memcmp(n->ports.slot[slot].given[i], n->ports.slot[slot].given[0],
-					sizeof(n->ports.slot[slot].given[i])) != 0;
+		n_split += memcmp(n->ports.slot[slot].given[1], n->ports.slot[slot].given[0],
+				  sizeof(n->ports.slot[slot].given[0])) ||
+			   memcmp(n->ports.slot[slot].given[2], n->ports.slot[slot].given[0],
+				  sizeof(n->ports.slot[slot].given[0]));
 	}
-	assert_int_equal(n->ports.n_slots, t->n_slots);
-	assert_int_equal(n->ports.is_split, split);
+	for (unsigned i = 0; i < SLOT_WORDS; i++)
+		assert_int_equal(n->ports.pending[i], 0);
+	assert_int_equal(n->ports.n_split, n_split);
 	audit_mappings(n, &c);
 	audit_resting(n, &c);
+	assert_int_equal(c.statics, 0);
 	assert_int_equal(c.used, 0); /* each bit is a mapping's, or rests */
 	audit_idle(n, &c);
 	assert_int_equal(audit_subscribers(n, &c), n->ports.subscriber_pool.used);
