@@ -1,6 +1,6 @@
 /*
  * port.h - where packets come from and go to: the only door between the pure pipeline and the
- * world. TUN, pcap files and memory implement it (XDP will).
+ * world. TUN, XDP, pcap files and memory implement it.
  */
 #pragma once
 #include "sixgate/packet/packet.h"
@@ -32,7 +32,9 @@ struct port_ops {
 	void (*close)(struct port *port);
 };
 
-/** struct port - first member of each backend. */
+/** struct port - first member of each backend.
+ *  @n_rx_direct, @n_tx_direct: packets that did not pass the kernel's forwarding; the worker's. */
 struct port {
 	const struct port_ops *ops;
+	uint64_t n_rx_direct, n_tx_direct;
 };

@@ -1,0 +1,90 @@
+/*
+ * hops.h - where a packet goes on the wire: routes, neighbours and interfaces as the kernel has them.
+ *
+ * Glossary: a *hop* is the answer for one destination: an interface and the Ethernet address of the
+ * next machine. What has no hop here (local addresses, neighbours that are not resolved, routes that
+ * this table cannot hold) is the kernel's to send.
+ *
+ * One block of memory without pointers: made by the privileged parent from what the kernel says, read
+ * by every worker, never changed.
+ */
+#pragma once
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "sixgate/base/addr.h"
+
+enum {
+	HOPS_INTERFACES_MAX = 64,
+	HOPS_ROUTES_MAX = 1 << 18,
+	HOPS_NEIGHBOURS_MAX = 1 << 16,
+	HOPS_ETHERNET = 14 /* bytes of the header we write */
+};
+
+/** struct hops_interface - an interface that packets may leave by; @mac: its own */
+struct hops_interface {
+	int32_t ifindex;
+	uint32_t mtu;
+	uint8_t mac[6];
+	uint8_t zero[2];
+};
+
+/**
+ * struct hops_route
+ * @interface: index into the interfaces, or HOPS_BY_KERNEL
+ * @via:       gateway, or all zero: the destination itself is the neighbour
+ * @mtu:       of the route; 0: the interface's
+ */
+enum { HOPS_BY_KERNEL = 0xff };
+struct hops_route {
+	struct prefix prefix;
+	uint8_t interface;
+	uint16_t mtu;
+	struct addr via;
+};
+
+struct hops_neighbour {
+	struct addr addr;
+	uint8_t interface;
+	uint8_t mac[6];
+	uint8_t zero;
+};
+
+/**
+ * struct hops - the head of the block; behind it the routes, then the neighbours
+ * @bytes: of the whole block
+ * @first, @n: routes with a prefix of that length, sorted by address
+ */
+struct hops {
+	uint32_t magic, bytes;
+	uint32_t n_interface, n_route, n_neighbour;
+	struct hops_interface interface[HOPS_INTERFACES_MAX];
+	struct {
+		uint32_t first, n;
+	} by_len[129];
+};
+
+/** struct hop - @neighbour: its index, to tell one from another. */
+struct hop {
+	const struct hops_interface *interface;
+	const struct hops_neighbour *neighbour;
+	uint32_t mtu;
+};
+
+/** struct hops_parts - what a block is packed from; borrowed. Sorted in place. */
+struct hops_parts {
+	struct hops_interface interface[HOPS_INTERFACES_MAX];
+	uint32_t n_interface, n_route, n_neighbour;
+	struct hops_route *route;
+	struct hops_neighbour *neighbour;
+};
+
+/** hops_pack() - of several routes for one prefix, the first in the array counts. Return: the block,
+ *  allocated for the caller; NULL without memory. */
+struct hops *hops_pack(struct hops_parts *p);
+
+/** hops_check() - is this a whole block of @bytes, with indexes that fit? */
+bool hops_check(const struct hops *h, size_t bytes);
+
+/** hops_find() - Return: false when @dst is the kernel's to send. */
+bool hops_find(const struct hops *h, const struct addr *dst, struct hop *out);
