@@ -2,10 +2,10 @@
 
 PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1-dev libldns-dev libssl-dev
  libnl-3-dev libnl-route-3-dev libmnl-dev libnftables-dev libjansson-dev libmicrohttpd-dev
- libseccomp-dev libcap-ng-dev libcmocka-dev"
+ libseccomp-dev libcap-ng-dev libcmocka-dev libbpf-dev clang bpftool"
 PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils
  curl traceroute openssh-server openssh-client procps"
-PACKAGES_TEST="clang llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd ndisc6
+PACKAGES_TEST="llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd ndisc6
  ethtool conntrack tayga awscli iputils-tracepath python3-pyftpdlib bind9 ldnsutils knot-dnsutils
  python3-dnspython"
 

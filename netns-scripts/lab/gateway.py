@@ -1,6 +1,7 @@
 """sixgated and sixgatectl in a namespace."""
 import json
 import os
+import re
 import signal
 
 from .netns import Failed, NotifySocket, stop
@@ -10,6 +11,14 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def default_build():
     return os.environ.get("SIXGATE_BUILD", os.path.join(TOP, "build"))
+
+
+def with_io(config):
+    """The configuration with the packet I/O that SIXGATE_IO names, where it names none itself."""
+    io = os.environ.get("SIXGATE_IO")
+    if not io or re.search(r"\bio:", config):
+        return config
+    return re.sub(r"^interfaces: \{", f"interfaces: {{io: {io}, ", config, flags=re.MULTILINE)
 
 
 class Gateway:
@@ -23,6 +32,7 @@ class Gateway:
         return os.path.join(self.build, "src", name, name)
 
     def write(self, config):
+        config = with_io(config)
         self.config = self.host.lab.write(f"{self.host.name}-sixgate.yaml", config)
         return self.config
 

@@ -79,7 +79,7 @@ static const struct field interfaces_fields[] = {
 	  .example = "[wan0]",
 	  .help = "the rest of the world (may be the same interface: one-armed)" },
 	{ "io", FIELD_CHOICE, 0, AT(struct interfaces_conf, io),
-	  .words = WORDS({ "auto", IO_AUTO }, { "tun", IO_TUN }, { "xdp", IO_XDP, true }),
+	  .words = WORDS({ "auto", IO_AUTO }, { "tun", IO_TUN }, { "xdp", IO_XDP }),
 	  .restart = "interfaces.io", .help = "how packets come and go" },
 	{ "tun", FIELD_INTERFACE, 0, AT(struct interfaces_conf, tun), .restart = "interfaces.tun",
 	  .help = "name of the inside device; the outside one has an o behind it" },

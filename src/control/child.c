@@ -27,6 +27,7 @@
 struct gifts {
 	int config, control, metrics;
 	int queue[N_SIDES][TUN_QUEUES_MAX];
+	struct xdp_share share[XDP_WORKERS_MAX];
 	unsigned n_workers, offload[N_SIDES];
 	struct netlink_facts facts;
 	bool has_facts;
@@ -37,6 +38,18 @@ static void keep(int *place, int fd)
 	if (*place >= 0)
 		close(*place);
 	*place = fd;
+}
+
+static int take_xdp_socket(struct gifts *g, const struct notice *n, int fd, struct err *e)
+{
+	struct xdp_share *s = &g->share[n->index < XDP_WORKERS_MAX ? n->index : 0];
+
+	if (n->index >= XDP_WORKERS_MAX || s->n == XDP_SHARE_SOCKETS_MAX || n->side >= N_SIDES || fd < 0)
+		return err_set(e, -EPROTO, "an AF_XDP socket that does not exist");
+	s->socket[s->n++] = (struct xdp_socket){ .fd = fd, .ifindex = (int32_t)n->value[0],
+						 .queue = (uint16_t)n->value[1], .side = n->side,
+						 .flags = n->flags };
+	return 0;
 }
 
 static int take_gift(struct gifts *g, const struct notice *n, int fd, struct err *e)
@@ -58,6 +71,14 @@ static int take_gift(struct gifts *g, const struct notice *n, int fd, struct err
 		g->n_workers = n->value[0];
 		g->offload[n->side] = n->value[1];
 		return 0;
+	case NOTICE_XDP_MEMORY:
+		if (n->index >= XDP_WORKERS_MAX)
+			return err_set(e, -EPROTO, "memory of a worker that does not exist");
+		keep(&g->share[n->index].memory, fd);
+		g->share[n->index].n_frames = n->value[0];
+		return 0;
+	case NOTICE_XDP_SOCKET:
+		return take_xdp_socket(g, n, fd, e);
 	case NOTICE_FACTS:
 		g->has_facts = handover__read_facts(fd, &g->facts) == 0;
 		return 0;
@@ -129,7 +150,7 @@ static int start_workers(struct control *c, struct gifts *g, struct err *e)
 
 	for (unsigned i = 0; i < g->n_workers && rc == 0; i++)
 		rc = workers__add_port(&c->workers, i, g->queue[SIDE_INSIDE][i],
-				       g->queue[SIDE_OUTSIDE][i], e);
+				       g->queue[SIDE_OUTSIDE][i], &g->share[i], e);
 	if (rc == 0)
 		rc = nodes__start(c, e);
 	if (rc == 0)
@@ -175,6 +196,8 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 	int rc = privileges__drop(who, e);
 
 	memset(g.queue, -1, sizeof(g.queue));
+	for (unsigned i = 0; i < XDP_WORKERS_MAX; i++)
+		g.share[i].memory = -1;
 	json_object_seed(0); /* opens /dev/urandom; */
 	dns64_tls_init();
 	tzset();	     /* reads /etc/localtime: later this thread may not */
@@ -190,6 +213,7 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 		return rc;
 	c->facts = g.facts;
 	memcpy(c->offload, g.offload, sizeof(c->offload));
+	memcpy(c->share, g.share, sizeof(c->share));
 	rc = start_workers(c, &g, e);
 	if (rc == 0)
 		rc = dns_thread__start(&c->dns, &c->key, e);
@@ -219,6 +243,7 @@ static void end(struct control *c)
 	for (size_t i = 0; i < c->n_retired; i++)
 		snapshot_free(c->retired[i]);
 	snapshot_free(atomic_exchange(&c->workers.slot.current, NULL));
+	next_hops__free(&c->hops);
 	config_free(c->config);
 	netlink_facts_free(&c->facts);
 	netlink_facts_free(&c->fresh_facts);

@@ -154,6 +154,9 @@ static void on_notice(void *owner, const struct notice *n, int fd)
 	case NOTICE_FACTS:
 		take_facts(c, fd, n->flags ? REQUEST_PENDING : REQUEST_RUNNING);
 		break;
+	case NOTICE_HOPS:
+		next_hops__take(&c->hops, &c->workers, fd);
+		break;
 	case NOTICE_RELOAD:
 		c->want_reload = true;
 		break;
@@ -201,6 +204,7 @@ static void on_tick(uv_timer_t *t)
 	ticks++;
 	accounting__drain(c);
 	free_retired(c);
+	next_hops__retire(&c->hops, &c->workers);
 	if (ticks % TICKS_WATCH == 0)
 		lend__look(c);
 	if (ticks % TICKS_WATCH == 0 && !c->want_stop)

@@ -15,6 +15,7 @@
 #include "sixgate/config/config.h"
 #include "sixgate/control/snapshot_build.h"
 #include "sixgate/nat64/lend.h"
+#include "next_hops.h"
 #include "watch.h"
 #include "workers.h"
 
@@ -62,6 +63,8 @@ struct control {
 	struct hash_key key;
 	struct workers workers;
 	unsigned offload[N_SIDES];
+	struct xdp_share share[XDP_WORKERS_MAX]; /* to be shown: the descriptors are the ports' */
+	struct next_hops hops;
 	struct snapshot *retired[SNAPSHOTS_RETIRED_MAX];
 	size_t n_retired;
 	struct dns_thread dns;

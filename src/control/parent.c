@@ -159,7 +159,7 @@ static int equip_child(struct parent *p, struct err *e)
 	}
 	p->owns_control = true;
 	if (!parent__tell(p, NOTICE_CONFIG, config) || !parent__tell(p, NOTICE_CONTROL, control) ||
-	    !send_queues(p) || !parent__send_facts(p, &p->facts, REQUEST_RUNNING))
+	    !send_queues(p) || !parent__xdp_equip(p) || !parent__send_facts(p, &p->facts, REQUEST_RUNNING))
 		return err_set(e, -EPIPE, "the child did not start");
 	if (p->config->gateway.metrics) {
 		metrics = listener__open_metrics(&p->config->gateway.metrics_listen, e);
@@ -257,21 +257,26 @@ static int wait_ms(const struct parent *p)
 {
 	uint64_t now = now__ms();
 
+	uint64_t next = p->next_sync_ms;
+
 	if (!p->routed)
 		return -1;
-	return p->next_sync_ms > now ? (int)(p->next_sync_ms - now) : 0;
+	if (p->next_hops_ms && p->next_hops_ms < next)
+		next = p->next_hops_ms;
+	return next > now ? (int)(next - now) : 0;
 }
 
 static void serve_until_the_end(struct parent *p)
 {
 	while (!p->ending) {
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = p->signals, .events = POLLIN },
 			{ .fd = p->channel, .events = POLLIN },
 			{ .fd = netlink_watch_fd(p->nl), .events = POLLIN },
+			{ .fd = parent__xdp_fd(p), .events = POLLIN },
 		};
 
-		if (poll(fds, 3, wait_ms(p)) < 0 && errno != EINTR)
+		if (poll(fds, 4, wait_ms(p)) < 0 && errno != EINTR)
 			parent__end(p, DAEMON_FAILED);
 		if (fds[0].revents)
 			take_signal(p);
@@ -279,6 +284,10 @@ static void serve_until_the_end(struct parent *p)
 			take_request(p);
 		if (fds[2].revents && netlink_watch_read(p->nl))
 			parent__kernel_changed(p);
+		if (fds[3].revents)
+			parent__xdp_changed(p);
+		if (p->routed && p->next_hops_ms && now__ms() >= p->next_hops_ms)
+			parent__xdp_look(p);
 		if (p->routed && !p->ending && now__ms() >= p->next_sync_ms)
 			parent__kernel_watch(p);
 	}

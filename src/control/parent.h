@@ -13,6 +13,7 @@
 #include "sixgate/control/request.h"
 #include "sixgate/io/tun.h"
 #include "sixgate/log/log.h"
+#include "sixgate/netlink/hops.h"
 #include "sixgate/netlink/netlink.h"
 
 /**
@@ -23,6 +24,8 @@
  * @facts_unsent: the child must be told of @facts whether or not they differ from the last
  * @routed:   the kernel sends us packets: the child has said that it is ready
  * @exit_code: decided when @ending is set
+ * @xdp, @hops_watch: NULL without AF_XDP; @hops: what the child was told last; @no_hops: why there are
+ *            none; @next_hops_ms: when to look again, 0: nothing has changed
  */
 struct parent {
 	const struct daemon_options *options;
@@ -40,6 +43,11 @@ struct parent {
 	int exit_code;
 	uint64_t last_sync_ms, next_sync_ms; /* 0: none yet */
 	struct log_limit sync_limit;
+	struct xdp *xdp;
+	struct netlink_hops_watch *hops_watch;
+	struct hops *hops;
+	const char *no_hops;
+	uint64_t next_hops_ms;
 };
 
 /** parent__kernel_begin() - state directory, devices, netlink, first facts. The kernel sends us
@@ -66,6 +74,25 @@ int parent__kernel_findings(struct parent *p);
 /** parent__kernel_check() - could @conf be applied, without doing it? And its facts.
  *  Return: 0, facts to be freed by the caller; -EADDRINUSE with the reason. */
 int parent__kernel_check(const struct config *conf, struct netlink_facts *facts, struct err *e);
+
+/** parent__xdp_begin() - open AF_XDP where the file wants it; the facts are known. Return: 0, also
+ *  without it; negative errno when it was asked for and cannot be. */
+int parent__xdp_begin(struct parent *p, struct err *e);
+
+/** parent__xdp_equip() - give the child its sockets. Return: false if it does not take them. */
+bool parent__xdp_equip(struct parent *p);
+
+/** parent__xdp_follow() - claim what the plan of @in leads to us, and look at the next hops. */
+int parent__xdp_follow(struct parent *p, const struct netlink_input *in, struct err *e);
+
+/** parent__xdp_fd() - readable when routes or neighbours have changed: parent__xdp_changed(); -1
+ *  without AF_XDP. parent__xdp_look(): when @next_hops_ms has come. */
+int parent__xdp_fd(const struct parent *p);
+void parent__xdp_changed(struct parent *p);
+void parent__xdp_look(struct parent *p);
+
+/** parent__xdp_end() - detach the programs: from then on everything is the kernel's. */
+void parent__xdp_end(struct parent *p);
 
 /** parent__tell() - a notice without answer; @pass: a descriptor, closed after sending, or -1.
  *  Return: false if the child does not take it. */

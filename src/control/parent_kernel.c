@@ -87,7 +87,7 @@ int parent__kernel_begin(struct parent *p, struct err *e)
 	if (rc)
 		return rc;
 	p->facts_known = true;
-	return 0;
+	return parent__xdp_begin(p, e);
 }
 
 /* That one is missing, or is there again, is said by the netlink room. */
@@ -129,7 +129,8 @@ int parent__kernel_sync(struct parent *p, struct err *e)
 	struct netlink_facts fresh = { .n_local = 0 };
 	struct probe_addresses probe;
 	struct netlink_input in = input_of(p->config, NULL, &probe);
-	int rc = netlink_sync(p->nl, &in, &fresh, e);
+	struct err more;
+	int follow_rc = 0, rc = netlink_sync(p->nl, &in, &fresh, e);
 
 	p->last_sync_ms = now__ms();
 	p->next_sync_ms = p->last_sync_ms + SYNC_INTERVAL_MS;
@@ -137,7 +138,11 @@ int parent__kernel_sync(struct parent *p, struct err *e)
 		take_facts(p, &fresh);
 	else
 		netlink_facts_free(&fresh);
-	return rc;
+	if (rc != -EADDRINUSE) {
+		in.facts = &p->facts;
+		follow_rc = parent__xdp_follow(p, &in, rc ? &more : e);
+	}
+	return rc ? rc : follow_rc;
 }
 
 void parent__kernel_changed(struct parent *p)
@@ -163,6 +168,7 @@ void parent__kernel_end(struct parent *p)
 {
 	struct err e = { "" };
 
+	parent__xdp_end(p);
 	if (p->nl && netlink_undo(p->nl, &e) != 0)
 		log_error("undoing routes and rules: %s", e.text);
 	netlink_free(p->nl);

@@ -76,6 +76,11 @@ static int add_narrow_rules(scmp_filter_ctx ctx, enum thread_role role)
 
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, no_code);
+	/* AF_XDP: calls without data that make the kernel look at a ring */
+	if (role == ROLE_WORKER && rc == 0)
+		rc = allow_with(ctx, SCMP_SYS(sendto), 1, 0);
+	if (role == ROLE_WORKER && rc == 0)
+		rc = allow_with(ctx, SCMP_SYS(recvfrom), 1, 0);
 	if (role == ROLE_WORKER || role == ROLE_PARENT)
 		return rc;
 	for (size_t i = 0; i < ARRAY_LEN(family) && rc == 0; i++)
@@ -106,7 +111,7 @@ static const int parent_calls[] = {
 	SCMP_SYS(inotify_init1), SCMP_SYS(inotify_add_watch), SCMP_SYS(inotify_rm_watch),
 	SCMP_SYS(timerfd_create), SCMP_SYS(timerfd_settime), SCMP_SYS(prlimit64),
 	SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(select), SCMP_SYS(pselect6),
-	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(ioctl),
+	SCMP_SYS(socket), SCMP_SYS(socketpair), SCMP_SYS(ioctl), SCMP_SYS(bpf),
 };
 
 struct call_list {

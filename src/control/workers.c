@@ -51,11 +51,18 @@ int workers__init(struct workers *w, unsigned n, uint64_t flows, const struct ha
 	return 0;
 }
 
-int workers__add_port(struct workers *w, unsigned id, int inside_fd, int outside_fd, struct err *e)
+int workers__add_port(struct workers *w, unsigned id, int inside_fd, int outside_fd,
+		      const struct xdp_share *share, struct err *e)
 {
 	struct worker_thread *t = &w->t[id];
 	int rc = tun_port_new(&t->port, inside_fd, outside_fd, e);
 
+	if (rc == 0 && share->n) {
+		struct port *tun = t->port;
+
+		t->port = NULL;
+		rc = xdp_port_new(&t->port, share, tun, e);
+	}
 	if (rc == 0)
 		rc = worker_loop_init(&t->loop, t->worker, &w->slot, t->port, e);
 	if (rc)

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include "sixgate/flow/steer.h"
 #include "sixgate/io/loop.h"
+#include "sixgate/io/xdp.h"
 
 /** struct worker_thread - @loop is what its thread runs. */
 struct worker_thread {
@@ -31,8 +32,10 @@ struct workers {
 int workers__init(struct workers *w, unsigned n, uint64_t flows, const struct hash_key *key,
 		  struct err *e);
 
-/** workers__add_port() - worker @id's queues; descriptors are owned from here on. */
-int workers__add_port(struct workers *w, unsigned id, int inside_fd, int outside_fd, struct err *e);
+/** workers__add_port() - worker @id's queues; descriptors are owned from here on. @share: its AF_XDP
+ *  sockets, if it has any. */
+int workers__add_port(struct workers *w, unsigned id, int inside_fd, int outside_fd,
+		      const struct xdp_share *share, struct err *e);
 
 /** workers__start() - a snapshot has been published. @on_end: called in a thread that has ended. */
 int workers__start(struct workers *w, void (*on_end)(struct worker_loop *l), struct err *e);

@@ -10,8 +10,9 @@
 #include "io_internal.h"
 #include "sixgate/base/must.h"
 #include "sixgate/io/view.h"
+#include "sixgate/io/xdp.h"
 
-enum { FDS_MAX = 8 };
+enum { FDS_MAX = XDP_SHARE_SOCKETS_MAX + N_SIDES };
 
 /* Stands in the request slot once nobody will answer any more. */
 static struct worker_request closed;
@@ -107,6 +108,13 @@ static void wake_peers(struct worker_loop *l, uint64_t *handed)
 			worker_loop_wake(l->peer[i]);
 }
 
+/* Only this thread writes them. */
+static void count_direct(const struct worker_loop *l)
+{
+	counter_set(&l->worker->count[COUNT_RX_PACKETS_XDP], l->port->n_rx_direct);
+	counter_set(&l->worker->count[COUNT_TX_PACKETS_XDP], l->port->n_tx_direct);
+}
+
 static bool has_order(const struct worker_loop *l)
 {
 	return atomic_load_explicit(&l->stop, memory_order_relaxed) ||
@@ -191,6 +199,7 @@ void worker_loop_run(struct worker_loop *l)
 		next_ms = timers_advance(w, s, now_ms);
 		wake_peers(l, &handed);
 		io__send_outbox(w, l->port);
+		count_direct(l);
 		if (b->n == 0 && n_taken == 0 && next_ms > 0)
 			sleep_until_work(l, s, now_ms, next_ms);
 	}

@@ -14,6 +14,7 @@ import tempfile
 import threading
 import time
 
+from lab.gateway import with_io
 from netlink_lab import ROOT, Lab, wait_for
 
 TARGETS = ("src/sixgated/sixgated", "src/sixgatectl/sixgatectl")
@@ -72,7 +73,7 @@ class Gateway:
         self.start(wait)
 
     def write(self, text):
-        self.text = text.replace("@DIR@", self.dir)
+        self.text = with_io(text.replace("@DIR@", self.dir))
         pathlib.Path(self.file).write_text(self.text)
 
     def start(self, wait=True):

@@ -69,6 +69,10 @@ enum notice_kind {
 	NOTICE_RELOAD,    /* SIGHUP */
 	NOTICE_LOG,       /* descriptor: write the log there from now on */
 	NOTICE_STOP,      /* SIGTERM */
+	NOTICE_XDP_MEMORY, /* descriptor: frames of worker @index, @value[0] of them */
+	NOTICE_XDP_SOCKET, /* descriptor: AF_XDP socket of worker @index; @side, @flags of xdp.h; @value:
+			      interface, queue; after the memory */
+	NOTICE_HOPS,      /* descriptor: struct hops */
 	N_NOTICE_KINDS
 };
 

@@ -27,6 +27,8 @@
 	_(TX_PACKETS_OUTSIDE, "tx_packets_outside", "packets sent to the outside")                 \
 	_(TX_BYTES_INSIDE, "tx_bytes_inside", "IP bytes sent to the inside")                       \
 	_(TX_BYTES_OUTSIDE, "tx_bytes_outside", "IP bytes sent to the outside")                    \
+	_(RX_PACKETS_XDP, "rx_packets_xdp", "of those that came in: by AF_XDP, the others by TUN") \
+	_(TX_PACKETS_XDP, "tx_packets_xdp", "of those sent: by AF_XDP, the others by TUN")         \
 	_(FLOWS_CREATED_NAT64, "flows_created_nat64", "NAT64 sessions opened")                     \
 	_(FLOWS_CREATED_EGRESS6, "flows_created_egress6", "egress6 flows opened")                  \
 	_(FLOWS_CREATED_SERVICES, "flows_created_services", "service flows opened")                \

@@ -58,7 +58,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
 	static const struct row rows[] = {
-		{ "xdp", "interfaces: {io: xdp}\n", "interfaces.io", "xdp is not built yet", NULL },
 		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
 		  "not built yet", DNS64("zones: []") },
 		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",

@@ -177,7 +177,7 @@ static void all_errors_are_said_at_once_in_the_order_of_the_file(void **state)
 		parse_bad("gateway:\n"
 			  "  workers: many\n"
 			  "  metrics: {address: ::, port: 1}\n"
-			  "interfaces: {inside: lan0, outside: wan0, io: xdp}\n"
+			  "interfaces: {inside: lan0, outside: wan0, io: dpdk}\n"
 			  "nat64:\n"
 			  "  pool4: outside\n"
 			  "  timeouts: {udp: 1s, icmp: 1s}\n"

@@ -1,0 +1,202 @@
+/*
+ * parent_xdp.c - AF_XDP: which interfaces get it, what their programs claim, and what the workers are
+ * told about routes and neighbours.
+ *
+ * What has no AF_XDP, or loses it, is served by the TUN devices, whose routes are always there.
+ */
+#include <errno.h>
+#include <net/if_arp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "channel.h"
+#include "handover.h"
+#include "parent.h"
+#include "sixgate/base/must.h"
+
+enum { HOPS_PAUSE_MS = 20 }; /* between two looks at the neighbours, however fast they change */
+
+/* Return: a reason why this interface cannot have it, or NULL. */
+static const char *unfit(const struct netlink_interface *i)
+{
+	if (!i->present)
+		return "is not there";
+	if (i->type != ARPHRD_ETHER)
+		return "is no Ethernet interface";
+	if (i->inside && i->outside)
+		return "is both inside and outside, which AF_XDP does not tell apart";
+	return NULL;
+}
+
+static unsigned choose(const struct netlink_facts *f, struct xdp_interface *out)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < f->n_interface; i++) {
+		const struct netlink_interface *on = &f->interface[i];
+		const char *why = unfit(on);
+
+		if (why) {
+			log_warning("%s %s: its packets come through %s", on->name, why,
+				    f->device[on->outside].name);
+			continue;
+		}
+		out[n] = (struct xdp_interface){ .ifindex = on->ifindex,
+						 .side = on->inside ? SIDE_INSIDE : SIDE_OUTSIDE };
+		memcpy(out[n].name, on->name, sizeof(out[n].name));
+		memcpy(out[n++].mac, on->mac, sizeof(on->mac));
+	}
+	return n;
+}
+
+static void report(const struct parent *p, const struct xdp_interface *on, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		log_info("%s: AF_XDP on %u queues, %s mode", on[i].name, on[i].n_queues,
+			 on[i].flags & XDP_FLAG_NATIVE ? "native" : "generic");
+		if (on[i].n_queues < p->n_workers)
+			log_notice("%s has %u queues for %u workers: those without send by way of the "
+				   "kernel; if it can have more: ethtool -L %s rx %u tx %u",
+				   on[i].name, on[i].n_queues, p->n_workers, on[i].name, p->n_workers,
+				   p->n_workers);
+	}
+}
+
+int parent__xdp_begin(struct parent *p, struct err *e)
+{
+	struct xdp_interface on[NETLINK_INTERFACES_MAX];
+	unsigned n;
+	int rc;
+
+	if (p->config->interfaces.io != IO_XDP) {
+		if (p->config->interfaces.io == IO_AUTO)
+			log_info("packets come by TUN; AF_XDP is used where the file asks for it "
+				 "(interfaces: io: xdp)");
+		return 0;
+	}
+	n = choose(&p->facts, on);
+	if (n == 0)
+		return 0;
+	rc = xdp_open(&p->xdp, on, n, p->n_workers, e);
+	if (rc == 0)
+		rc = netlink_hops_watch_new(&p->hops_watch, e);
+	if (rc)
+		return err_wrap(e, rc, "interfaces: io: xdp");
+	report(p, on, n);
+	return 0;
+}
+
+static bool send_socket(struct parent *p, unsigned worker, struct xdp_socket *s)
+{
+	struct notice n = { .magic = REQUEST_MAGIC, .kind = NOTICE_XDP_SOCKET,
+			    .index = (uint16_t)worker, .side = s->side, .flags = s->flags,
+			    .value = { (uint32_t)s->ifindex, s->queue } };
+	int rc = channel__send(p->channel, &n, sizeof(n), s->fd, 0);
+
+	close(s->fd); /* it ends with the child, and the program passes everything to the kernel then */
+	s->fd = -1;
+	return rc == 0;
+}
+
+bool parent__xdp_equip(struct parent *p)
+{
+	for (unsigned i = 0; p->xdp && i < p->n_workers; i++) {
+		struct xdp_share *s = xdp_share(p->xdp, i);
+		struct notice n = { .magic = REQUEST_MAGIC, .kind = NOTICE_XDP_MEMORY,
+				    .index = (uint16_t)i, .value = { s->n_frames } };
+		bool sent = s->n == 0 || channel__send(p->channel, &n, sizeof(n), s->memory, 0) == 0;
+
+		if (s->n)
+			close(s->memory);
+		s->memory = -1;
+		for (unsigned k = 0; k < s->n; k++)
+			sent = send_socket(p, i, &s->socket[k]) && sent;
+		if (!sent)
+			return false;
+	}
+	return true;
+}
+
+static void send_hops(struct parent *p, struct hops *h)
+{
+	struct notice n = { .magic = REQUEST_MAGIC, .kind = NOTICE_HOPS };
+	int fd;
+
+	if (p->hops && p->hops->bytes == h->bytes && memcmp(p->hops, h, h->bytes) == 0) {
+		free(h);
+		return;
+	}
+	fd = handover__write(h, h->bytes);
+	if (fd < 0 || channel__send(p->channel, &n, sizeof(n), fd, MSG_DONTWAIT) != 0) {
+		free(h); /* next time: what is remembered is what was told */
+		p->next_hops_ms = now__ms() + HOPS_PAUSE_MS;
+	} else {
+		free(p->hops);
+		p->hops = h;
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
+void parent__xdp_look(struct parent *p)
+{
+	const char *why;
+	struct err e = { "" };
+	struct hops *h;
+
+	p->next_hops_ms = 0;
+	if (netlink_hops_read(&p->facts, &h, &why, &e) != 0) {
+		log_error("%s", e.text);
+		p->next_hops_ms = now__ms() + 1000;
+		return;
+	}
+	if (why && why != p->no_hops)
+		log_warning("%s: what comes by AF_XDP leaves by way of the kernel", why);
+	p->no_hops = why;
+	send_hops(p, h);
+}
+
+void parent__xdp_changed(struct parent *p)
+{
+	if (netlink_hops_watch_read(p->hops_watch) && !p->next_hops_ms)
+		p->next_hops_ms = now__ms() + HOPS_PAUSE_MS;
+}
+
+int parent__xdp_follow(struct parent *p, const struct netlink_input *in, struct err *e)
+{
+	struct netlink_claims claims;
+	struct netlink_plan plan;
+	int rc;
+
+	if (!p->xdp)
+		return 0;
+	for (size_t i = 0; i < in->facts->n_interface; i++)
+		if (in->facts->interface[i].present)
+			xdp_set_mac(p->xdp, in->facts->interface[i].ifindex, in->facts->interface[i].mac);
+	rc = netlink_plan_build(in, &plan, e);
+	if (rc)
+		return rc;
+	rc = netlink_claims_build(in, &plan, &claims);
+	netlink_plan_free(&plan);
+	if (rc)
+		return err_set(e, rc, "out of memory");
+	rc = xdp_set_claims(p->xdp, &claims.all, e);
+	netlink_claims_free(&claims);
+	parent__xdp_look(p);
+	return rc;
+}
+
+int parent__xdp_fd(const struct parent *p)
+{
+	return p->hops_watch ? netlink_hops_watch_fd(p->hops_watch) : -1;
+}
+
+void parent__xdp_end(struct parent *p)
+{
+	xdp_close(p->xdp);
+	netlink_hops_watch_free(p->hops_watch);
+	free(p->hops);
+	p->xdp = NULL;
+	p->hops_watch = NULL;
+	p->hops = NULL;
+}
