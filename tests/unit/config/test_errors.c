@@ -50,7 +50,7 @@ static void wrong_values_name_what_was_expected(void **state)
 		  "expected a size from 1k to 64m, found 65m" },
 		{ "size too small", "gateway: {flows: 1023}\n", 1, 18, "from 1k to 64m" },
 		{ "size overflows", "gateway: {flows: 99999999999999999999g}\n", 1, 18, "a size" },
-		{ "choice", "interfaces: {io: fast}\n", 1, 18, "expected auto or tun, found fast" },
+		{ "choice", "interfaces: {io: fast}\n", 1, 18, "expected auto, tun or xdp, found fast" },
 		{ "bool", "interfaces: {manage: yes}\n", 1, 22, "expected true or false, found yes" },
 		{ "duration without unit", LINKS "nat64: {pool4: outside, timeouts: {udp: 300}}\n", 2,
 		  41, "a duration needs a unit" },
