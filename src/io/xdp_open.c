@@ -19,11 +19,11 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xdp.skel.h>
 #include "bpf/xdp_shared.h"
 #include "sixgate/base/must.h"
 #include "sixgate/log/log.h"
 #include "xsk.h"
+#include <xdp.skel.h> /* after what it uses */
 
 enum { FRAMES_PER_SOCKET = XDP_RING + XDP_RING / 2, FRAMES_MORE = 512, QUEUES_MAX = 64 };
 
