@@ -22,6 +22,15 @@ static void add(struct netlink_claims *c, const struct prefix *p, uint8_t side, 
 	c->claim[c->all.n_claim++] = (struct xdp_claim_conf){ .prefix = *p, .side = side, .way = way };
 }
 
+/* In the 16-byte form ::/0 would hold IPv4, too. What follows may say otherwise. */
+static void add_v4_apart(struct netlink_claims *c)
+{
+	static const struct prefix any4 = { .addr.octet = { [10] = 0xff, [11] = 0xff }, .len = 96 };
+
+	add(c, &any4, SIDE_INSIDE, XDP_TO_KERNEL);
+	add(c, &any4, SIDE_OUTSIDE, XDP_TO_KERNEL);
+}
+
 static void add_routes(struct netlink_claims *c, const struct netlink_plan *plan)
 {
 	for (size_t i = 0; i < plan->objects.n; i++) {
@@ -65,12 +74,13 @@ int netlink_claims_build(const struct netlink_input *in, const struct netlink_pl
 {
 	struct netlink_claims c = { .all = { .n_claim = 0 } };
 
-	c.claim = calloc(plan->objects.n + 2 * in->facts->n_local + 1, sizeof(*c.claim));
+	c.claim = calloc(plan->objects.n + 2 * in->facts->n_local + 2, sizeof(*c.claim));
 	c.replier = calloc(plan->objects.n + 1, sizeof(*c.replier));
 	if (!c.claim || !c.replier) {
 		netlink_claims_free(&c);
 		return -ENOMEM;
 	}
+	add_v4_apart(&c);
 	add_routes(&c, plan);
 	add_local(&c, in->facts);
 	add_repliers(&c, plan);

@@ -89,7 +89,7 @@ struct xdp_replier_conf {
 	uint8_t proto, side;
 };
 
-/** struct xdp_claims - @probe: nobody on a wire may send from there; length 0: none. Borrowed. */
+/** struct xdp_claims - of two claims for one prefix the later counts. @probe: nobody on a wire may send from there; length 0: none. Borrowed. */
 struct xdp_claims {
 	const struct xdp_claim_conf *claim;
 	const struct xdp_replier_conf *replier;
