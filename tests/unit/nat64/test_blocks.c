@@ -617,6 +617,34 @@ static void more_subscribers_than_there_are_records_are_refused(void **state)
 	bed_free(b);
 }
 
+/* The address goes while ports of it are in use one by one: that is told, or they would seem to be
+ * somebody's for ever (RFC 6888 4). */
+static void ports_of_an_address_that_goes_are_told_of(void **state)
+{
+	static const struct {
+		uint16_t first, last;
+	} pools[] = { { 1024, 65535 }, { 2000, 2003 } }; /* a block; a single port */
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(pools); i++) {
+		struct bed *b = bed_with(pools[i].first, pools[i].last, 120);
+		struct tuple t = from(1, 1, 5000, 17);
+		struct flow_plan plan = bed_must_open(b, &t);
+		struct nat64_event e = next_event(b);
+
+		assert_int_equal(e.kind, NAT64_EVENT_BLOCK_ALLOCATED);
+		b->pool4[0].first = b->pool4[0].last = addr_of("192.0.2.2");
+		bed_reload(b);
+		e = next_event(b);
+		assert_int_equal(e.kind, NAT64_EVENT_BLOCK_RELEASED);
+		assert_true(e.port_first <= mapped_port(&plan) &&
+			    mapped_port(&plan) <= e.port_last);
+		assert_int_equal(e.outside.octet[15], 1);
+		bed_end(b, &plan);
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -640,6 +668,7 @@ int main(void)
 		cmocka_unit_test(a_subscriber_stays_with_the_address_it_has),
 		cmocka_unit_test(a_refused_subscriber_leaves_no_record),
 		cmocka_unit_test(more_subscribers_than_there_are_records_are_refused),
+		cmocka_unit_test(ports_of_an_address_that_goes_are_told_of),
 	};
 
 	return cmocka_run_group_tests_name("nat64/blocks", tests, NULL, NULL);

@@ -191,6 +191,56 @@ static void static_entry_wins_over_a_loan(void **state)
 	bed_free(b);
 }
 
+/* System ports are given out one by one, by whoever has them: their blocks are nobody's loan. */
+static void blocks_of_system_ports_are_not_lent(void **state)
+{
+	struct bed *b = bed_new(2);
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX };
+	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
+	uint32_t n, all = 0;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.2", 1, 1024 + 40 * 64 - 1);
+	bed_up(b, 1000);
+	bed_advance(b, 1);
+	do {
+		nat64_ask_loan(b->n[0], &deal);
+		bed_advance(b, 1);
+		n = nat64_take_loans(b->n[0], loan, ARRAY_LEN(loan));
+		for (uint32_t i = 0; i < n; i++)
+			assert_true(loan[i].block % STEER_BLOCKS >= 1024 / 64);
+		all += n;
+	} while (n);
+	assert_in_range(all, 25, 35); /* three quarters of its half of 80 */
+	bed_free(b);
+}
+
+/* Nothing to set aside, nothing asked for: nothing happens, however often. */
+static void a_worker_keeps_a_quarter_whatever_is_asked_of_it(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX };
+	struct nat64_need need;
+	uint32_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 10; i++) {
+		nat64_ask_loan(b->n[0], &deal);
+		bed_advance(b, 1);
+		collect(b, 0, 1, &n);
+	}
+	bed_advance(b, 1);
+	need = nat64_need(b->n[0], NAT64_UDP);
+	assert_int_equal(need.free, need.blocks / 4);
+	deal.protocol = NAT64_TCP; /* the same blocks */
+	nat64_ask_loan(b->n[0], &deal);
+	bed_advance(b, 1);
+	collect(b, 0, 1, &n);
+	assert_int_equal(n, 0);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -198,6 +248,8 @@ int main(void)
 		cmocka_unit_test(lent_blocks_serve_the_other_worker_and_only_it),
 		cmocka_unit_test(loan_is_void_after_another_table),
 		cmocka_unit_test(static_entry_wins_over_a_loan),
+		cmocka_unit_test(blocks_of_system_ports_are_not_lent),
+		cmocka_unit_test(a_worker_keeps_a_quarter_whatever_is_asked_of_it),
 	};
 
 	return cmocka_run_group_tests_name("nat64/lend", tests, NULL, NULL);

@@ -489,6 +489,31 @@ static void a_pool_too_small_to_be_cut_up_is_one_workers(void **state)
 	}
 }
 
+/* RFC 4787 REQ-2: which address is by the whole prefix; hosts on one link, too, are spread. */
+static void hosts_of_a_link_are_spread_over_the_addresses(void **state)
+{
+	struct bed *b = bed_new(1);
+	unsigned on[8] = { 0 };
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.0", "192.0.2.7", 1024, 65535);
+	b->link = "2001:db8:77::/64";
+	bed_up(b, 2000);
+	for (uint32_t i = 0; i < 800; i++) {
+		struct tuple t = tuple_of("2001:db8:77::", server, 4000, 80, 6);
+		struct flow_plan plan;
+
+		memcpy(t.src.octet + 12, &i, 4);
+		t.src.octet[8] = 1;
+		plan = bed_must_open(b, &t);
+		on[plan.key[1].dst.octet[15]]++;
+	}
+	for (unsigned i = 0; i < 8; i++)
+		assert_in_range(on[i], 50, 170); /* 100 each if even */
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -506,6 +531,7 @@ int main(void)
 		cmocka_unit_test(empty_pool_refuses_without_harm),
 		cmocka_unit_test(exactly_the_ports_of_the_ranges_are_given_out),
 		cmocka_unit_test(a_pool_too_small_to_be_cut_up_is_one_workers),
+		cmocka_unit_test(hosts_of_a_link_are_spread_over_the_addresses),
 	};
 
 	return cmocka_run_group_tests_name("nat64/ports", tests, NULL, NULL);

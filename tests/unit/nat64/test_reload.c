@@ -526,6 +526,29 @@ static void each_list_is_as_long_as_it_says_and_no_longer(void **state)
 	bed_free(b);
 }
 
+/* Ranges that touch or overlap are one: there may be more of them than can be kept apart. */
+static void ranges_that_touch_are_one(void **state)
+{
+	static const uint16_t start[] = { 1000, 3000, 2000, 1500, 2500, 4000,
+					  3500, 5000, 4500, 6000, 5500 };
+
+	(void)state;
+	for (unsigned overlap = 0; overlap < 2; overlap++) {
+		struct bed *b = bed_plain(1);
+
+		for (unsigned i = 0; i < ARRAY_LEN(start); i++)
+			bed_pool(b, "192.0.2.1", "192.0.2.1", start[i],
+				 (uint16_t)(start[i] + 499 + overlap));
+		bed_up(b, 10);
+		bed_free(b);
+		b = bed_plain(1);
+		for (unsigned i = 0; i < ARRAY_LEN(start); i++) /* one port between them: eleven */
+			bed_pool(b, "192.0.2.1", "192.0.2.1", start[i], (uint16_t)(start[i] + 498));
+		assert_int_equal(bed_compile(b), -ENOSPC);
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -544,6 +567,7 @@ int main(void)
 		cmocka_unit_test(dump_shows_no_mapping_that_is_not_valid),
 		cmocka_unit_test(dump_tells_all_of_a_mapping),
 		cmocka_unit_test(each_list_is_as_long_as_it_says_and_no_longer),
+		cmocka_unit_test(ranges_that_touch_are_one),
 	};
 
 	return cmocka_run_group_tests_name("nat64/reload", tests, NULL, NULL);
