@@ -53,9 +53,29 @@ static const struct {
 	{ "services.nodes.address", "source" },
 	{ "services.nodes.address", "client-address" },
 	{ "services.health.timeout", "interval" },
-	{ "services.zones.prefer", "nodes" },
+	{ "services.zones.prefer", "nodes[].zone" },
 	{ "translation.tos", "copy-traffic-class" },
 };
+
+/* "nodes[].zone": this key in an entry of that list, or an entry that could not be read. */
+static bool entry_is_bad(const struct tree *map, const char *cause)
+{
+	const char *of = strstr(cause, "[].");
+	char list[32];
+	const struct tree *found;
+
+	snprintf(list, sizeof(list), "%.*s", (int)(of - cause), cause);
+	found = tree__find(map, list);
+	if (!found || found->bad)
+		return found;
+	for (const struct tree *one = found->first; one; one = one->next) {
+		const struct tree *key = tree__find(one, of + 3);
+
+		if (one->bad || (key && key->bad))
+			return true;
+	}
+	return false;
+}
 
 /* The key may stand beside @t, further up, or in the section nat64: "nat64.prefix". */
 static bool cause_is_bad(const struct tree *t, const char *cause)
@@ -63,6 +83,9 @@ static bool cause_is_bad(const struct tree *t, const char *cause)
 	const struct tree *found = NULL;
 	const char *dot = strchr(cause, '.');
 
+	for (const struct tree *up = t; up && strstr(cause, "[]"); up = up->parent)
+		if (up->kind == TREE_MAP && entry_is_bad(up, cause))
+			return true;
 	for (const struct tree *up = t; up && !found; up = up->parent) {
 		if (up->kind != TREE_MAP || (dot && up->parent))
 			continue;

@@ -1,6 +1,7 @@
 /* config.c - one load from file to value: read, then check; what the rest of the program calls. */
 #include "sixgate/config/config.h"
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "fields.h"
@@ -10,6 +11,11 @@
 struct loaded {
 	struct config config; /* first */
 	struct memory memory;
+};
+
+struct config_place {
+	const char *key; /* static */
+	char text[CONFIG_PLACE_MAX];
 };
 
 static struct loaded *loaded_new(void)
@@ -33,6 +39,33 @@ void config_free(struct config *c)
 	free(l);
 }
 
+/* What is asked for once the tree is gone. */
+static void keep_places(const struct reader *r, struct loaded *l)
+{
+	struct config_place *kept = memory__take(&l->memory, (r->n_kept + 1) * sizeof(*kept));
+
+	if (!kept)
+		return;
+	for (size_t i = 0; i < r->n_kept; i++) {
+		const struct mark at = tree__place(r->kept[i].tree);
+
+		kept[i].key = r->kept[i].key;
+		snprintf(kept[i].text, sizeof(kept[i].text), "%s:%d:%d: ", r->problems->name[at.file],
+			 at.line, at.column);
+	}
+	l->config.place = kept;
+	l->config.n_place = r->n_kept;
+}
+
+const char *config_place(const struct config *c, const char *key, char out[CONFIG_PLACE_MAX])
+{
+	out[0] = '\0';
+	for (size_t i = 0; i < c->n_place; i++)
+		if (strcmp(c->place[i].key, key) == 0)
+			memcpy(out, c->place[i].text, CONFIG_PLACE_MAX);
+	return out;
+}
+
 static int read_and_check(struct loaded *l, struct tree *root, struct problems *problems)
 {
 	struct reader r = { .memory = &l->memory, .problems = problems, .root = root };
@@ -40,6 +73,7 @@ static int read_and_check(struct loaded *l, struct tree *root, struct problems *
 	reader__read(&r, &l->config);
 	if (!r.no_memory)
 		reader__check(&r, &l->config);
+	keep_places(&r, l);
 	free(r.place);
 	return r.no_memory ? -ENOMEM : 0;
 }

@@ -123,6 +123,14 @@ struct place {
 	struct tree *tree;
 };
 
+enum { KEPT_PLACES_MAX = 16 };
+
+/** struct kept_place - of a key whose place config_place() may be asked for. */
+struct kept_place {
+	const char *key;
+	const struct tree *tree;
+};
+
 /** struct reader - the state of one load. */
 struct reader {
 	struct memory *memory; /* of the configuration */
@@ -130,6 +138,8 @@ struct reader {
 	struct tree *root;
 	struct place *place;
 	size_t n_place, place_room;
+	struct kept_place kept[KEPT_PLACES_MAX];
+	size_t n_kept;
 	bool no_memory;
 };
 

@@ -93,6 +93,7 @@ struct record {
  * @present_at: bool that says the key is there; 0: none
  * @shown:      false: not printed and not compared, for what the value of another key rules out
  * @restart:    full name, if a change needs a restart
+ * @placed:     full name, if its place in the file is asked for later; so is that of @restart
  * @example:    what the example file shows where there is no default
  */
 struct field {
@@ -106,7 +107,7 @@ struct field {
 	const struct list *list;
 	size_t present_at;
 	bool (*shown)(const void *base);
-	const char *restart, *example, *help;
+	const char *restart, *placed, *example, *help;
 };
 
 /** config__record - the whole file: base is a struct config. */

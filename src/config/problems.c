@@ -120,6 +120,16 @@ void problems__fill(struct problems *p, struct config_errors *out)
 	}
 }
 
+const char *config_error_line(const struct config_error *at, char out[CONFIG_ERROR_LINE_MAX])
+{
+	if (at->line > 0)
+		snprintf(out, CONFIG_ERROR_LINE_MAX, "%s:%d:%d: %s", at->file, at->line, at->column,
+			 at->text);
+	else
+		snprintf(out, CONFIG_ERROR_LINE_MAX, "%s: %s", at->file, at->text);
+	return out;
+}
+
 void problems__fini(struct problems *p)
 {
 	for (size_t i = 0; i < p->n; i++)

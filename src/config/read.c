@@ -217,6 +217,8 @@ static void read_record(struct reader *r, const struct record *record, struct tr
 
 static void read_item(struct reader *r, const struct field *item, struct tree *t, void *at)
 {
+	if (t->bad)
+		return;
 	if (item->kind != FIELD_RECORD) {
 		note_place(r, at, item->size, t);
 		read_scalar(r, item, t, at);
@@ -302,6 +304,14 @@ static bool is_off(const struct field *f, const struct tree *t)
 	       (word__find(f->words, t->text) || !strcmp(t->text, "false"));
 }
 
+static void keep_place(struct reader *r, const struct field *f, const struct tree *t)
+{
+	const char *key = f->restart ? f->restart : f->placed;
+
+	if (key && r->n_kept < KEPT_PLACES_MAX)
+		r->kept[r->n_kept++] = (struct kept_place){ key, t };
+}
+
 static void read_field(struct reader *r, const struct field *f, struct tree *t, void *base)
 {
 	void *member = field__member(f, base);
@@ -310,6 +320,9 @@ static void read_field(struct reader *r, const struct field *f, struct tree *t, 
 		return;
 	if (f->present_at)
 		*((bool *)((char *)base + f->present_at)) = true;
+	if (t->bad)
+		return; /* it could not be read at all */
+	keep_place(r, f, t);
 	if (f->kind == FIELD_UNBUILT) {
 		read_unbuilt(r, f, t);
 	} else if (f->kind == FIELD_INCLUDE) {

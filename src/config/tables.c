@@ -257,6 +257,7 @@ static const struct record nat64_timeouts_record = {
 
 static const struct field nat64_log_fields[] = {
 	{ "sink", FIELD_TOKEN, FIELD_REQUIRED, AT(struct nat64_conf, log_sink), .example = "journal",
+	  .placed = "nat64.log",
 	  .help = "journal, an absolute path, or socket:PATH for datagrams; lines of JSON" },
 	{ "what", FIELD_SET, 0, AT(struct nat64_conf, log_what),
 	  .words = WORDS({ "port-blocks", NAT64_LOG_BLOCKS }, { "sessions", NAT64_LOG_SESSIONS }),
@@ -568,15 +569,20 @@ static const struct field view_fields[] = {
 	  .list = &view_clients_list, .example = "[2001:db8:1::/48]", .help = "who is answered so" },
 	{ "synthesize", FIELD_BOOL, 0, AT(struct dns64_view_conf, synthesize),
 	  .help = "false: no AAAA is made for them" },
-	{ "prefix", FIELD_LIST, 0, AT(struct dns64_view_conf, prefix), .list = &view_prefix_list,
-	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's; an empty list is none given" },
+	{ "prefix", FIELD_LIST, 0, AT(struct dns64_view_conf, prefix),
+	  .present_at = offsetof(struct dns64_view_conf, has_prefix), .list = &view_prefix_list,
+	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's; [] is none at all" },
 	{ "exclude", FIELD_LIST, 0, AT(struct dns64_view_conf, exclude),
+	  .present_at = offsetof(struct dns64_view_conf, has_exclude),
 	  .list = &view_exclude_list, .example = "[::ffff:0:0/96]", .help = "as in the section" },
-	{ "never", FIELD_LIST, 0, AT(struct dns64_view_conf, never), .list = &view_never_list,
+	{ "never", FIELD_LIST, 0, AT(struct dns64_view_conf, never),
+	  .present_at = offsetof(struct dns64_view_conf, has_never), .list = &view_never_list,
 	  .example = "[example.internal]", .help = "as in the section" },
-	{ "always", FIELD_LIST, 0, AT(struct dns64_view_conf, always), .list = &view_always_list,
+	{ "always", FIELD_LIST, 0, AT(struct dns64_view_conf, always),
+	  .present_at = offsetof(struct dns64_view_conf, has_always), .list = &view_always_list,
 	  .example = "[broken.example]", .help = "as in the section" },
-	{ "mapped", FIELD_LIST, 0, AT(struct dns64_view_conf, mapped), .list = &view_mapped_list,
+	{ "mapped", FIELD_LIST, 0, AT(struct dns64_view_conf, mapped),
+	  .present_at = offsetof(struct dns64_view_conf, has_mapped), .list = &view_mapped_list,
 	  .help = "as in the section" },
 };
 
@@ -762,6 +768,7 @@ static const struct record egress6_timeouts_record = {
 
 static const struct field flow_log_fields[] = {
 	{ "sink", FIELD_TOKEN, FIELD_REQUIRED, AT(struct egress6_conf, flow_log_sink),
+	  .placed = "egress6.flow-log",
 	  .example = "/var/log/sixgate/flows.log",
 	  .help = "journal, an absolute path, or socket:PATH for datagrams; lines of JSON" },
 	TIMEOUT("interval", struct egress6_conf, flow_log_interval_s, 1, EGRESS6_FLOW_LOG_MAX_S,

@@ -244,6 +244,24 @@ static enum step close_one(struct parse *p)
 	return STEP_ON;
 }
 
+/* In its place stands a value that is known to be bad, so that the rest of the file is read. */
+static enum step refuse_alias(struct parse *p, struct mark at)
+{
+	static const char why[] = "aliases (*name) are not used in this file: write the value itself";
+	struct tree *t;
+
+	if (!p->open || (p->open->kind == TREE_MAP && !p->key))
+		return fail(p, at, why);
+	t = tree_new(p, TREE_SCALAR, at);
+	if (!t)
+		return STEP_NO_MEMORY;
+	t->text = memory__text(p->memory, "", 0);
+	if (!t->text)
+		return STEP_NO_MEMORY;
+	problems__at(p->problems, t, "%s", why);
+	return STEP_ON;
+}
+
 /* libfyaml knows where it stopped; where it does not say, nobody does. */
 static enum step syntax_error(struct parse *p, struct fy_diag *diag)
 {
@@ -276,8 +294,7 @@ static enum step take_event(struct parse *p, struct fy_event *e)
 	case FYET_SCALAR:
 		return take_scalar(p, e->scalar.value);
 	case FYET_ALIAS:
-		return fail(p, mark_of(p, fy_event_start_mark(e)),
-			    "aliases (*name) are not used in this file: write the value itself");
+		return refuse_alias(p, mark_of(p, fy_event_start_mark(e)));
 	case FYET_STREAM_END:
 		return STEP_DONE;
 	case FYET_NONE:

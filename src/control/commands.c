@@ -23,7 +23,7 @@ static int load(const char *path, struct config **out)
 	int rc = errors ? config_load(path, out, errors) : -ENOMEM;
 
 	for (size_t i = 0; rc && errors && i < errors->n; i++)
-		fprintf(stderr, "%s\n", config__error_line(&errors->error[i], line));
+		fprintf(stderr, "%s\n", config_error_line(&errors->error[i], line));
 	if (rc && errors && errors->n_more)
 		fprintf(stderr, "%zu more errors\n", errors->n_more);
 	free(errors);

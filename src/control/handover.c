@@ -156,16 +156,6 @@ int handover__write_config(const struct config *c)
 	return fd;
 }
 
-const char *config__error_line(const struct config_error *at, char out[CONFIG_ERROR_LINE_MAX])
-{
-	if (at->line > 0)
-		snprintf(out, CONFIG_ERROR_LINE_MAX, "%s:%d:%d: %s", at->file, at->line, at->column,
-			 at->text);
-	else
-		snprintf(out, CONFIG_ERROR_LINE_MAX, "%s: %s", at->file, at->text);
-	return out;
-}
-
 int handover__write_errors(const struct config_errors *errors)
 {
 	char line[CONFIG_ERROR_LINE_MAX];
@@ -177,7 +167,7 @@ int handover__write_errors(const struct config_errors *errors)
 	if (!f)
 		return -ENOMEM;
 	for (size_t i = 0; i < errors->n; i++)
-		fprintf(f, "%s\n", config__error_line(&errors->error[i], line));
+		fprintf(f, "%s\n", config_error_line(&errors->error[i], line));
 	if (errors->n_more)
 		fprintf(f, "%zu more errors\n", errors->n_more);
 	fd = fclose(f) == 0 ? handover__write(text, len) : -ENOMEM;

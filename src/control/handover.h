@@ -23,7 +23,3 @@ int handover__write_config(const struct config *c);
 
 /** handover__write_errors() - one line each: "file:line:column: text". */
 int handover__write_errors(const struct config_errors *errors);
-
-/** config_error_line() - @out: at least CONFIG_ERROR_LINE_MAX bytes. Return: @out. */
-enum { CONFIG_ERROR_LINE_MAX = 900 };
-const char *config__error_line(const struct config_error *at, char out[CONFIG_ERROR_LINE_MAX]);

@@ -360,7 +360,7 @@ static int prepare(struct parent *p, const struct daemon_options *o)
 	}
 	rc = config_load(p->config_path, &p->config, errors);
 	for (size_t i = 0; rc && i < errors->n; i++)
-		log_error("%s", config__error_line(&errors->error[i], line));
+		log_error("%s", config_error_line(&errors->error[i], line));
 	free(errors);
 	return rc ? DAEMON_BAD_CONFIG : DAEMON_OK;
 }

@@ -92,15 +92,31 @@ static void drop_pending(struct parent *p)
 	p->pending = NULL;
 }
 
-static int check_restart(const struct config *running, const struct config *fresh, struct err *e)
+/* A line for each of @keys that the file has, cut apart on the way. */
+static int write_places(const struct config *fresh, char *keys)
+{
+	char text[CONFIG_RESTART_KEYS_MAX + 16 * (CONFIG_PLACE_MAX + 32)], place[CONFIG_PLACE_MAX];
+	char *key, *rest = keys;
+	size_t n = 0;
+
+	while ((key = strsep(&rest, ", ")))
+		if (*key && *config_place(fresh, key, place) && n < sizeof(text))
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s: needs a restart\n", place,
+					      key);
+	return handover__write(text, n < sizeof(text) ? n : sizeof(text));
+}
+
+static int check_restart(const struct config *running, const struct config *fresh, int *errors_fd,
+			 struct err *e)
 {
 	char keys[CONFIG_RESTART_KEYS_MAX];
 	size_t n = config_needs_restart(running, fresh, keys, sizeof(keys));
 
-	if (n)
-		return err_set(e, -EPERM, "%s %s changed, which needs a restart", keys,
-			       n == 1 ? "has" : "have");
-	return 0;
+	if (n == 0)
+		return 0;
+	*errors_fd = write_places(fresh, keys);
+	config_needs_restart(running, fresh, keys, sizeof(keys));
+	return err_set(e, -EPERM, "%s %s changed, which needs a restart", keys, n == 1 ? "has" : "have");
 }
 
 static int read_file_again(struct parent *p, struct config **fresh, int *errors_fd, struct err *e)
@@ -131,7 +147,7 @@ static void serve_reload(struct parent *p, const struct request *r)
 		log_info("reading %s again", p->config_path);
 	rc = read_file_again(p, &p->pending, &errors_fd, &e);
 	if (rc == 0)
-		rc = check_restart(p->config, p->pending, &e);
+		rc = check_restart(p->config, p->pending, &errors_fd, &e);
 	if (rc == 0)
 		rc = parent__kernel_check(p->pending, &facts, &e);
 	if (rc) {
@@ -262,17 +278,29 @@ static void serve_metrics(struct parent *p, const struct request *r)
 	answer_with(p, r, listener__open_metrics(&c->gateway.metrics_listen, &e), &e);
 }
 
+static int place_error(int rc, const char *place, struct err *e)
+{
+	struct err what = *e;
+
+	return err_set(e, rc, "%s%s", place, what.text);
+}
+
 static void serve_event_log(struct parent *p, const struct request *r)
 {
 	const struct config *c = config_named(p, r);
 	const char *sink = c && r->index < N_REQUEST_LOGS ? accounting__sink(c, r->index) : NULL;
+	char place[CONFIG_PLACE_MAX];
 	struct err e = { "" };
+	int fd;
 
 	if (!sink) {
 		answer(p, r, -EINVAL, "there is no such log in the file", -1);
 		return;
 	}
-	answer_with(p, r, sink__open(accounting__key(r->index), sink, &e), &e);
+	fd = sink__open(accounting__key(r->index), sink, &e);
+	if (fd < 0)
+		fd = place_error(fd, config_place(c, accounting__key(r->index), place), &e);
+	answer_with(p, r, fd, &e);
 }
 
 static void serve_advertiser(struct parent *p, const struct request *r)

@@ -126,23 +126,23 @@ static struct dns64_conf view_as_section(const struct dns64_conf *conf,
 	struct dns64_conf c = *conf;
 
 	c.n_view = 0;
-	if (v->n_prefix) {
+	if (v->n_prefix || v->has_prefix) {
 		c.prefix = v->prefix;
 		c.n_prefix = v->n_prefix;
 	}
-	if (v->n_exclude) {
+	if (v->n_exclude || v->has_exclude) {
 		c.exclude = v->exclude;
 		c.n_exclude = v->n_exclude;
 	}
-	if (v->n_never) {
+	if (v->n_never || v->has_never) {
 		c.never = v->never;
 		c.n_never = v->n_never;
 	}
-	if (v->n_always) {
+	if (v->n_always || v->has_always) {
 		c.always = v->always;
 		c.n_always = v->n_always;
 	}
-	if (v->n_mapped) {
+	if (v->n_mapped || v->has_mapped) {
 		c.mapped = v->mapped;
 		c.n_mapped = v->n_mapped;
 	}

@@ -55,13 +55,24 @@ static const struct command *find_command(const char *word, struct err *e)
 
 static int check_options(const struct command *k, const struct ctl_request *r, struct err *e)
 {
-	const char *wrong = r->max && !(k->takes & TAKES_MAX) ? "--max goes with flows, bib and trace" :
-			    r->all && !(k->takes & TAKES_ALL)		? "--all goes with counters" :
-			    r->service[0] && !(k->takes & TAKES_SERVICE) ? "--service goes with drain and undrain" :
-									   NULL;
+	const struct ctl_subject *s = &r->about;
+	const bool explain = k->command == CTL_EXPLAIN, trace = k->command == CTL_TRACE;
+	const struct {
+		bool wrong;
+		const char *why;
+	} options[] = {
+		{ r->max && !(k->takes & TAKES_MAX), "--max and --count go with flows, bib and trace" },
+		{ r->all && !(k->takes & TAKES_ALL), "--all goes with counters" },
+		{ r->service[0] && !(k->takes & TAKES_SERVICE), "--service goes with drain and undrain" },
+		{ s->reply && !explain, "--reply goes with explain" },
+		{ s->side && !explain, "--inside and --outside go with explain" },
+		{ s->seconds && !trace, "--seconds goes with trace" },
+		{ s->protocol && !k->subject, "--protocol goes with who and trace" },
+	};
 
-	if (wrong)
-		return err_set(e, CTL_USAGE, "%s, not with %s", wrong, k->name);
+	for (size_t i = 0; i < ARRAY_LEN(options); i++)
+		if (options[i].wrong)
+			return err_set(e, CTL_USAGE, "%s, not with %s", options[i].why, k->name);
 	return k->command == N_CTL_COMMANDS || ctl_subject_check(k->command, &r->about, e) == 0 ?
 		       CTL_OK :
 		       CTL_USAGE;

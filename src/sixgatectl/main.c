@@ -93,10 +93,10 @@ static int take_named_config(struct arguments *a, const char *path)
 {
 	struct config_errors *errors = calloc(1, sizeof(*errors));
 	int rc = errors ? take_config(a, path, errors) : CTL_FAILED;
+	char line[CONFIG_ERROR_LINE_MAX];
 
 	for (size_t i = 0; rc && errors && i < errors->n; i++)
-		fprintf(stderr, "sixgatectl: %s:%d:%d: %s\n", errors->error[i].file,
-			errors->error[i].line, errors->error[i].column, errors->error[i].text);
+		fprintf(stderr, "sixgatectl: %s\n", config_error_line(&errors->error[i], line));
 	if (rc)
 		fputs("sixgatectl: name the control socket with -s instead\n", stderr);
 	free(errors);

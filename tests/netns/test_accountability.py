@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -188,7 +189,7 @@ def test_a_log_that_cannot_be_opened_stops_nothing_and_is_tried_again(lab, tmp_p
     assert INSIDE in who(g, "198.51.100.10", block["port_first"], block["time"], "--log", log)
     # in a reload it is an error like any other: nothing changes
     g.write(logging_to("/nonexistent/dir/log"))
-    assert "No such file" in g.ctl("reload", code=1)
+    assert re.search(r"sixgate\.yaml:4:\d+: nat64\.log: /nonexistent/dir/log: No such file", g.ctl("reload", code=1))
     os.symlink("/dev/null", tmp_path / "link")
     g.write(logging_to(tmp_path / "link"))
     g.ctl("reload", code=1)

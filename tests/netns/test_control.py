@@ -401,8 +401,12 @@ WRONG_FOR_THE_TOOL = [
     (["--max", "-1", "flows"], '--max wants a number from 1 on, not "-1"'),
     (["drain"], "drain wants the name of a node after it"), (["drain", "a", "b"], 'argument "b" after a'),
     (["drain", "n" * 64], "is no name of a node"), (["--bogus", "status"], "unrecognized option '--bogus'"),
-    (["status", "--max", "3"], "--max goes with flows, bib and trace, not with status"),
+    (["status", "--max", "3"], "--max and --count go with flows, bib and trace, not with status"),
     (["flows", "--all"], "--all goes with counters, not with flows"),
+    (["status", "--reply"], "--reply goes with explain, not with status"),
+    (["flows", "--seconds", "3"], "--seconds goes with trace, not with flows"),
+    (["bib", "--inside"], "--inside and --outside go with explain, not with bib"),
+    (["nodes", "--protocol", "tcp"], "--protocol goes with who and trace, not with nodes"),
     (["nodes", "--service", "s3"], "--service goes with drain and undrain, not with nodes"),
 ]
 
@@ -413,6 +417,12 @@ def test_wrong_arguments_are_named(programs, which, args, said):
     p = subprocess.run([programs[which], *args], text=True, capture_output=True)
     assert (p.returncode, p.stdout) == (64, "")
     assert said in p.stderr and "--help" in p.stderr
+
+
+def test_a_file_that_is_not_there_has_no_line(programs, tmp_path):
+    p = subprocess.run([programs[1], "-c", str(tmp_path / "nope.yaml"), "status"], text=True, capture_output=True)
+    assert p.returncode == 1
+    assert p.stderr.splitlines()[0] == f"sixgatectl: {tmp_path}/nope.yaml: cannot be read: No such file or directory"
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -501,7 +511,10 @@ def test_what_needs_a_restart_is_said_and_changes_nothing(lab, old, new, key):
 def test_all_keys_that_need_a_restart_are_said_at_once(lab):
     g = lab.gateway()
     g.write(g.text.replace("workers: 2, flows: 64k", "workers: 1, flows: 128k"))
-    assert "gateway.workers, gateway.flows have changed, which needs a restart" in g.ctl("reload", code=1)
+    said = g.ctl("reload", code=1)
+    assert "gateway.workers, gateway.flows have changed, which needs a restart" in said
+    # and where
+    assert f"{g.file}:2:" in said and "gateway.flows: needs a restart" in said
 
 
 def test_a_listener_that_cannot_be_opened_refuses_the_whole_reload(lab):

@@ -108,7 +108,7 @@ def test_wrong_words_are_named(lab):
                         (("explain", "tcp", "::1", "65536", "::2", "2"), "no port"),
                         (("trace", "hots", "::1"), "expected tcp"),
                         (("trace", "host"), "an address"),
-                        (("flows", "--reply"), "go with explain")):
+                        (("flows", "--reply"), "--reply goes with explain")):
         assert said in g.ctl(*words, code=64)
 
 

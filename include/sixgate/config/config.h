@@ -42,6 +42,8 @@ struct interfaces_conf {
 	bool manage;                 /* default true */
 };
 
+struct config_place;
+
 /**
  * struct config - the file
  * @has_*: the section is there, and so its job is on
@@ -56,6 +58,8 @@ struct config {
 	struct egress6_conf egress6;
 	struct services_conf services;
 	struct dns64_conf dns64;
+	const struct config_place *place; /* see config_place() */
+	size_t n_place;
 	void *arena; /* owned */
 };
 
@@ -65,6 +69,10 @@ struct config_error {
 	int line, column;
 	char text[512];
 };
+
+/** config_error_line() - @out: at least CONFIG_ERROR_LINE_MAX bytes. Return: @out. */
+enum { CONFIG_ERROR_LINE_MAX = 900 };
+const char *config_error_line(const struct config_error *at, char out[CONFIG_ERROR_LINE_MAX]);
 
 /** struct config_errors - all that is wrong, in the order of the file; at most 100 are kept. */
 struct config_errors {
@@ -99,6 +107,12 @@ void config_print_example(FILE *out);
 
 /** config_equal() - both say the same, in every section that is on. */
 bool config_equal(const struct config *a, const struct config *b);
+
+/** config_place() - where the file that @c was read from says @key, one of those that need a restart, or
+ *  the sink of a log. @out: at least CONFIG_PLACE_MAX bytes: "file:line:column: ", or empty if the file
+ *  does not have it. Return: @out. */
+enum { CONFIG_PLACE_MAX = PATH_TEXT_MAX + 32 };
+const char *config_place(const struct config *c, const char *key, char out[CONFIG_PLACE_MAX]);
 
 /** config_needs_restart() - the keys in which @fresh differs from @running and that only a restart can
  *  change (workers, flows, user, control, io, device names). @keys: @size bytes, at least 1, for

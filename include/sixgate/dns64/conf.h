@@ -77,7 +77,8 @@ struct dns64_mapped_conf {
 };
 
 /**
- * struct dns64_view_conf - other answers for some clients. A list that is empty is the section's.
+ * struct dns64_view_conf - other answers for some clients
+ * @has_*:      a list that is given counts, also an empty one; else the section's
  * @clients:    at least one prefix of client addresses, of either family
  * @synthesize: false: these clients get no AAAA made of A
  */
@@ -93,6 +94,7 @@ struct dns64_view_conf {
 	size_t n_never, n_always;
 	struct dns64_mapped_conf *mapped;
 	size_t n_mapped;
+	bool has_prefix, has_exclude, has_never, has_always, has_mapped;
 };
 
 /**

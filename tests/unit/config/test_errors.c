@@ -369,9 +369,43 @@ static void many_errors_are_counted(void **state)
 	free(text);
 }
 
+static void what_stands_beside_an_alias_is_checked_too(void **state)
+{
+	const struct config_errors *e = parse_bad(
+		"interfaces: &x {inside: lan0, outside: wan0}\n"
+		"nat64: {pool4: *x, timeouts: *x, foo: 1}\n"
+		"egress6: {prefixes: [*x, 10.0.0.0/8]}\n");
+
+	(void)state;
+	assert_true(has_error(e, 2, 17, "nat64.pool4: aliases"));
+	assert_true(has_error(e, 2, 0, "nat64.timeouts: aliases"));
+	assert_true(has_error(e, 2, 0, "nat64.foo: unknown key"));
+	assert_true(has_error(e, 3, 0, "egress6.prefixes[0]: aliases"));
+	assert_true(has_error(e, 3, 0, "egress6.prefixes[1]: expected an IPv6 prefix"));
+	assert_int_equal(e->n, 5);
+}
+
+static void a_fault_of_a_node_does_not_hide_that_of_its_service(void **state)
+{
+#define NODES(text) LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, zones: {prefer: west}, " \
+			  "nodes: [{name: n, address: 192.0.2.2, " text "}]}]\n"
+	const struct config_errors *e = parse_bad(NODES("port: 99999, zone: east"));
+
+	(void)state;
+	assert_true(has_error(e, 2, 0, "services[0].zones.prefer: no node has the zone west"));
+	assert_int_equal(e->n, 2);
+	e = parse_bad(NODES("zone: [west]"));
+	assert_int_equal(e->n, 1); /* it may be just this */
+	e = parse_bad(NODES("zoen: west"));
+	assert_int_equal(e->n, 1);
+#undef NODES
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_stands_beside_an_alias_is_checked_too),
+		cmocka_unit_test(a_fault_of_a_node_does_not_hide_that_of_its_service),
 		cmocka_unit_test(unknown_keys_are_errors_with_the_nearest_known_key),
 		cmocka_unit_test(wrong_values_name_what_was_expected),
 		cmocka_unit_test(wrong_addresses_and_prefixes_are_refused),

@@ -596,9 +596,37 @@ static void keys_that_need_a_restart_are_named(void **state)
 #undef LINKS_AND
 }
 
+/* What the parent hands over as text must say the same to the child. */
+static void a_view_with_an_empty_list_is_not_one_without(void **state)
+{
+#define VIEW(text) "interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: outside}\n"             \
+		   "dns64: {upstream: 192.0.2.53, exclude: 2001:db8::/32, views: "                   \
+		   "{clients: 2001:db8:1::/48" text "}}\n"
+	struct config *given = parse_good(VIEW(", exclude: []")), *left_out = parse_good(VIEW(""));
+
+	(void)state;
+	assert_false(config_equal(given, left_out));
+	assert_true(given->dns64.view[0].has_exclude);
+	assert_int_equal(given->dns64.view[0].n_exclude, 0);
+	assert_false(left_out->dns64.view[0].has_exclude);
+	for (int i = 0; i < 2; i++) {
+		struct config *c = i ? given : left_out, *again;
+		char *text = printed(c);
+
+		again = parse_good(text);
+		assert_true(config_equal(c, again));
+		config_free(again);
+		free(text);
+	}
+	config_free(given);
+	config_free(left_out);
+#undef VIEW
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_view_with_an_empty_list_is_not_one_without),
 		cmocka_unit_test(sample_files_read_back),
 		cmocka_unit_test(random_configs_read_back),
 		cmocka_unit_test(any_changed_value_is_a_difference),

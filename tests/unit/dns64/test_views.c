@@ -128,6 +128,31 @@ static void who_gets_nothing_made_keeps_what_is_real(void **state)
 	world_free(w);
 }
 
+static void nothing_always(struct dns64_conf *c)
+{
+	static struct prefix clients;
+	static struct dns64_view_conf view;
+
+	always_for(c);
+	clients = prefix("2001:db8:2::/48");
+	view = (struct dns64_view_conf){ .clients = &clients, .n_clients = 1, .synthesize = true,
+					 .has_always = true };
+	c->view = &view;
+	c->n_view = 1;
+}
+
+/* `always: []` in a view: the section has some, these clients have none. */
+static void an_empty_list_of_a_view_is_not_the_sections(void **state)
+{
+	struct world *w = world_new(nothing_always);
+
+	(void)state;
+	ask_from(w, &aaaa, "2001:db8:2::5", 0);
+	answer(w, 0, &real_aaaa);
+	assert_string_equal(told(w, 1), "NOERROR rd ra\na.example. 300 IN AAAA 2001:db8::1\n");
+	world_free(w);
+}
+
 /* Without A there is nothing to make; the AAAA stays out of sight. */
 static void an_always_domain_without_a_has_no_address(void **state)
 {
@@ -200,6 +225,7 @@ int main(void)
 		cmocka_unit_test(each_client_sees_its_own_prefix_from_one_cache),
 		cmocka_unit_test(discovery_and_reverse_names_follow_the_view_rfc7050_3),
 		cmocka_unit_test(an_aaaa_of_an_always_domain_is_as_if_it_were_not),
+		cmocka_unit_test(an_empty_list_of_a_view_is_not_the_sections),
 		cmocka_unit_test(an_always_domain_without_a_has_no_address),
 		cmocka_unit_test(who_gets_nothing_made_keeps_what_is_real),
 		cmocka_unit_test(the_longest_range_says_which_prefix_or_none),
