@@ -25,11 +25,12 @@ enum {
 /**
  * struct watched - one prefix
  * @own:   translated here
- * @works: as it was told; @since_ms: from when on it has looked otherwise, 0: it has not
+ * @works: as it is used; @since_ms: from when on it has looked otherwise, 0: it has not
+ * @unsaid: the log does not know yet
  */
 struct watched {
 	struct prefix prefix;
-	bool own, works;
+	bool own, works, unsaid;
 	uint64_t since_ms;
 	char why[WHY_MAX];
 };
@@ -136,18 +137,31 @@ static bool has_settled(struct watched *w, bool looks_well, bool at_once, uint64
 
 static void turn(struct watched *w, const char *fault)
 {
-	char text[PREFIX_TEXT_MAX];
-
 	w->works = !fault;
 	w->since_ms = 0;
+	w->unsaid = true;
 	snprintf(w->why, sizeof(w->why), "%s", fault ? fault : "");
-	prefix_format(&w->prefix, text);
-	if (fault)
-		log_warning("dns64: the translator of %s does not work: %s", text, fault);
-	else
-		log_notice("dns64: the translator of %s works again", text);
 }
 
+static void say_what_turned(struct translator *t)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct watched *w = &t->watched[i];
+
+		if (!w->unsaid)
+			continue;
+		w->unsaid = false;
+		prefix_format(&w->prefix, text);
+		if (w->works)
+			log_notice("dns64: the translator of %s works again", text);
+		else
+			log_warning("dns64: the translator of %s does not work: %s", text, w->why);
+	}
+}
+
+/* What is said has happened: who reads the log may rely on it. */
 void translator__look(struct control *c)
 {
 	struct translator *t = c->translator;
@@ -167,6 +181,7 @@ void translator__look(struct control *c)
 	if (c->config->dns64.require_nat64)
 		dns__refresh(c);
 	advertise__refresh(c);
+	say_what_turned(t);
 }
 
 static void on_probe(void *owner)
@@ -367,8 +382,10 @@ static bool filter_view(struct control *c, struct dns64_view_conf *v)
 
 	if (!filter_prefixes(c, &v->prefix, &v->n_prefix) || !filter_mapped(c, &v->mapped, v->n_mapped))
 		return false;
-	if (had && !v->n_prefix)
+	if (had && !v->n_prefix) {
 		v->synthesize = false;
+		v->withheld = true;
+	}
 	return true;
 }
 
@@ -399,7 +416,8 @@ const struct dns64_conf *translator__usable(struct control *c, const struct dns6
 	if (!filter_prefixes(c, &d->prefix, &d->n_prefix) ||
 	    !filter_mapped(c, &d->mapped, d->n_mapped) || !filter_views(c, d))
 		return NULL;
-	if (!d->n_prefix) { /* nor is anything real hidden to make room for it */
+	d->withheld = conf->n_prefix && !d->n_prefix;
+	if (d->withheld) { /* nor is anything real hidden to make room for it */
 		d->n_always = 0;
 		d->n_mapped = 0;
 	}

@@ -106,6 +106,8 @@ static size_t answer_ipv4only(const struct dns64_policy *p, const struct dns_que
 		add_prefixes(&m, p);
 	else
 		add_soa(&m, &ipv4only);
+	if (p->withheld)
+		dns_cap_ttls(out, m.at, DNS64_WITHHELD_TTL_S);
 	return m.at;
 }
 

@@ -319,6 +319,17 @@ void dns_age(uint8_t *wire, size_t len, uint32_t age_s)
 			store32(wire + rr.ttl_at, rr.ttl > age_s ? rr.ttl - age_s : 0);
 }
 
+void dns_cap_ttls(uint8_t *wire, size_t len, uint32_t most_s)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	dns_walk_start(&w, wire, len);
+	while (dns_walk_next(&w, &rr))
+		if (rr.type != DNS_TYPE_OPT && rr.ttl > most_s)
+			store32(wire + rr.ttl_at, most_s);
+}
+
 void dns_set_ttls(uint8_t *wire, size_t len, uint32_t ttl_s)
 {
 	struct dns_walk w;

@@ -102,6 +102,7 @@ static void copy_choices(struct dns64_policy *p, const struct dns64_conf *conf)
 	p->synthesize_on_error = conf->synthesize_on_error;
 	p->allow_private = conf->allow_private;
 	p->allow_outside = conf->allow_outside;
+	p->withheld = conf->withheld;
 	p->cookies = conf->cookies;
 	p->randomize_case = conf->randomize_case;
 }
@@ -126,6 +127,7 @@ static struct dns64_conf view_as_section(const struct dns64_conf *conf,
 	struct dns64_conf c = *conf;
 
 	c.n_view = 0;
+	c.withheld = v->synthesize ? conf->withheld && !v->n_prefix && !v->has_prefix : v->withheld;
 	if (v->n_prefix || v->has_prefix) {
 		c.prefix = v->prefix;
 		c.n_prefix = v->n_prefix;

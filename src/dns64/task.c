@@ -248,6 +248,26 @@ static void finish_synthesized(struct resolver *r, struct task *t, uint32_t ttl_
 
 /* Of nothing but excluded records nothing is left, not even an SOA for the client to remember that
  * by; the A leg has one if it knows no address either. */
+static bool is_withheld(const struct dns64_policy *p, const struct dns64_legs *l)
+{
+	return p->withheld && l->aaaa_state == LEG_ANSWERED && l->aaaa.rcode == DNS_NOERROR &&
+	       !l->aaaa.n_usable && !l->aaaa.n_excluded && !dns64_untouchable(p, l, &l->aaaa);
+}
+
+/* There may be AAAA in a moment, and hosts should not remember for long that there is none. */
+static void finish_withheld(struct resolver *r, struct task *t)
+{
+	struct dns_view view = view_of(r, &t->main);
+
+	must(view.len <= sizeof(r->made));
+	memcpy(r->made, view.wire, view.len);
+	if (view.is_stale)
+		dns_set_ttls(r->made, view.len, DNS64_STALE_TTL_S);
+	dns_age(r->made, view.len, view.is_stale ? 0 : view.age_s);
+	dns_cap_ttls(r->made, view.len, DNS64_WITHHELD_TTL_S);
+	finish_made(r, t, view.len, ede_of(&t->main));
+}
+
 static void finish_original(struct resolver *r, struct task *t, const struct dns64_legs *legs)
 {
 	const struct dns64_policy *policy = policy_of(r, t);
@@ -257,6 +277,10 @@ static void finish_original(struct resolver *r, struct task *t, const struct dns
 	struct dns_view view;
 	size_t len;
 
+	if (is_withheld(policy, legs)) {
+		finish_withheld(r, t);
+		return;
+	}
 	if (!legs->aaaa.n_excluded || dns64_untouchable(policy, legs, &legs->aaaa)) {
 		finish_as_is(r, t, &t->main);
 		return;

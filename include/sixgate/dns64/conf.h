@@ -81,11 +81,12 @@ struct dns64_mapped_conf {
  * @has_*:      a list that is given counts, also an empty one; else the section's
  * @clients:    at least one prefix of client addresses, of either family
  * @synthesize: false: these clients get no AAAA made of A
+ * @withheld:   as in the section; not for the file to say
  */
 struct dns64_view_conf {
 	struct prefix *clients;
 	size_t n_clients;
-	bool synthesize;
+	bool synthesize, withheld;
 	struct prefix *prefix;
 	size_t n_prefix;
 	struct prefix *exclude;
@@ -162,6 +163,8 @@ struct dns64_conf {
 	uint32_t client_timeout_ms; /* default 1500: then a client is told what is known, a stale
 				     * answer or one made of A alone */
 	bool require_nat64;     /* default false: synthesise only what a working translator takes */
+	bool withheld;          /* not for the file to say: there are no prefixes because none works now,
+				 * so that there is no AAAA is true for a short time only */
 	bool has_probe;
 	struct dns64_probe_conf probe;
 	bool has_ra;

@@ -187,5 +187,8 @@ int dns_ede_read(const uint8_t *wire, const struct dns_rr *opt);
 /** dns_age() - lower every TTL of a whole message by @age_s, to 0 at least. */
 void dns_age(uint8_t *wire, size_t len, uint32_t age_s);
 
+/** dns_cap_ttls() - no TTL of a whole message is above @most_s. */
+void dns_cap_ttls(uint8_t *wire, size_t len, uint32_t most_s);
+
 /** dns_set_ttls() - every TTL of a whole message is @ttl_s. */
 void dns_set_ttls(uint8_t *wire, size_t len, uint32_t ttl_s);

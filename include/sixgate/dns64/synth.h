@@ -17,6 +17,7 @@ enum {
 	DNS64_LOCAL_TTL_S = 600,    /* ipv4only.arpa and PTR aliases: how stale a prefix may get */
 	DNS64_NEGATIVE_TTL_MAX_S = 10800, /* RFC 2308 5: one to three hours */
 	DNS64_STALE_TTL_S = 30,     /* RFC 8767 4 */
+	DNS64_WITHHELD_TTL_S = 30,  /* that there is no AAAA, while no translator works */
 };
 
 /** struct dns64_mapped - @to: where the addresses in @v4 are written into, unless @hidden. */
@@ -56,7 +57,7 @@ struct dns64_policy {
 	struct prefix *clients;
 	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients;
 	uint32_t stale_s, client_timeout_ms;
-	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside;
+	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside, withheld;
 	bool cookies, randomize_case;
 };
 
