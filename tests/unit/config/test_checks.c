@@ -396,6 +396,92 @@ static void services_that_meet_are_refused(void **state)
 #undef NODES
 }
 
+static void advertisements_that_cannot_work_are_refused(void **state)
+{
+#define RA(text)                                                                                   \
+	LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, router-advertisement: {"      \
+	      "interface: lan0" text "}}\n"
+	static const struct row rows[] = {
+		{ "no interface",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, "
+			"router-advertisement: {pref64: true}}\n",
+		  "dns64.router-advertisement", "`interface` is missing", RA("") },
+		{ "on the outside",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, "
+			"router-advertisement: {interface: wan0}}\n",
+		  "dns64.router-advertisement.interface", "wan0 is no inside interface", RA("") },
+		{ "an interface twice",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, "
+			"router-advertisement: {interface: [lan0, lan0]}}\n",
+		  "dns64.router-advertisement.interface", "stands twice", RA("") },
+		{ "nothing to say", RA(", pref64: false"), "dns64.router-advertisement.pref64",
+		  "nothing to advertise", RA(", pref64: false, default-router: true") },
+		{ "RFC 4861 6.2.1: too often", RA(", interval: 3s"),
+		  "dns64.router-advertisement.interval", "a duration from 4s to 30m",
+		  RA(", interval: 4s") },
+		{ "RFC 4861 6.2.1: too seldom", RA(", interval: 1801s"),
+		  "dns64.router-advertisement.interval", "a duration from 4s to 30m",
+		  RA(", interval: 30m") },
+		{ "RFC 8781 4: longer than 13 bits say", RA(", lifetime: 65529s"),
+		  "dns64.router-advertisement.lifetime", "a duration from 1s to", RA(", lifetime: 65528s") },
+		{ "RFC 8781 4.1: ends before the next one", RA(", lifetime: 599s"),
+		  "dns64.router-advertisement.lifetime", "at least the interval",
+		  RA(", lifetime: 600s") },
+		{ "a default router that ends before the next one", RA(", default-router: 599s"),
+		  "dns64.router-advertisement.default-router", "at least the interval",
+		  RA(", default-router: 600s") },
+		{ "a default router for too long", RA(", default-router: 9001s"),
+		  "dns64.router-advertisement.default-router", "a duration from 4s to 2h30m",
+		  RA(", default-router: 9000s") },
+		{ "a source that is not link-local", RA(", source: 2001:db8::64"),
+		  "dns64.router-advertisement.source", "expected a link-local address",
+		  RA(", source: fe80::64") },
+		{ "a source that nobody answers for", RA(", source: fe80::64, default-router: true"),
+		  "dns64.router-advertisement.source", "cannot be a default router",
+		  RA(", default-router: true") },
+		{ "a prefix that nobody translates", RA(", prefix: 2001:db8:64::/96"),
+		  "dns64.router-advertisement.prefix", "is no prefix of nat64",
+		  RA(", prefix: 64:ff9b::/96") },
+		{ "a length without a code (RFC 8781 4)", RA(", prefix: 2001:db8:64::/72"),
+		  "dns64.router-advertisement.prefix", "", NULL },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef RA
+}
+
+static void a_foreign_translator_has_to_be_probed(void **state)
+{
+#define DNS64(text) LINKS "dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96, " text "}\n"
+	static const struct row rows[] = {
+		{ "required, and nobody knows", DNS64("require-nat64: true"), "dns64.require-nat64",
+		  "2001:db8:64::/96 is not translated here: `probe` is needed",
+		  DNS64("require-nat64: true, probe: 192.0.2.1") },
+		{ "in a view",
+		  LINKS "siit: {prefix: 2001:db8:46::/96}\ndns64: {upstream: 192.0.2.53, prefix: "
+			"2001:db8:46::/96, require-nat64: true, views: [{clients: 2001:db8:1::/48, "
+			"prefix: 2001:db8:64::/96}]}\n",
+		  "dns64.require-nat64", "2001:db8:64::/96 is not translated here",
+		  LINKS "siit: {prefix: 2001:db8:46::/96}\ndns64: {upstream: 192.0.2.53, prefix: "
+			"2001:db8:46::/96, require-nat64: true}\n" },
+		{ "an IPv6 address", DNS64("probe: 2001:db8::1"), "dns64.probe", "expected an IPv4",
+		  DNS64("probe: {address: 192.0.2.1, port: 443}") },
+		{ "multicast", DNS64("probe: 224.0.0.1"), "dns64.probe",
+		  "expected an IPv4 address that answers", NULL },
+		{ "a timeout above the interval",
+		  DNS64("probe: {address: 192.0.2.1, interval: 1s, timeout: 2s}"),
+		  "dns64.probe.timeout", "100ms to the interval",
+		  DNS64("probe: {address: 192.0.2.1, interval: 2s, timeout: 2s}") },
+		{ "never up", DNS64("probe: {address: 192.0.2.1, rise: 0}"), "dns64.probe.rise",
+		  "a number from 1 to 100", DNS64("probe: {address: 192.0.2.1, rise: 1, fall: 100}") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef DNS64
+}
+
 static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 {
 	static const struct row rows[] = {
@@ -524,6 +610,8 @@ int main(void)
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),
 		cmocka_unit_test(views_and_ranges_of_dns64_that_cannot_work_are_refused),
+		cmocka_unit_test(advertisements_that_cannot_work_are_refused),
+		cmocka_unit_test(a_foreign_translator_has_to_be_probed),
 		cmocka_unit_test(sections_that_contradict_each_other_are_refused),
 	};
 	return cmocka_run_group_tests_name("config/checks", tests, NULL, NULL);

@@ -320,6 +320,34 @@ static void metrics_are_on_when_written(void **state)
 	config_free(c);
 }
 
+static void advertisements_have_their_defaults(void **state)
+{
+	struct config *c = parse_good("interfaces: {inside: [lan0, lan1], outside: wan0}\n"
+				      "nat64: {pool4: outside}\n"
+				      "dns64: {upstream: 192.0.2.53, probe: 192.0.2.1, "
+				      "router-advertisement: {interface: [lan1, lan0]}}\n");
+
+	(void)state;
+	assert_true(c->dns64.has_ra);
+	assert_int_equal(c->dns64.ra.n_interface, 2);
+	assert_string_equal(c->dns64.ra.interface[0], "lan1");
+	assert_true(c->dns64.ra.pref64);
+	assert_int_equal(c->dns64.ra.n_prefix, 0);
+	assert_int_equal(dns64_conf_ra_lifetime_s(&c->dns64.ra), 1800);
+	assert_int_equal(dns64_conf_router_lifetime_s(&c->dns64.ra), 0);
+	assert_false(c->dns64.require_nat64);
+	assert_true(c->dns64.has_probe);
+	assert_int_equal(c->dns64.probe.port, 0);
+	assert_int_equal(c->dns64.probe.interval_ms, 10000);
+	config_free(c);
+	c = parse_good("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: outside}\n"
+		       "dns64: {upstream: 192.0.2.53, router-advertisement: {interface: lan0, "
+		       "interval: 20s, lifetime: 5m, default-router: true}}\n");
+	assert_int_equal(dns64_conf_ra_lifetime_s(&c->dns64.ra), 300);
+	assert_int_equal(dns64_conf_router_lifetime_s(&c->dns64.ra), 60);
+	config_free(c);
+}
+
 static void built_alternatives_are_accepted(void **state)
 {
 	struct config *c = parse_good(
@@ -342,6 +370,7 @@ static void built_alternatives_are_accepted(void **state)
 	assert_int_equal(c->dns64.n_always, 1);
 	assert_string_equal(c->dns64.always[0], "a.example.");
 	assert_int_equal(c->dns64.mapped[0].v6.len, 0);
+	assert_false(c->dns64.has_ra);
 	assert_int_equal(c->egress6.unsolicited, EGRESS6_REJECT);
 	config_free(c);
 }
@@ -415,6 +444,7 @@ int main(void)
 		cmocka_unit_test(health_has_presets_and_short_forms),
 		cmocka_unit_test(udp_services_are_not_checked_unless_told),
 		cmocka_unit_test(metrics_are_on_when_written),
+		cmocka_unit_test(advertisements_have_their_defaults),
 		cmocka_unit_test(built_alternatives_are_accepted),
 		cmocka_unit_test(limits_quarantine_parity_and_exempt_destinations_are_read),
 		cmocka_unit_test(dns64_takes_prefixes_and_leave_from_nat64),

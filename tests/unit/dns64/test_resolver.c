@@ -541,6 +541,39 @@ static void a_reload_changes_prefixes_under_queries_in_flight(void **state)
 	world_free(w);
 }
 
+static void nothing_works(struct dns64_conf *c)
+{
+	c->n_prefix = 0;
+	c->withheld = true;
+}
+
+static void while_no_translator_works_there_is_no_aaaa_for_a_short_time(void **state)
+{
+	struct world *w = world_new(nothing_works);
+
+	(void)state;
+	ask_plain(w, "a.example. IN AAAA");
+	answer(w, 0, &nodata);
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), "NOERROR rd ra\n-- authority\n"
+					"example. 30 IN SOA n. m. 1 2 3 4 120\n");
+	ask_plain(w, "a.example. IN A"); /* what is real is as it was */
+	assert_string_equal(told(w, 2), "NOERROR rd ra\na.example. 300 IN A 8.8.8.8\n");
+	ask_plain(w, "b.example. IN AAAA");
+	answer(w, 2, &(struct text){ .answer = { "b.example. 300 IN AAAA 2001:db8::b" } });
+	assert_string_equal(told(w, 3), "NOERROR rd ra\nb.example. 300 IN AAAA 2001:db8::b\n");
+	ask_plain(w, "ipv4only.arpa. IN AAAA"); /* RFC 7050 3: there is no NAT64 */
+	assert_non_null(strstr(told(w, 4), " 30 IN SOA"));
+	assert_null(strstr(told(w, 4), " AAAA "));
+	/* it is back; nobody has to be asked again */
+	assert_int_equal(resolver__reload(w->r, policy_of(NULL), 1 << 20), 0);
+	ask_plain(w, "a.example. IN AAAA");
+	assert_string_equal(told(w, 5), SYNTHESIZED("120"));
+	ask_plain(w, "ipv4only.arpa. IN AAAA");
+	assert_non_null(strstr(told(w, 6), " 600 IN AAAA 64:ff9b::c000:aa"));
+	world_free(w);
+}
+
 static void at_the_end_open_queries_are_let_go(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -575,6 +608,7 @@ int main(void)
 		cmocka_unit_test(queries_beyond_the_limit_are_dropped_and_counted),
 		cmocka_unit_test(questions_beyond_the_limit_fail_but_do_not_hang),
 		cmocka_unit_test(a_reload_changes_prefixes_under_queries_in_flight),
+		cmocka_unit_test(while_no_translator_works_there_is_no_aaaa_for_a_short_time),
 		cmocka_unit_test(at_the_end_open_queries_are_let_go),
 	};
 
