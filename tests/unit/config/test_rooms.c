@@ -48,6 +48,8 @@ static void sample_init(struct sample *s)
 	s->c.dns64.n_upstream = 1;
 	s->c.dns64.prefix = &s->prefix;
 	s->c.dns64.n_prefix = 1;
+	s->c.dns64.has_probe = true;
+	s->c.dns64.probe.address = address("192.0.2.9");
 	s->c.egress6.follow_inside = true;
 	service_conf_default(&s->service);
 	node_conf_default(&s->node);
