@@ -154,25 +154,32 @@ static void the_map_takes_the_largest_configuration(void **state)
  * refused again and again. */
 static void what_the_map_takes_is_found_until_it_is_full(void **state)
 {
-	struct addr host = a("2001:db8:1::");
-	uint32_t n = 0;
+	struct tuple out = t("2001:db8:1::", "2001:db8:ffff::1", 5, 6, 17);
+	uint64_t seed = test_seed();
 
 	(void)state;
-	make();
-	for (;; n++) {
-		memcpy(host.octet + 12, &n, 4);
-		if (steering_add(&s, STEER_PINNED, &host, (be16){ 0 }, 0, n % WORKERS) != 0)
-			break;
-	}
-	assert_int_equal(steering_add(&s, STEER_PINNED, &host, (be16){ 0 }, 0, 0), -ENOSPC);
-	assert_true(n > STEER_MAP_SIZE / 2 && n < STEER_MAP_SIZE);
-	for (uint32_t i = 0; i < n; i++) {
-		struct tuple out = t("2001:db8:1::", "2001:db8:ffff::1", 5, 6, 17);
+	for (unsigned round = 0; round < 100; round++) {
+		struct hash_key key = { .word = { rnd(&seed), rnd(&seed) } };
+		uint32_t n = 0;
 
-		memcpy(out.src.octet + 12, &i, 4);
-		assert_int_equal(owner_of_tuple(&s, &out, SIDE_INSIDE), i % WORKERS);
-		assert_int_equal(steering_add(&s, STEER_PINNED, &out.src, (be16){ 0 }, 0, 0), 0);
-		assert_int_equal(owner_of_tuple(&s, &out, SIDE_INSIDE), 0);
+		steering_init(&s, WORKERS, &key);
+		s.subscriber_len = 128;
+		for (;; n++) {
+			memcpy(out.src.octet + 12, &n, 4);
+			if (steering_add(&s, STEER_PINNED, &out.src, (be16){ 0 }, 0, n % WORKERS) !=
+			    0)
+				break;
+		}
+		assert_int_equal(steering_add(&s, STEER_PINNED, &out.src, (be16){ 0 }, 0, 0),
+				 -ENOSPC);
+		assert_true(n > STEER_MAP_SIZE / 2 && n < STEER_MAP_SIZE);
+		for (uint32_t i = 0; i < n; i++) {
+			memcpy(out.src.octet + 12, &i, 4);
+			assert_int_equal(owner_of_tuple(&s, &out, SIDE_INSIDE), i % WORKERS);
+			assert_int_equal(
+				steering_add(&s, STEER_PINNED, &out.src, (be16){ 0 }, 0, 0), 0);
+			assert_int_equal(owner_of_tuple(&s, &out, SIDE_INSIDE), 0);
+		}
 	}
 }
 

@@ -377,6 +377,32 @@ static void doubles_among_many_static_entries_are_refused(void **state)
 	bed_free(b);
 }
 
+/* Static entries come on top of what hosts may have, however often they are loaded: not one mapping
+ * more, not one less. */
+static void reloads_change_nothing_of_what_hosts_may_have(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct flow_plan plan[11];
+
+	(void)state;
+	bed_static(b, NAT64_TCP, web, 80, "192.0.2.1", 80);
+	bed_static(b, NAT64_TCP, web, 81, "192.0.2.1", 81);
+	bed_up(b, 10);
+	for (unsigned i = 0; i < 6; i++) {
+		for (uint16_t k = 0; k <= 10; k++) {
+			struct tuple t = tuple_of(web, server, (uint16_t)(5000 + k), 80, 17);
+			struct verdict v = bed_open(b, &t, &plan[k]);
+
+			assert_int_equal(v.next, k < 10 ? VERDICT_CONTINUE : VERDICT_DROP);
+		}
+		for (unsigned k = 0; k < 10; k++)
+			bed_end(b, &plan[k]);
+		assert_int_equal(nat64_mappings(b->n[0]), 2);
+		bed_reload(b);
+	}
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +418,7 @@ int main(void)
 		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
 		cmocka_unit_test(every_one_of_many_static_entries_works),
 		cmocka_unit_test(doubles_among_many_static_entries_are_refused),
+		cmocka_unit_test(reloads_change_nothing_of_what_hosts_may_have),
 	};
 
 	return cmocka_run_group_tests_name("nat64/static", tests, NULL, NULL);
