@@ -105,14 +105,19 @@ void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a)
 	tell(r, u, &a->to, true);
 }
 
+/* RFC 6298 2, but however much the times vary, a question that is lost is asked again soon enough for
+ * a stub resolver: only who is far away gets more time. */
 uint32_t choice__rto(const struct resolver *r, size_t upstream)
 {
 	const struct upstream_state *u = &r->upstream[upstream];
 	uint32_t rto = u->measured ? u->srtt_ms + 4 * u->rttvar_ms : RTO_FIRST_MS;
+	uint32_t top = 2 * u->srtt_ms > RTO_MAX_MS ? 2 * u->srtt_ms : RTO_MAX_MS;
 
+	if (top > RTO_TOP_MS)
+		top = RTO_TOP_MS;
 	if (rto < RTO_MIN_MS)
 		return RTO_MIN_MS;
-	return rto < RTO_TOP_MS ? rto : RTO_TOP_MS;
+	return rto < top ? rto : top;
 }
 
 /* The time until it answers, as far as one can tell. Who never was asked is taken for slow: copies

@@ -82,6 +82,7 @@ static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
 	if (q->flags & ~FLAGS_WELCOME || !(q->flags & DNS_RD) || q->question.class != DNS_CLASS_IN)
 		return false;
 	q->has_opt = q->dnssec_ok = false;
+	q->cookie_len = 0;
 	q->udp_size = DNS_UDP_CLASSIC;
 	copy_name(wire + DNS_HEADER_LEN, n, h);
 	return len == opt || read_opt(wire + opt, q);

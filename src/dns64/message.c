@@ -232,6 +232,21 @@ int dns_ede_read(const uint8_t *wire, const struct dns_rr *opt)
 	return load16(wire + at + 4);
 }
 
+/* RFC 7873 5.2.2: lengths other than these are errors. */
+static int read_cookie(const uint8_t *wire, const struct dns_rr *opt, struct dns_query *q)
+{
+	size_t at;
+	int len = dns_option_find(wire, opt, DNS_OPTION_COOKIE, &at);
+
+	if (len < 0)
+		return DNS_NOERROR;
+	if (len != DNS_COOKIE_CLIENT_LEN && (len < DNS_COOKIE_CLIENT_LEN + 8 || len > DNS_COOKIE_MAX))
+		return DNS_FORMERR;
+	memcpy(q->cookie, wire + at, (size_t)len);
+	q->cookie_len = (uint8_t)len;
+	return DNS_NOERROR;
+}
+
 /* RFC 6891 6.1.1: one OPT at most, in the additional section, owned by the root. */
 static int read_opt(const uint8_t *wire, const struct dns_rr *rr, struct dns_query *q)
 {
@@ -249,7 +264,7 @@ static int read_opt(const uint8_t *wire, const struct dns_rr *rr, struct dns_que
 	if ((rr->ttl >> 16 & 0xff) != 0)
 		return DNS_BADVERS;
 	option_find(wire, rr, OPTION_EDE, &whole);
-	return whole ? DNS_NOERROR : DNS_FORMERR;
+	return whole ? read_cookie(wire, rr, q) : DNS_FORMERR;
 }
 
 static int read_records(const uint8_t *wire, size_t len, struct dns_query *q)
@@ -267,6 +282,24 @@ static int read_records(const uint8_t *wire, size_t len, struct dns_query *q)
 	return w.failed || (rcode == DNS_NOERROR && w.at != len) ? DNS_FORMERR : rcode;
 }
 
+/* RFC 7873 5.4: no question, an OPT with a cookie and nothing else. */
+static bool read_cookie_alone(const uint8_t *wire, size_t len, struct dns_query *q)
+{
+	struct dns_rr opt = { .section = DNS_ADDITIONAL,
+			      .owner_at = DNS_HEADER_LEN,
+			      .rdata_at = DNS_HEADER_LEN + DNS_OPT_LEN };
+	const uint8_t *p = wire + DNS_HEADER_LEN;
+
+	if (len < opt.rdata_at || load32(wire + 4) || load32(wire + 8) != 1 || p[0] ||
+	    load16(p + 1) != DNS_TYPE_OPT || len != opt.rdata_at + load16(p + 9))
+		return false;
+	opt.type = DNS_TYPE_OPT;
+	opt.class = load16(p + 3);
+	opt.ttl = load32(p + 5);
+	opt.rdlen = load16(p + 9);
+	return read_opt(wire, &opt, q) == DNS_NOERROR && q->cookie_len;
+}
+
 int dns_query_read(const uint8_t *wire, size_t len, struct dns_query *q)
 {
 	if (len < DNS_HEADER_LEN || load16(wire + 2) & DNS_QR)
@@ -276,6 +309,8 @@ int dns_query_read(const uint8_t *wire, size_t len, struct dns_query *q)
 				 .udp_size = DNS_UDP_CLASSIC };
 	if (q->flags & DNS_OPCODE)
 		return DNS_NOTIMP;
+	if (!load16(wire + 4) && read_cookie_alone(wire, len, q))
+		return DNS_NOERROR;
 	if (!dns_question_read(wire, len, &q->question)) {
 		q->question = (struct dns_question){ 0 };
 		return DNS_FORMERR;

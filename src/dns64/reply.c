@@ -53,9 +53,19 @@ void dns64__put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
 	store16(out + 2, (uint16_t)(flags | (made & DNS_AA) | (rcode & DNS_RCODE)));
 }
 
+static size_t put_option(uint8_t *out, size_t at, uint16_t code, const uint8_t *data, uint16_t len)
+{
+	store16(out + at, code);
+	store16(out + at + 2, len);
+	memcpy(out + at + 4, data, len);
+	return at + 4u + len;
+}
+
 size_t dns64__put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at)
 {
+	const uint8_t code[2] = { (uint8_t)(ede >> 8), (uint8_t)ede };
 	uint8_t *p = out + at;
+	size_t end = at + DNS_OPT_LEN;
 
 	memset(p, 0, DNS_OPT_LEN);
 	store16(p + 1, DNS_TYPE_OPT);
@@ -63,13 +73,19 @@ size_t dns64__put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_
 	p[5] = (uint8_t)(rcode >> 4);
 	p[7] = q->dnssec_ok ? 0x80 : 0; /* RFC 3225 3: copied */
 	store16(out + 10, (uint16_t)(load16(out + 10) + 1));
-	if (ede == DNS_EDE_NONE)
-		return at + DNS_OPT_LEN;
-	store16(p + 9, EDE_LEN);
-	store16(p + 11, OPTION_EDE);
-	store16(p + 13, 2);
-	store16(p + 15, (uint16_t)ede);
-	return at + DNS_OPT_LEN + EDE_LEN;
+	if (ede != DNS_EDE_NONE)
+		end = put_option(out, end, OPTION_EDE, code, sizeof(code));
+	if (q->cookie_len)
+		end = put_option(out, end, DNS_OPTION_COOKIE, q->cookie, q->cookie_len);
+	store16(p + 9, (uint16_t)(end - at - DNS_OPT_LEN));
+	return end;
+}
+
+static size_t opt_room(const struct dns_query *q)
+{
+	if (!q->has_opt)
+		return 0;
+	return DNS_OPT_LEN + EDE_LEN + (q->cookie_len ? 4u + q->cookie_len : 0);
 }
 
 /* RFC 2181 9: what is not needed goes without a word; what is needed and does not fit sets TC.
@@ -101,7 +117,7 @@ static size_t fit(const struct dns_query *q, uint8_t *out, size_t len, size_t mo
 size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size_t most,
 			  uint8_t *out, bool *truncated)
 {
-	size_t room = most - (q->has_opt ? DNS_OPT_LEN + EDE_LEN : 0);
+	size_t room = most - opt_room(q);
 	size_t len = r->body ? put_body(q, r->body, out) : put_question(q, out);
 	unsigned rcode = r->body ? load16(out + 2) & DNS_RCODE : (unsigned)r->rcode;
 

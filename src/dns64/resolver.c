@@ -95,6 +95,13 @@ static void draw_cookie(struct resolver *r, struct upstream_state *u)
 	memcpy(u->client_cookie, &cookie, sizeof(u->client_cookie));
 }
 
+void resolver__wall(struct resolver *r, uint64_t unix_s)
+{
+	if (unix_s / DNS_COOKIE_KEY_S != r->unix_s / DNS_COOKIE_KEY_S)
+		r->cookie_keys = dns_cookie_keys_at(&r->cookie_secret, unix_s);
+	r->unix_s = unix_s;
+}
+
 static bool allocate(struct resolver *r, size_t n_upstream)
 {
 	r->task = calloc(DNS64_TASKS_MAX, sizeof(*r->task));
@@ -121,6 +128,8 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	}
 	r->secret = hash_key_derive(setup->secret, 2);
 	r->case_secret = hash_key_derive(setup->secret, 4);
+	r->cookie_secret = hash_key_derive(setup->secret, 5);
+	r->cookie_keys = dns_cookie_keys_at(&r->cookie_secret, 0);
 	r->io = setup->io;
 	r->stats = setup->stats;
 	r->policy = setup->policy;

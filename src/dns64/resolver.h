@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include "sixgate/base/pool.h"
 #include "sixgate/dns64/cache.h"
+#include "sixgate/dns64/cookie.h"
 #include "sixgate/dns64/dns64.h"
 #include "sixgate/dns64/synth.h"
 #include "sixgate/log/log.h"
@@ -207,7 +208,9 @@ struct resolver {
 	struct upstream_state *upstream; /* one for each of the policy's */
 	uint32_t generation;
 	uint64_t now_ms;
-	struct hash_key secret, case_secret;
+	struct hash_key secret, case_secret, cookie_secret;
+	struct dns_cookie_keys cookie_keys; /* of the day of @unix_s */
+	uint64_t unix_s;
 	uint64_t n_random, n_choices;
 	struct timers timers;
 	struct task *task, *running;
@@ -245,6 +248,9 @@ static inline void resolver__time(struct resolver *r, uint64_t now_ms)
 	if (now_ms > r->now_ms)
 		r->now_ms = now_ms;
 }
+
+/** resolver__wall() - it is @unix_s by the calendar: for cookies, which others read, too. */
+void resolver__wall(struct resolver *r, uint64_t unix_s);
 
 /** resolver__advance() - do what is due. */
 void resolver__advance(struct resolver *r);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "sixgate/base/must.h"
 #include "io.h"
 
@@ -47,6 +48,7 @@ static void on_tick(uv_timer_t *t)
 	struct dns64 *d = t->data;
 
 	io__tell_time(d);
+	resolver__wall(d->resolver, (uint64_t)time(NULL));
 	tcp__tick(d);
 	upstream__tick(d);
 	tls__tick(d);
@@ -294,6 +296,7 @@ int dns64_new(struct dns64 **out, uv_loop_t *loop, const struct dns64_conf *conf
 		return rc;
 	}
 	io__tell_time(d);
+	resolver__wall(d->resolver, (uint64_t)time(NULL));
 	adopt(d, &fresh);
 	*out = d;
 	return 0;

@@ -470,6 +470,21 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 	send_reply(r, c, q, &reply);
 }
 
+/* RFC 7873 5.2: a cookie is answered with ours, whatever becomes of the question. */
+static void answer_cookie(struct resolver *r, const struct client *c, struct dns_query *q)
+{
+	struct addr from = addr_from_v6(c->peer.sin6_addr.s6_addr);
+
+	if (!q->cookie_len)
+		return;
+	if (!r->policy->cookies) {
+		q->cookie_len = 0;
+		return;
+	}
+	counter_add(dns_cookie_answer(&r->cookie_keys, &from, (uint32_t)r->unix_s, q) ?
+			    &r->stats->cookies_good : &r->stats->cookies_new, 1);
+}
+
 void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len)
 {
 	const struct dns64_policy *policy;
@@ -482,10 +497,17 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		no_reply(r, c, &r->stats->malformed);
 		return;
 	}
-	if (rcode != DNS_NOERROR) {
-		reply_rcode(r, c, &q, rcode);
-		return;
+	answer_cookie(r, c, &q);
+	if (rcode == DNS_NOERROR && !q.question.name.len) {
+		if (!q.cookie_len)
+			rcode = DNS_FORMERR;
+		else
+			send_reply(r, c, &q, &(struct reply){ .ede = DNS_EDE_NONE });
 	}
+	if (rcode != DNS_NOERROR)
+		reply_rcode(r, c, &q, rcode);
+	if (rcode != DNS_NOERROR || !q.question.name.len)
+		return;
 	policy = policy_for(r, c);
 	made = dns64_local(policy, &q.question, r->made);
 	if (made) {

@@ -29,6 +29,13 @@ static struct fuzz_world {
 	struct hit_law law;
 } world;
 
+/* RFC 7873 5.4: no question, an OPT with a cookie. */
+static inline bool is_cookie(const uint8_t *wire, size_t len)
+{
+	return len == DNS_HEADER_LEN + DNS_OPT_LEN + 4 + DNS_COOKIE_LEN && !load32(wire + 4) &&
+	       load32(wire + 8) == 1 && load16(wire + DNS_HEADER_LEN + 1) == DNS_TYPE_OPT;
+}
+
 /* What a client gets is a whole message that fits, whatever came in. */
 static inline void world_reply(void *ctx, const struct client *c, const uint8_t *wire, size_t len)
 {
@@ -40,7 +47,7 @@ static inline void world_reply(void *ctx, const struct client *c, const uint8_t 
 		return;
 	must(len >= DNS_HEADER_LEN && len <= (c->most ? c->most : DNS_UDP_PAYLOAD));
 	must(load16(wire + 2) & DNS_QR);
-	must(len == DNS_HEADER_LEN || dns_message_check(wire, len));
+	must(len == DNS_HEADER_LEN || dns_message_check(wire, len) || is_cookie(wire, len));
 }
 
 static inline int world_pick(void *ctx)
@@ -83,6 +90,12 @@ static inline int world_tcp_start(void *ctx, uint32_t ask, const struct endpoint
 	return keep(&a, wire, len);
 }
 
+static inline int world_tls_start(void *ctx, uint32_t ask, size_t upstream, const uint8_t *wire,
+				  size_t len)
+{
+	return world_tcp_start(ctx, ask, &world.r->policy->upstream[upstream].at, wire, len);
+}
+
 static inline void world_tcp_cancel(void *ctx, uint32_t ask)
 {
 	(void)ctx;
@@ -95,7 +108,10 @@ static inline void world_tcp_cancel(void *ctx, uint32_t ask)
 static inline struct dns64_policy *world_policy(void)
 {
 	static char never[] = "never.example.", *nevers[] = { never };
-	struct dns64_upstream_conf upstream[2] = { { .port = 53 }, { .port = 53 } };
+	static char name[] = "dns.example.";
+	struct dns64_upstream_conf upstream[3] = { { .port = 53 },
+						   { .port = 53 },
+						   { .port = 853, .tls = true, .name = name } };
 	struct prefix prefix[2];
 	struct dns64_policy *p;
 	struct dns64_conf c;
@@ -109,7 +125,9 @@ static inline struct dns64_policy *world_policy(void)
 	c.prefix = prefix;
 	c.n_prefix = 2;
 	c.upstream = upstream;
-	c.n_upstream = 2;
+	must(addr_parse("192.0.2.54", &upstream[2].address) == 0);
+	c.n_upstream = 3;
+	c.randomize_case = true;
 	c.never = nevers;
 	c.n_never = 1;
 	must(dns64_policy_new(&p, &c, &e) == 0);
@@ -123,7 +141,9 @@ static inline void world_start(void)
 					       .send = world_send,
 					       .unpick = world_unpick,
 					       .tcp_start = world_tcp_start,
-					       .tcp_cancel = world_tcp_cancel };
+					       .tcp_cancel = world_tcp_cancel,
+					       .tls_start = world_tls_start,
+					       .tls_cancel = world_tcp_cancel };
 	static const struct hash_key secret = { { 1, 2, 3, 4, 5, 6, 7, 8 } };
 	struct resolver_setup setup = { .policy = world_policy(),
 					.io = &io,

@@ -1,6 +1,7 @@
 /*
  * fuzz_dns64_answer.c - the input is what upstreams say. First byte: which question a client asked,
- * over what, and with which flags. Then messages behind two-byte lengths, given in turn to the asks
+ * over what, and with which flags. Upstreams are asked in mixed case, with cookies, one of them over
+ * TLS. Then messages behind two-byte lengths, given in turn to the asks
  * that are open, over UDP or TCP as they were sent. Id and question are made right unless the
  * length's top bit is set, else hardly anything would get past the first check.
  */

@@ -40,6 +40,8 @@ enum {
 	_(formerr, "formerr", "queries answered FORMERR")                                          \
 	_(refused, "refused", "queries answered REFUSED: not recursive, or a transfer")            \
 	_(notimp, "notimp", "queries answered NOTIMP or BADVERS")                                  \
+	_(cookies_good, "cookies-good", "queries with a cookie that we had given (RFC 7873)")        \
+	_(cookies_new, "cookies-new", "queries with a cookie of the client alone, or a wrong one") \
 	_(servfail, "servfail", "queries answered SERVFAIL")                                       \
 	_(not_inside, "not-inside", "queries dropped that came in by no inside interface")         \
 	_(tasks_full, "tasks-full", "queries dropped: too many being answered")                    \

@@ -18,6 +18,10 @@ enum {
 	DNS_UDP_PAYLOAD = 1232, /* what we advertise and the most we send: fits IPv6's minimum MTU */
 	DNS_OPT_LEN = 11,     /* an OPT record without options */
 	DNS_CHAIN_MAX = 32,   /* CNAMEs followed in one answer */
+	DNS_COOKIE_CLIENT_LEN = 8, /* RFC 7873 4 */
+	DNS_COOKIE_SERVER_LEN = 16, /* of ours; others' are 8 to 32 */
+	DNS_COOKIE_LEN = DNS_COOKIE_CLIENT_LEN + DNS_COOKIE_SERVER_LEN,
+	DNS_COOKIE_MAX = 40,
 };
 
 enum dns_type {
@@ -92,11 +96,15 @@ struct dns_question {
  * struct dns_query - what a client asked
  * @flags:    second word of its header, wire meaning, host order
  * @udp_size: what fits into its UDP answer, bytes: DNS_UDP_CLASSIC to DNS_UDP_PAYLOAD
+ * @cookie:   its COOKIE option, client's and maybe server's part (RFC 7873 4); @cookie_len 0: none
+ *
+ * The question is empty (its name has no length) where only a cookie was asked for (RFC 7873 5.4).
  */
 struct dns_query {
 	struct dns_question question;
 	uint16_t id, flags, udp_size;
 	bool has_opt, dnssec_ok;
+	uint8_t cookie_len, cookie[DNS_COOKIE_MAX];
 };
 
 /** struct dns_rr - one record, by offsets into its message; its owner and data lie inside. */

@@ -165,7 +165,7 @@ static const struct {
 	  OPT(1232, 0, 0, 0) }, 32, DNS_FORMERR, false, false, 512 },
 	{ "OPT in the authority section", { HEADER(0x100, 1, 0, 1, 0), QUESTION,
 	  OPT(1232, 0, 0, 0) }, 30, DNS_FORMERR, false, false, 512 },
-	{ "an option", { HEADER(0x100, 1, 0, 0, 1), QUESTION, OPT(1232, 0, 0, 6), 0, 10, 0, 2, 1, 2 },
+	{ "an option", { HEADER(0x100, 1, 0, 0, 1), QUESTION, OPT(1232, 0, 0, 6), 0, 12, 0, 2, 1, 2 },
 	  36, DNS_NOERROR, true, false, 1232 },
 	{ "an option of no length", { HEADER(0x100, 1, 0, 0, 1), QUESTION, OPT(1232, 0, 0, 4), 0, 11,
 	  0, 0 }, 34, DNS_NOERROR, true, false, 1232 },

@@ -474,6 +474,255 @@ static void questions_nobody_waits_for_any_more_still_fill_the_cache(void **stat
 	world_free(w);
 }
 
+/* ---- what an upstream does not bear ---- */
+
+static bool sent_edns(const struct world *w, unsigned i)
+{
+	struct dns_rr opt;
+
+	return dns_opt_find(w->sent[i].wire, w->sent[i].len, &opt);
+}
+
+static void the_one_without_edns_is_asked_again_itself_and_known_for_a_while(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .flags = DNS_NOTIMP });
+	assert_string_equal(asked(w, 1), "2001:db8::53"); /* the other one may well know EDNS */
+	assert_false(sent_edns(w, 1));
+	answer(w, 1, &a_record);
+	ask_plain(w, "b.example. IN A");
+	assert_string_equal(asked(w, 2), "2001:db8::53");
+	assert_false(sent_edns(w, 2));
+	wait_ms(w, WITHOUT_TIME_MS);
+	ask_plain(w, "c.example. IN A");
+	assert_true(sent_edns(w, w->n_sent - 1));
+	world_free(w);
+}
+
+static void silence_says_nothing_about_edns_rfc6891_6_2_2(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, LOOKUP_TIME_MS);
+	for (unsigned i = 0; i < w->n_sent; i++)
+		assert_true(sent_edns(w, i));
+	world_free(w);
+}
+
+static void an_extended_failure_is_a_failure_rfc6891_6_1_3(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	struct text t = { .question = "a.example. IN A", .flags = DNS_QR, .opt = true };
+	uint8_t wire[512];
+	size_t len;
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	len = wire_of(&t, load16(w->sent[0].wire), wire);
+	wire[len - 6] = 1; /* BADVERS, whose low four bits are those of NOERROR */
+	answer_wire(w, 0, wire, len);
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	world_free(w);
+}
+
+/* ---- 0x20 ---- */
+
+static void mixed_case(struct dns64_conf *c)
+{
+	c->randomize_case = true;
+	c->n_upstream = 1;
+}
+
+static unsigned n_upper(const struct world *w, unsigned i)
+{
+	unsigned n = 0;
+
+	for (size_t at = DNS_HEADER_LEN; w->sent[i].wire[at]; at++)
+		n += w->sent[i].wire[at] >= 'A' && w->sent[i].wire[at] <= 'Z';
+	return n;
+}
+
+#define LONG_NAME "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz." \
+		  "abcdefghijklmnopqrstuvwxyz.abcdefghijklmnopqrstuvwxyz.example."
+
+static void letters_are_mixed_anew_for_each_ask(void **state)
+{
+	struct world *w = world_new(mixed_case);
+	unsigned upper = 0;
+
+	(void)state;
+	ask_plain(w, LONG_NAME " IN A");
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_in_range(w->n_sent, 4, ASKS_MAX);
+	for (unsigned i = 0; i < w->n_sent; i++) {
+		upper += n_upper(w, i);
+		for (unsigned j = 0; j < i; j++)
+			assert_memory_not_equal(w->sent[i].wire + DNS_HEADER_LEN,
+						w->sent[j].wire + DNS_HEADER_LEN, 110);
+	}
+	assert_in_range(upper, w->n_sent * 111 * 2 / 5, w->n_sent * 111 * 3 / 5); /* of 111 letters */
+	world_free(w);
+}
+
+static void an_answer_that_repeats_the_letters_counts(void **state)
+{
+	struct world *w = world_new(mixed_case);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	answer(w, 0, &(struct text){ .answer = { "a.example. 300 IN A 8.8.8.8" } });
+	assert_string_equal(told(w, 1), TOLD); /* as the client wrote it */
+	assert_int_equal(counter_read(&w->stats.case_misses), 0);
+	ask_plain(w, "A.eXample. IN A");
+	assert_string_equal(told(w, 2), "NOERROR rd ra\nA.eXample. 300 IN A 8.8.8.8\n");
+	world_free(w);
+}
+
+static void respelled(struct world *w, unsigned i)
+{
+	struct text t = { .question = LONG_NAME " IN A", .flags = DNS_QR | DNS_NXDOMAIN };
+	uint8_t wire[512];
+
+	answer_wire(w, i, wire, wire_of(&t, load16(w->sent[i].wire), wire));
+}
+
+static void one_that_does_not_is_asked_again_where_nobody_can_forge(void **state)
+{
+	struct world *w = world_new(mixed_case);
+
+	(void)state;
+	ask_plain(w, LONG_NAME " IN A");
+	respelled(w, 0);
+	assert_int_equal(w->n_replies, 0);
+	assert_int_equal(counter_read(&w->stats.case_misses), 1);
+	assert_true(w->sent[1].tcp);
+	assert_int_equal(n_upper(w, 1), 0);
+	w->sent[1].over = true;
+	resolver__tcp_failed(w->r, w->sent[1].ask); /* it has no TCP */
+	assert_false(w->sent[2].tcp);
+	assert_int_equal(n_upper(w, 2), 0); /* so it is asked as it can bear it */
+	respelled(w, 2);
+	assert_string_equal(told(w, 1), "NXDOMAIN rd ra\n");
+	world_free(w);
+}
+
+static void an_upstream_that_never_repeats_letters_is_known_for_a_while(void **state)
+{
+	struct world *w = world_new(mixed_case);
+	char name[64];
+
+	(void)state;
+	for (unsigned i = 0; i < CASE_MISSES_MAX; i++) {
+		struct text t = { .question = name, .flags = DNS_QR | DNS_NXDOMAIN };
+		uint8_t wire[512];
+
+		snprintf(name, sizeof(name), "abcdefghijklmnopqrstuvwxyz%u.example. IN A", i);
+		ask_plain(w, name);
+		answer_wire(w, w->n_sent - 1, wire,
+			    wire_of(&t, load16(w->sent[w->n_sent - 1].wire), wire));
+		answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	assert_int_equal(w->n_replies, CASE_MISSES_MAX);
+	ask_plain(w, LONG_NAME " IN A");
+	assert_int_equal(n_upper(w, w->n_sent - 1), 0);
+	respelled(w, w->n_sent - 1);
+	assert_int_equal(w->n_replies, CASE_MISSES_MAX + 1);
+	wait_ms(w, WITHOUT_TIME_MS);
+	ask_plain(w, LONG_NAME "org. IN A");
+	assert_int_not_equal(n_upper(w, w->n_sent - 1), 0);
+	world_free(w);
+}
+
+/* ---- over TLS ---- */
+
+static void tls_first(struct dns64_conf *c)
+{
+	static char name[] = "dns.example.";
+
+	c->upstream[0].tls = true;
+	c->upstream[0].name = name;
+	c->upstream[0].port = 853;
+}
+
+static void tls_only(struct dns64_conf *c)
+{
+	tls_first(c);
+	c->n_upstream = 1;
+}
+
+/* RFC 7858 and 8310 5: never in the clear, whatever happens; RFC 8467 4.1: padded to 128. */
+static void an_upstream_over_tls_is_asked_over_tls_alone(void **state)
+{
+	struct world *w = world_new(tls_only);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	assert_true(w->sent[0].tls);
+	assert_int_equal(w->sent[0].len, 128);
+	answer(w, 0, &(struct text){ .flags = DNS_TC }); /* nonsense there */
+	for (unsigned i = 1; i < 4; i++) {
+		w->sent[i].over = true;
+		resolver__tcp_failed(w->r, w->sent[i].ask);
+	}
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+	for (unsigned i = 0; i < w->n_sent; i++)
+		assert_true(w->sent[i].tls);
+	assert_int_equal(counter_read(&w->stats.upstream_queries), 0);
+	world_free(w);
+}
+
+static void a_question_over_tls_is_not_repeated_while_the_connection_may_answer(void **state)
+{
+	struct world *w = world_new(tls_only);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, TCP_ASK_TIME_MS - 1);
+	assert_int_equal(w->n_sent, 1);
+	wait_ms(w, 1);
+	assert_int_equal(w->n_sent, 2);
+	assert_true(w->sent[0].over); /* given up: another connection may do better */
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void other_upstreams_are_asked_soon_while_tls_hangs(void **state)
+{
+	struct world *w = world_new(tls_first);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, TLS_WAIT_MIN_MS);
+	assert_string_equal(asked(w, 1), "192.0.2.53");
+	assert_false(w->sent[1].tls);
+	answer(w, 0, &a_record); /* a late answer is an answer here, too */
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void what_cannot_be_sent_after_all_is_asked_elsewhere(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	ask_plain(w, "a.example. IN A");
+	resolver__send_failed(w->r, w->sent[0].socket, load16(w->sent[0].wire));
+	assert_string_equal(asked(w, 1), "192.0.2.53");
+	resolver__send_failed(w->r, w->sent[0].socket, load16(w->sent[0].wire)); /* known already */
+	assert_int_equal(w->n_sent, 2);
+	answer(w, 1, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	assert_int_equal(counter_read(&w->stats.upstream_errors), 1);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -500,6 +749,17 @@ int main(void)
 		cmocka_unit_test(a_reload_remembers_how_an_upstream_did),
 		cmocka_unit_test(a_reload_changes_upstreams_without_losing_questions),
 		cmocka_unit_test(questions_nobody_waits_for_any_more_still_fill_the_cache),
+		cmocka_unit_test(the_one_without_edns_is_asked_again_itself_and_known_for_a_while),
+		cmocka_unit_test(silence_says_nothing_about_edns_rfc6891_6_2_2),
+		cmocka_unit_test(an_extended_failure_is_a_failure_rfc6891_6_1_3),
+		cmocka_unit_test(letters_are_mixed_anew_for_each_ask),
+		cmocka_unit_test(an_answer_that_repeats_the_letters_counts),
+		cmocka_unit_test(one_that_does_not_is_asked_again_where_nobody_can_forge),
+		cmocka_unit_test(an_upstream_that_never_repeats_letters_is_known_for_a_while),
+		cmocka_unit_test(an_upstream_over_tls_is_asked_over_tls_alone),
+		cmocka_unit_test(a_question_over_tls_is_not_repeated_while_the_connection_may_answer),
+		cmocka_unit_test(other_upstreams_are_asked_soon_while_tls_hangs),
+		cmocka_unit_test(what_cannot_be_sent_after_all_is_asked_elsewhere),
 	};
 
 	return cmocka_run_group_tests_name("dns64/upstreams", tests, NULL, NULL);

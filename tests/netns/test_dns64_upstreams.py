@@ -1,0 +1,243 @@
+"""Which upstream is asked, and what comes through when packets are lost: with several upstreams of
+different speed, with loss made by nftables in front of a real Unbound, with nsd that gives cookies.
+
+The wiring is that of test_dns64.py.
+"""
+import collections
+import re
+import select
+import socket
+import statistics
+import struct
+import threading
+import time
+
+import pytest
+
+from test_dns64 import (SERVER, UPSTREAM, Lab, Script, Server, a_record, answer_to, ask_once, dig,
+                        qtype, query, wait_for)
+
+COLD = 600
+
+
+class UpstreamsLab(Lab):
+    """With a zone of names that nobody has asked for yet, and cookies from nsd."""
+
+    def start_upstreams(self):
+        super().start_upstreams()
+        # nsd once more, outside, with cookies (RFC 9018); `*.cold` is in the zone
+        conf = (self.directory / "nsd.conf").read_text()
+        conf = conf.replace("ip-address: 127.0.0.1@5353", f"ip-address: {UPSTREAM}@5353\n"
+                            "  answer-cookie: yes")
+        conf = re.sub(r"(pidfile|zonelistfile): \"([^\"]*)\"", r'\1: "\2.2"', conf)
+        (self.directory / "nsd2.conf").write_text(conf)
+        self.upstream.start(f"nsd -d -c {self.directory}/nsd2.conf")
+        wait_for(lambda: "8.8.8.8" in self.upstream(
+            f"dig +time=1 +tries=1 +short -p 5353 @{UPSTREAM} v4.example.test", check=False),
+            what="nsd with cookies")
+
+
+@pytest.fixture(scope="module")
+def lab():
+    import test_dns64
+    zone = test_dns64.ZONE
+    test_dns64.ZONE += "*.cold IN A 8.8.8.8\n"
+    lab = UpstreamsLab()
+    try:
+        lab.start_upstreams()
+        yield lab
+    finally:
+        test_dns64.ZONE = zone
+        lab.close()
+
+
+@pytest.fixture
+def serve(lab):
+    servers = []
+
+    def start(**options):
+        servers.append(Server(lab, **options))
+        return servers[-1]
+    yield start
+    for s in servers:
+        if s.process.poll() is None:
+            s.stop()
+
+
+def positive(message):
+    return message[3] & 15 == 0 and struct.unpack("!H", message[6:8])[0] > 0
+
+
+def ask_all(lab, names, timeout=5.0):
+    """AAAA of each name, 1000 a second: what comes back, by its number. Nothing later than @timeout
+    after the last one counts."""
+    with lab.client.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        got, asked = {}, {}
+
+        def read(until):
+            while (left := until - time.monotonic()) > 0 and len(got) < len(names):
+                if select.select([s], [], [], left)[0]:
+                    message = s.recv(4096)
+                    number = struct.unpack("!H", message[:2])[0]
+                    if time.monotonic() - asked[number] < timeout:
+                        got[number] = message
+
+        start = time.monotonic()
+        for n, name in enumerate(names):
+            asked[n] = time.monotonic()
+            s.sendto(query(name, ident=n), (SERVER, 53))
+            if n % 20 == 19:
+                read(start + n / 1000)
+        read(time.monotonic() + timeout)
+    return got
+
+
+def n_positive(got):
+    return sum(map(positive, got.values()))
+
+
+class Delayed(Script):
+    """Answers after @delay seconds; may be changed at any time."""
+
+    def __init__(self, lab, port, delay):
+        self.delay = delay
+        super().__init__(lab, port, self.later)
+
+    def later(self, script, message, sender):
+        found = a_record("8.8.8.8"), 1
+        reply = answer_to(message, *(found if qtype(message) == 1 else ()))
+        threading.Timer(self.delay, self.try_to_send, (reply, sender)).start()
+
+    def try_to_send(self, reply, sender):
+        try:
+            self.send(reply, sender)
+        except OSError:
+            pass
+
+
+def times(lab, names):
+    took = []
+    for name in names:
+        start = time.monotonic()
+        ask_once(lab, name, 1)
+        took.append(time.monotonic() - start)
+    return took
+
+
+def test_the_fastest_of_several_is_asked_and_another_when_it_slows(lab, serve):
+    """Times are those of a busy machine: only the order of the three counts."""
+    slow, middle, fast = (Delayed(lab, 5411 + n, d) for n, d in enumerate((0.3, 0.15, 0.0)))
+    server = serve(upstream=[f"{UPSTREAM},{5411 + n}" for n in range(3)])
+    times(lab, [f"learn{n}.test" for n in range(36)])  # copies have gone to both of the others
+    before = [len(s.queries) for s in (slow, middle, fast)]
+    took = times(lab, [f"fast{n}.test" for n in range(64)])
+    asked = [len(s.queries) - b for s, b in zip((slow, middle, fast), before)]
+    assert asked[2] >= 60 and asked[0] <= 6 and asked[1] <= 6, asked
+    assert statistics.median(took) < 0.1, took
+    fast.delay = 0.6
+    took = times(lab, [f"slowed{n}.test" for n in range(24)])
+    assert statistics.median(took[8:]) < 0.25, took  # the one in the middle
+    assert server.counters()["upstream-probes"] >= 4
+    for s in (slow, middle, fast):
+        s.close()
+
+
+def test_a_dead_upstream_costs_the_first_names_alone(lab, serve):
+    live = Delayed(lab, 5415, 0.0)
+    serve(upstream=[f"{UPSTREAM},5499", f"{UPSTREAM},5415"])  # nobody is at the first
+    took = times(lab, [f"dead{n}.test" for n in range(40)])
+    assert took[0] < 1.0 and max(took[3:]) < 0.3, took
+    live.close()
+
+
+LOSS = """
+table inet loss {
+  chain in  { type filter hook input priority 0; udp dport 53 numgen random mod 3 0 counter drop; }
+  chain out { type filter hook output priority 0; udp sport 53 numgen random mod 3 0 counter drop; }
+}
+"""
+
+
+def test_names_come_through_an_upstream_that_loses_a_third_of_its_packets(lab, serve):
+    """A third of the questions is lost and a third of the answers: an attempt comes through with 4/9.
+    An AAAA query needs the answer to A, for which there are at least nine attempts within 4.5 s (at
+    0, 0.4 and every 0.5 s, more once the time is measured): it fails with (5/9)^9 = 0.5 %. Of 600
+    names 3 are expected to fail; that more than 12 do, which is 2 %, has a chance of 1 in 100,000.
+    """
+    serve(upstream=UPSTREAM)
+    warm = [f"warm{n}.cold.example.test" for n in range(300)]
+    assert n_positive(ask_all(lab, warm)) == len(warm)
+    path = lab.directory / "loss.nft"
+    path.write_text(LOSS)
+    lab.upstream(f"nft -f {path}")
+    try:
+        assert n_positive(ask_all(lab, warm)) == len(warm)  # cached
+        got = ask_all(lab, [f"cold{n}.cold.example.test" for n in range(COLD)])
+        drops = [int(n) for n in re.findall(r"packets (\d+)", lab.upstream("nft list table inet loss"))]
+    finally:
+        lab.upstream("nft delete table inet loss")
+    rcodes = collections.Counter(m[3] & 15 for m in got.values())
+    assert n_positive(got) >= 0.98 * COLD, (len(got), rcodes)
+    assert min(drops) > COLD / 3, drops  # it did lose
+
+
+def test_a_server_with_cookies_is_shown_its_own_again(lab, serve):
+    server = serve(upstream=f"{UPSTREAM},5353")
+    with lab.upstream.entered():
+        tap = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x86dd))
+    tap.settimeout(5)
+    lengths = []
+    for n in range(3):
+        assert dig(lab.client, f"c{n}.cold.example.test A").data("A") == ["8.8.8.8"]
+    while len(lengths) < 3:
+        packet = tap.recv(4096)
+        if packet[20] == 17 and packet[56:58] == struct.pack("!H", 5353):  # UDP, to nsd
+            lengths.append(struct.unpack("!H", packet[-26:-24])[0] if packet[-26:-24] == b"\0\x18"
+                           else struct.unpack("!H", packet[-10:-8])[0])
+    assert lengths == [8, 24, 24]
+    counters = server.counters()
+    assert counters["spoofed"] == 0 and counters["upstream-tcp"] == 0, counters
+    tap.close()
+
+
+def test_dig_and_kdig_take_our_cookies(lab, serve):
+    """Both check that the client's part comes back; dig says so."""
+    server = serve()
+    r = dig(lab.client, "+cookie=0123456789abcdef v4.example.test AAAA")
+    cookie = re.search(r"COOKIE: (0123456789abcdef01000000[0-9a-f]{24}) \(good\)", r.text)
+    assert cookie, r
+    r = dig(lab.client, f"+cookie={cookie.group(1)} v4.example.test AAAA")
+    assert "(good)" in r.text, r
+    out = lab.client(f"kdig +cookie=0123456789abcdef @{SERVER} v4.example.test AAAA")
+    assert "64:ff9b::808:808" in out and "COOKIE" in out, out
+    counters = server.counters()
+    assert counters["cookies-good"] == 1 and counters["cookies-new"] == 2, counters
+    r = dig(lab.client, "+cookie=0123456789abcdef +header-only")
+    assert r.status == "NOERROR" and "(good)" in r.text, r
+    server.stop()
+    serve(cookies="no")
+    assert "COOKIE" not in dig(lab.client, "+cookie=0123456789abcdef v4.example.test AAAA").text
+
+
+def test_unbound_repeats_the_letters_it_was_asked(lab, serve):
+    server = serve(randomize_case="yes")
+    for n in range(20):
+        assert dig(lab.client, f"letters{n}.cold.example.test AAAA").data("AAAA")
+    counters = server.counters()
+    assert counters["case-misses"] == 0 and counters["upstream-tcp"] == 0, counters
+
+
+def test_who_does_not_repeat_them_is_asked_without_in_the_end(lab, serve):
+    def answer(script, message, sender):
+        lower = message[:12] + message[12:].lower()
+        script.send(answer_to(lower, *((a_record("8.8.8.8"), 1) if qtype(message) == 1 else ())),
+                    sender)
+
+    script = Script(lab, 5416, answer)  # it has no TCP, either
+    server = serve(upstream=f"{UPSTREAM},5416", randomize_case="yes")
+    for n in range(10):
+        assert dig(lab.client, f"neverrepeats{n}.test AAAA").data("AAAA") == ["64:ff9b::808:808"]
+    assert 3 <= server.counters()["case-misses"] <= 4
+    assert script.queries[-1][0][12:] == script.queries[-1][0][12:].lower()
+    script.close()
