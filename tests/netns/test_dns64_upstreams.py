@@ -163,7 +163,7 @@ def test_names_come_through_an_upstream_that_loses_a_third_of_its_packets(lab, s
     """A third of the questions is lost and a third of the answers: an attempt comes through with 4/9.
     An AAAA query needs the answer to A, for which there are at least nine attempts within 4.5 s (at
     0, 0.4 and every 0.5 s, more once the time is measured): it fails with (5/9)^9 = 0.5 %. Of 600
-    names 3 are expected to fail; that more than 12 do, which is 2 %, has a chance of 1 in 100,000.
+    names 3 are expected to fail; that more than 12 do, which is 2 %, has a chance of less than 1 in 50,000.
     """
     serve(upstream=UPSTREAM)
     warm = [f"warm{n}.cold.example.test" for n in range(300)]
