@@ -244,6 +244,25 @@ static void check_dns64_prefixes(const struct config *c, const struct prefix *pr
 				 prefix_format(&prefix[i], text));
 }
 
+static bool has_service(const struct config *c, const char *name)
+{
+	for (size_t i = 0; c->has_services && i < c->services.n_service; i++)
+		if (strcmp(c->services.service[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+static void check_dns64_zones(const struct config *c, struct complaints *to)
+{
+	for (size_t i = 0; i < c->dns64.n_zone; i++) {
+		const struct dns64_zone_conf *z = &c->dns64.zone[i];
+
+		if (*z->service && !has_service(c, z->service))
+			complain(to, z->service, "dns64.zones.service", "there is no service %s",
+				 z->service);
+	}
+}
+
 static void check_dns64_in_nat64(const struct config *c, struct complaints *to)
 {
 	check_dns64_prefixes(c, c->dns64.prefix, c->dns64.n_prefix, to);
@@ -457,6 +476,8 @@ static void check_between(const struct config *c, struct complaints *to)
 		check_logs(c, to);
 	if (c->has_siit)
 		check_siit(c, to);
+	if (c->has_dns64)
+		check_dns64_zones(c, to);
 	if (c->has_nat64 && c->has_dns64)
 		check_dns64_in_nat64(c, to);
 	if (c->has_dns64)

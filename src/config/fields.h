@@ -18,6 +18,7 @@ enum field_kind {
 	FIELD_MILLISECONDS, /* duration, stored in milliseconds */
 	FIELD_NAME,         /* char[size]: letters, digits, . _ - */
 	FIELD_TOKEN,        /* char[size]: printable ASCII without blanks */
+	FIELD_TEXT,         /* char[size]: printable ASCII */
 	FIELD_PATH,         /* char[size]: absolute file name */
 	FIELD_INTERFACE,    /* char[size]: name of a network interface */
 	FIELD_DOMAIN,       /* char *: kept absolute and in lower case */

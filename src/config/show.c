@@ -117,6 +117,7 @@ const char *value__write(const struct field *f, const void *member, char out[VAL
 		return write_duration((uint64_t)integer__get(member, f->size), out);
 	case FIELD_NAME:
 	case FIELD_TOKEN:
+	case FIELD_TEXT:
 	case FIELD_PATH:
 	case FIELD_INTERFACE:
 		snprintf(out, VALUE_TEXT_MAX, "%s", (const char *)member);
@@ -210,6 +211,9 @@ static void expected_kind(const struct field *f, char out[VALUE_TEXT_MAX])
 	case FIELD_TOKEN:
 		snprintf(out, VALUE_TEXT_MAX, "a text without blanks, at most %zu letters",
 			 f->size - 1);
+		return;
+	case FIELD_TEXT:
+		snprintf(out, VALUE_TEXT_MAX, "a text of at most %zu letters of ASCII", f->size - 1);
 		return;
 	case FIELD_PATH:
 		snprintf(out, VALUE_TEXT_MAX, "an absolute path of at most %zu letters",

@@ -601,6 +601,57 @@ static const struct list view_list = {
 	.item = &view_item, COUNT(struct dns64_conf, n_view), .max = DNS64_VIEWS_MAX,
 };
 
+static const struct field v4_item = { .kind = FIELD_ADDRESS, .flags = FIELD_IPV4_ONLY,
+				      .size = sizeof(struct addr) };
+static const struct field v6_item = { .kind = FIELD_ADDRESS, .flags = FIELD_IPV6_ONLY,
+				      .size = sizeof(struct addr) };
+static const struct field text_item = { .kind = FIELD_TEXT, .size = DNS64_TEXT_MAX };
+static const struct list zone_a_list = {
+	.item = &v4_item, COUNT(struct dns64_zone_conf, n_a), .max = DNS64_ZONE_ADDRESSES_MAX,
+};
+static const struct list zone_aaaa_list = {
+	.item = &v6_item, COUNT(struct dns64_zone_conf, n_aaaa), .max = DNS64_ZONE_ADDRESSES_MAX,
+};
+static const struct list zone_txt_list = {
+	.item = &text_item, COUNT(struct dns64_zone_conf, n_txt), .max = DNS64_ZONE_TEXTS_MAX,
+};
+static bool zone_has_service(const void *base)
+{
+	return *((const struct dns64_zone_conf *)base)->service;
+}
+
+static const struct field dns64_zone_fields[] = {
+	{ "name", FIELD_DOMAIN, FIELD_REQUIRED, AT(struct dns64_zone_conf, name),
+	  .example = "s3.example.internal", .help = "nobody else is asked for it" },
+	{ "service", FIELD_NAME, FIELD_OPTIONAL, AT(struct dns64_zone_conf, service),
+	  .example = "s3", .help = "its addresses, in random order" },
+	{ "answer", FIELD_CHOICE, 0, AT(struct dns64_zone_conf, answer),
+	  .shown = zone_has_service,
+	  .words = WORDS({ "addresses", DNS64_ANSWER_ADDRESSES }, { "nodes", DNS64_ANSWER_NODES }),
+	  .help = "those of the service, or of up to eight nodes that are up" },
+	{ "a", FIELD_LIST, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, a), .list = &zone_a_list,
+	  .help = "IPv4 addresses; AAAA is made of them where there is none" },
+	{ "aaaa", FIELD_LIST, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, aaaa),
+	  .list = &zone_aaaa_list, .help = "IPv6 addresses" },
+	{ "cname", FIELD_DOMAIN, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, cname),
+	  .help = "another name, here or elsewhere" },
+	{ "txt", FIELD_LIST, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, txt),
+	  .list = &zone_txt_list, .help = "texts" },
+	{ "ptr", FIELD_DOMAIN, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, ptr),
+	  .help = "the name, where this one is in in-addr.arpa or ip6.arpa" },
+	{ "ttl", FIELD_SECONDS, FIELD_OPTIONAL | FIELD_ALTERNATIVE, AT(struct dns64_zone_conf, ttl_s), 1, 86400,
+	  .help = "default: 5s for a service, 5m for records" },
+};
+static const struct record dns64_zone_record = {
+	.what = "a name", FIELDS(dns64_zone_fields), .size = sizeof(struct dns64_zone_conf),
+	.flow = true,
+};
+static const struct field dns64_zone_item = { .kind = FIELD_RECORD, .record = &dns64_zone_record,
+					      .size = sizeof(struct dns64_zone_conf) };
+static const struct list dns64_zone_list = {
+	.item = &dns64_zone_item, COUNT(struct dns64_conf, n_zone), .max = DNS64_ZONES_MAX,
+};
+
 static const struct field cache_fields[] = {
 	{ "size", FIELD_SIZE, 0, AT(struct dns64_conf, cache_bytes), DNS64_CACHE_MIN_BYTES,
 	  DNS64_CACHE_MAX_BYTES, .help = "bytes of answers" },
@@ -696,7 +747,8 @@ static const struct field dns64_fields[] = {
 	  .help = "IPv4 addresses with a prefix of their own, or none" },
 	{ "views", FIELD_LIST, 0, AT(struct dns64_conf, view), .list = &view_list,
 	  .help = "other answers for some clients; the first one with the client counts" },
-	{ "zones", FIELD_UNBUILT },
+	{ "zones", FIELD_LIST, 0, AT(struct dns64_conf, zone), .list = &dns64_zone_list,
+	  .help = "names that are answered here: records, or a service whose nodes are watched" },
 	{ "break-dnssec", FIELD_BOOL, 0, AT(struct dns64_conf, break_dnssec),
 	  .help = "synthesise for clients that validate, too" },
 	{ "on-error", FIELD_CHOICE, 0, AT(struct dns64_conf, synthesize_on_error),

@@ -191,6 +191,11 @@ static bool is_token_letter(char c)
 	return c > 0x20 && c < 0x7f;
 }
 
+static bool is_text_letter(char c)
+{
+	return c >= 0x20 && c < 0x7f;
+}
+
 static bool is_interface_letter(char c)
 {
 	return is_token_letter(c) && c != '/' && c != ':' && c != '%' && c != '"' && c != '\\';
@@ -375,6 +380,8 @@ int value__read(const struct field *f, const char *text, void *member, struct me
 		return read_text(f, text, member, is_name_letter);
 	case FIELD_TOKEN:
 		return read_text(f, text, member, is_token_letter);
+	case FIELD_TEXT:
+		return read_text(f, text, member, is_text_letter);
 	case FIELD_PATH:
 		return *text == '/' ? read_text(f, text, member, is_token_letter) : -EINVAL;
 	case FIELD_INTERFACE:

@@ -70,6 +70,7 @@ static void rebuild(struct control *c)
 		log_error("the network's changes are not followed: %s", e.text);
 	else
 		control__publish(c, fresh);
+	dns__set_services(c, c->config);
 }
 
 static void reload_by_signal(struct control *c)

@@ -125,6 +125,9 @@ void dns__switch(struct control *c, const struct config *conf, const struct dns_
 void dns__forget(const struct control *c, const struct dns_sockets *sockets);
 /** dns__refresh() - serve the configuration that runs anew: what it may use has changed. */
 void dns__refresh(struct control *c);
+/** dns__set_services() - tell the server how the nodes of the services are now; @conf: whose nodes are
+ *  checked. */
+void dns__set_services(struct control *c, const struct config *conf);
 /** dns__set_inside() - tell the server which interfaces are inside now. */
 void dns__set_inside(struct control *c);
 

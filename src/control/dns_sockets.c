@@ -182,6 +182,7 @@ void dns__switch(struct control *c, const struct config *conf, const struct dns_
 	}
 	if (c->dns_sockets.trust != sockets->trust)
 		free_trust(c->dns_sockets.trust);
+	dns__set_services(c, conf);
 	c->dns_sockets = *sockets;
 	if (!conf->has_dns64)
 		c->dns_sockets.n = 0; /* the server has closed them */

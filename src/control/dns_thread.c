@@ -6,7 +6,7 @@
 #include "privileges.h"
 #include "sixgate/log/log.h"
 
-enum dns_order_kind { ORDER_APPLY, ORDER_INSIDE, ORDER_END };
+enum dns_order_kind { ORDER_APPLY, ORDER_INSIDE, ORDER_SERVICES, ORDER_END };
 
 struct dns_order {
 	enum dns_order_kind kind;
@@ -14,6 +14,8 @@ struct dns_order {
 	const struct dns64_sockets *sockets;
 	const unsigned *inside;
 	size_t n_inside;
+	const struct dns64_service *service;
+	size_t n_services;
 	int rc;
 	struct err *e;
 };
@@ -58,6 +60,8 @@ static void obey(uv_async_t *wake)
 		o->rc = apply(t, o);
 	} else if (o->kind == ORDER_INSIDE) {
 		o->rc = t->server ? dns64_set_inside(t->server, o->inside, o->n_inside) : 0;
+	} else if (o->kind == ORDER_SERVICES) {
+		o->rc = t->server ? dns64_set_services(t->server, o->service, o->n_services) : 0;
 	} else if (t->server) {
 		dns64_close(t->server, on_closed, t); /* goes on there */
 		return;
@@ -130,6 +134,13 @@ void dns_thread__set_inside(struct dns_thread *t, const unsigned *inside, size_t
 
 	if (order(t, &o) != 0)
 		log_error("dns64: out of memory; it does not know the new interfaces");
+}
+
+int dns_thread__set_services(struct dns_thread *t, const struct dns64_service *s, size_t n)
+{
+	struct dns_order o = { .kind = ORDER_SERVICES, .service = s, .n_services = n };
+
+	return order(t, &o);
 }
 
 const struct dns64_stats *dns_thread__stats(const struct dns_thread *t)

@@ -35,6 +35,10 @@ int dns_thread__apply(struct dns_thread *t, const struct dns64_conf *conf,
 /** dns_thread__set_inside() - the inside interfaces' indexes have changed. */
 void dns_thread__set_inside(struct dns_thread *t, const unsigned *inside, size_t n);
 
+/** dns_thread__set_services() - the services or their nodes have changed. Return: 0, or -ENOMEM: it
+ *  goes on with what it knew. */
+int dns_thread__set_services(struct dns_thread *t, const struct dns64_service *s, size_t n);
+
 /** dns_thread__stats() - NULL while DNS64 is off. Control thread. */
 const struct dns64_stats *dns_thread__stats(const struct dns_thread *t);
 

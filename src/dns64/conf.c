@@ -4,6 +4,7 @@
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/translate/rfc6052.h"
+#include "zone_conf.h"
 
 enum { DNS_PORT = 53, LABEL_MAX = 63, DOMAIN_MAX = 254 };
 
@@ -172,8 +173,7 @@ static void complain_of_mapped(const struct choices *c, const char *key, struct 
 	}
 }
 
-/* RFC 1035 2.3.4 in text form; host names and the underscores of service names. */
-static bool is_domain(const char *name)
+bool dns64__is_domain(const char *name)
 {
 	size_t n = strlen(name), label = 0;
 
@@ -195,7 +195,7 @@ static void complain_of_domains(char *const *name, size_t n, const char *key,
 				struct complaints *to)
 {
 	for (size_t i = 0; i < n; i++)
-		if (!name[i] || !is_domain(name[i]))
+		if (!name[i] || !dns64__is_domain(name[i]))
 			complain(to, &name[i], key,
 				 "expected a domain name of letters, digits, hyphens and dots");
 }
@@ -339,6 +339,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 			 DNS64_VIEWS_MAX);
 	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++)
 		complain_of_view(&c->view[i], to);
+	zones__complain(c, to);
 	if (c->cache_bytes < DNS64_CACHE_MIN_BYTES || c->cache_bytes > DNS64_CACHE_MAX_BYTES)
 		complain(to, &c->cache_bytes, "dns64.cache.size", "expected 1m to 64g bytes");
 	if (c->stale_s > DNS64_STALE_MAX_S)

@@ -6,6 +6,7 @@
 #include "sixgate/base/wire.h"
 #include "dns64_internal.h"
 #include "resolver.h"
+#include "zones.h"
 
 enum {
 	FLAGS_WELCOME = DNS_RD | DNS_AD | DNS_CD,
@@ -229,6 +230,8 @@ size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const 
 		return 0;
 	h.r = r;
 	h.out = out;
+	if (r->policy->n_zone && zones__find(r->policy, &h.name))
+		return 0; /* ours, whatever was heard before it was */
 	h.policy = policy_for(r, peer);
 	h.probe = dns64_cache_probe_of(r->cache, &h.name);
 	h.probe.flags = (h.query.dnssec_ok ? DNS64_KEY_DO : 0) |

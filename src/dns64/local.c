@@ -4,12 +4,9 @@
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
-#include "dns64_internal.h"
+#include "made.h"
 
-enum {
-	OWNER_IS_QNAME = 0xc000 | DNS_HEADER_LEN,
-	REVERSE_LABELS = 32, /* RFC 3596 2.5: one label for each nibble */
-};
+enum { REVERSE_LABELS = 32 }; /* RFC 3596 2.5: one label for each nibble */
 
 static const struct dns_name ipv4only = { .len = 15, .octet = "\x08ipv4only\x04" "arpa" };
 static const struct dns_name ip6_arpa = { .len = 10, .octet = "\x03ip6\x04" "arpa" };
@@ -18,67 +15,6 @@ static const struct dns_name well_known_reverse[2] = {
 	{ .len = 26, .octet = "\003171\0010\0010\003192\007in-addr\004arpa" },
 };
 static const uint8_t well_known_v4[2][4] = { { 192, 0, 0, 170 }, { 192, 0, 0, 171 } };
-
-/* struct made - a local answer under construction; every record is owned by the question's name
- * or, for the SOA, by @zone. */
-struct made {
-	uint8_t *out;
-	size_t at;
-};
-
-static struct made start(const struct dns_question *q, uint8_t *out, enum dns_rcode rcode)
-{
-	size_t at = DNS_HEADER_LEN;
-
-	memset(out, 0, DNS_HEADER_LEN);
-	store16(out + 2, (uint16_t)(DNS_QR | DNS_AA | DNS_RA | rcode));
-	store16(out + 4, 1);
-	memcpy(out + at, q->name.octet, q->name.len);
-	at += q->name.len;
-	store16(out + at, q->type);
-	store16(out + at + 2, q->class);
-	return (struct made){ .out = out, .at = at + 4 };
-}
-
-static void add_fixed(struct made *m, uint16_t type, size_t rdlen)
-{
-	store16(m->out + m->at, type);
-	store16(m->out + m->at + 2, DNS_CLASS_IN);
-	store32(m->out + m->at + 4, DNS64_LOCAL_TTL_S);
-	store16(m->out + m->at + 8, (uint16_t)rdlen);
-	m->at += 10;
-}
-
-static void add_answer(struct made *m, uint16_t type, const uint8_t *rdata, size_t rdlen)
-{
-	store16(m->out + m->at, OWNER_IS_QNAME);
-	m->at += 2;
-	add_fixed(m, type, rdlen);
-	memcpy(m->out + m->at, rdata, rdlen);
-	m->at += rdlen;
-	store16(m->out + 6, (uint16_t)(load16(m->out + 6) + 1));
-}
-
-/* RFC 2308 3: a negative answer carries its zone's SOA, so that it can be remembered. */
-static void add_soa(struct made *m, const struct dns_name *zone)
-{
-	static const uint8_t numbers[20] = { [3] = 1,	  [6] = 0x0e, [7] = 0x10, [10] = 0x04,
-					     [11] = 0xb0, [13] = 0x09, [14] = 0x3a, [15] = 0x80,
-					     [18] = DNS64_LOCAL_TTL_S >> 8,
-					     [19] = DNS64_LOCAL_TTL_S & 0xff };
-	static const uint8_t mailbox[] = "\x06nobody\x07invalid";
-
-	memcpy(m->out + m->at, zone->octet, zone->len);
-	m->at += zone->len;
-	add_fixed(m, DNS_TYPE_SOA, zone->len + sizeof(mailbox) + sizeof(numbers));
-	memcpy(m->out + m->at, zone->octet, zone->len);
-	m->at += zone->len;
-	memcpy(m->out + m->at, mailbox, sizeof(mailbox));
-	m->at += sizeof(mailbox);
-	memcpy(m->out + m->at, numbers, sizeof(numbers));
-	m->at += sizeof(numbers);
-	store16(m->out + 8, 1);
-}
 
 /* RFC 7050 3 asks for every prefix in use. They are NAT64 prefixes by definition here, so the rule
  * about non-global IPv4 (RFC 6052 3.1) does not apply to these two addresses. */
@@ -89,7 +25,7 @@ static void add_prefixes(struct made *m, const struct dns64_policy *p)
 			struct addr v4 = addr_from_v4(well_known_v4[j]);
 			struct addr v6 = rfc6052_embed(&p->prefix[i], &v4);
 
-			add_answer(m, DNS_TYPE_AAAA, v6.octet, sizeof(v6.octet));
+			made__answer(m, DNS_TYPE_AAAA, v6.octet, sizeof(v6.octet));
 		}
 }
 
@@ -97,15 +33,15 @@ static size_t answer_ipv4only(const struct dns64_policy *p, const struct dns_que
 			      uint8_t *out)
 {
 	bool apex = q->name.len == ipv4only.len;
-	struct made m = start(q, out, apex ? DNS_NOERROR : DNS_NXDOMAIN);
+	struct made m = made__start(q, out, apex ? DNS_NOERROR : DNS_NXDOMAIN);
 
 	if (apex && q->type == DNS_TYPE_A)
 		for (size_t i = 0; i < ARRAY_LEN(well_known_v4); i++)
-			add_answer(&m, DNS_TYPE_A, well_known_v4[i], 4);
+			made__answer(&m, DNS_TYPE_A, well_known_v4[i], 4);
 	else if (apex && q->type == DNS_TYPE_AAAA && p->n_prefix)
 		add_prefixes(&m, p);
 	else
-		add_soa(&m, &ipv4only);
+		made__soa(&m, &ipv4only);
 	if (p->withheld)
 		dns_cap_ttls(out, m.at, DNS64_WITHHELD_TTL_S);
 	return m.at;
@@ -115,12 +51,12 @@ static size_t answer_reverse(const struct dns_name *zone, const struct dns_quest
 			     uint8_t *out)
 {
 	bool apex = q->name.len == zone->len;
-	struct made m = start(q, out, apex ? DNS_NOERROR : DNS_NXDOMAIN);
+	struct made m = made__start(q, out, apex ? DNS_NOERROR : DNS_NXDOMAIN);
 
 	if (apex && q->type == DNS_TYPE_PTR)
-		add_answer(&m, DNS_TYPE_PTR, ipv4only.octet, ipv4only.len);
+		made__answer(&m, DNS_TYPE_PTR, ipv4only.octet, ipv4only.len);
 	else
-		add_soa(&m, zone);
+		made__soa(&m, zone);
 	return m.at;
 }
 

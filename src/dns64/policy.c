@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "sixgate/dns64/synth.h"
+#include "zones.h"
 
 static void *copy_array(const void *from, size_t n, size_t size)
 {
@@ -128,6 +129,7 @@ static struct dns64_conf view_as_section(const struct dns64_conf *conf,
 
 	c.n_view = 0;
 	c.withheld = v->synthesize ? conf->withheld && !v->n_prefix && !v->has_prefix : v->withheld;
+	c.n_zone = 0;
 	if (v->n_prefix || v->has_prefix) {
 		c.prefix = v->prefix;
 		c.n_prefix = v->n_prefix;
@@ -179,6 +181,8 @@ int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, s
 		return err_set(e, -ENOMEM, "dns64: out of memory");
 	copy_choices(p, conf);
 	rc = allocate(p, conf) ? convert(p, conf, e) : err_set(e, -ENOMEM, "dns64: out of memory");
+	if (rc == 0)
+		rc = zones__take(p, conf, e);
 	for (size_t i = 0; i < conf->n_view && rc == 0; i++)
 		rc = add_view(p, conf, &conf->view[i], e);
 	if (rc) {
@@ -195,6 +199,7 @@ void dns64_policy_free(struct dns64_policy *p)
 		return;
 	for (size_t i = 0; i < p->n_view; i++)
 		dns64_policy_free(p->view[i]); /* views have no views: one level */
+	zones__free(p);
 	free(p->view);
 	free(p->clients);
 	free(p->prefix);

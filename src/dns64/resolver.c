@@ -156,6 +156,7 @@ void resolver__free(struct resolver *r)
 	free(r->upstream);
 	free(r->next_index);
 	free(r->timers.heap);
+	free(r->service);
 	free(r->lookup);
 	free(r->task);
 	free(r);
@@ -181,5 +182,30 @@ int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t c
 	r->generation++;
 	dns64_cache_keep_stale(r->cache, policy->stale_s);
 	dns64_cache_limit(r->cache, cache_bytes);
+	return 0;
+}
+
+int resolver__set_services(struct resolver *r, const struct dns64_service *s, size_t n)
+{
+	struct dns64_service *copy;
+	struct dns64_node *node;
+	size_t n_nodes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		n_nodes += s[i].n_node;
+	copy = calloc(1, n * sizeof(*copy) + n_nodes * sizeof(*node) + 1);
+	if (!copy)
+		return -ENOMEM;
+	node = (struct dns64_node *)(copy + n);
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = s[i];
+		copy[i].node = node;
+		if (s[i].n_node)
+			memcpy(node, s[i].node, s[i].n_node * sizeof(*node));
+		node += s[i].n_node;
+	}
+	free(r->service);
+	r->service = copy;
+	r->n_services = n;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "sixgate/dns64/cookie.h"
 #include "sixgate/dns64/dns64.h"
 #include "sixgate/dns64/synth.h"
+#include "sixgate/dns64/zone.h"
 #include "sixgate/log/log.h"
 
 enum {
@@ -121,7 +122,8 @@ struct leg {
 /**
  * struct task - one client's query
  * @kind:   TASK_PLAIN passes an answer on; TASK_AAAA is RFC 6147 5.1, TASK_REVERSE 5.3.1
- * @target: TASK_REVERSE: the in-addr.arpa name
+ * @target: TASK_REVERSE: the in-addr.arpa name; with @alias_ttl_s, the name that the client asked
+ *          for: it is an alias of ours for the question's
  * @policy: this client's, valid while @generation is the resolver's
  */
 struct task {
@@ -134,7 +136,7 @@ struct task {
 	struct leg main, a;
 	bool impatient;
 	uint16_t client_slot;
-	uint32_t generation;
+	uint32_t generation, alias_ttl_s;
 	const struct dns64_policy *policy;
 };
 
@@ -203,6 +205,8 @@ struct upstream_state {
 struct resolver {
 	const struct resolver_io *io;
 	struct dns64_policy *policy; /* owned */
+	struct dns64_service *service; /* owned, with their nodes in one piece */
+	size_t n_services;
 	struct dns64_stats *stats;
 	struct dns64_cache *cache; /* owned */
 	struct upstream_state *upstream; /* one for each of the policy's */
@@ -241,6 +245,9 @@ void resolver__free(struct resolver *r);
 
 /** resolver__reload() - takes @policy. Return: 0, or -ENOMEM: nothing has changed. */
 int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes);
+
+/** resolver__set_services() - how the services are now; copied. Return: 0 or -ENOMEM. */
+int resolver__set_services(struct resolver *r, const struct dns64_service *s, size_t n);
 
 /** resolver__time() - the time is now @now_ms; it never goes back. Tell before telling events. */
 static inline void resolver__time(struct resolver *r, uint64_t now_ms)

@@ -211,6 +211,11 @@ int dns64_set_inside(struct dns64 *d, const unsigned *inside, size_t n)
 	return 0;
 }
 
+int dns64_set_services(struct dns64 *d, const struct dns64_service *s, size_t n)
+{
+	return resolver__set_services(d->resolver, s, n);
+}
+
 static void init_handles(struct dns64 *d)
 {
 	must(uv_prepare_init(d->loop, &d->prepare) == 0);

@@ -266,20 +266,20 @@ static ldns_rr *alias(const struct dns_name *from, const struct dns_name *to, ui
 	return rr;
 }
 
-size_t dns64_reverse(const struct dns_question *q, const struct dns_view *ptr, uint8_t *out)
+size_t dns64_alias(const struct dns_name *from, uint32_t ttl_s, const struct dns_view *view,
+		   uint8_t *out)
 {
-	ldns_pkt *pkt = parse(ptr);
+	ldns_pkt *pkt = parse(view);
 	struct dns_question target;
 	ldns_rr_list *answer;
 	size_t len = 0;
 
 	if (!pkt)
 		return 0;
-	must(dns_question_read(ptr->wire, ptr->len, &target));
-	age(pkt, ptr);
+	must(dns_question_read(view->wire, view->len, &target));
+	age(pkt, view);
 	answer = ldns_rr_list_new();
-	if (answer && ldns_rr_list_push_rr(answer, alias(&q->name, &target.name,
-							 DNS64_LOCAL_TTL_S))) {
+	if (answer && ldns_rr_list_push_rr(answer, alias(from, &target.name, ttl_s))) {
 		ldns_rr *question = ldns_rr_list_rr(ldns_pkt_question(pkt), 0);
 
 		for (size_t i = 0; i < ldns_rr_list_rr_count(ldns_pkt_answer(pkt)); i++)
@@ -288,12 +288,17 @@ size_t dns64_reverse(const struct dns_question *q, const struct dns_view *ptr, u
 				ldns_rr_clone(ldns_rr_list_rr(ldns_pkt_answer(pkt), i)));
 		replace_answer(pkt, answer);
 		ldns_rdf_deep_free(ldns_rr_owner(question));
-		ldns_rr_set_owner(question, name_rdf(&q->name));
+		ldns_rr_set_owner(question, name_rdf(from));
 		ldns_pkt_set_ad(pkt, false);
 		len = write_out(pkt, out);
 	}
 	ldns_pkt_free(pkt);
 	return len;
+}
+
+size_t dns64_reverse(const struct dns_question *q, const struct dns_view *ptr, uint8_t *out)
+{
+	return dns64_alias(&q->name, DNS64_LOCAL_TTL_S, ptr, out);
 }
 
 size_t dns64_rebuild(const struct dns_view *view, uint8_t *out)

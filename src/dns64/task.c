@@ -4,6 +4,7 @@
 #include "sixgate/base/must.h"
 #include "dns64_internal.h"
 #include "resolver.h"
+#include "zones.h"
 
 /* One client is one IPv4 address or one IPv6 /64. Slots may be shared by unlucky clients: the key
  * of the hash keeps anybody from choosing with whom. */
@@ -98,13 +99,29 @@ void task__drop_all(struct resolver *r)
 	}
 }
 
+/* What was found of the name behind an alias of ours becomes an answer about the alias. */
+static struct dns_view make_alias(struct resolver *r, const struct task *t,
+				  const struct dns_view *body)
+{
+	return (struct dns_view){ .wire = r->made,
+				  .len = body ? dns64_alias(&t->target, t->alias_ttl_s, body,
+							    r->made) :
+						0 };
+}
+
 /* The end of every task but the dropped ones. */
 static void finish(struct resolver *r, struct task *t, const struct dns_view *body, int ede)
 {
 	struct reply reply = { .body = body, .rcode = DNS_SERVFAIL, .ede = ede };
+	struct dns_view view;
 
 	if (!body || (body->wire[3] & DNS_RCODE) == DNS_SERVFAIL)
 		counter_add(&r->stats->servfail, 1);
+	if (t->alias_ttl_s) {
+		view = make_alias(r, t, body);
+		reply.body = view.len ? &view : NULL;
+		t->query.question.name = t->target;
+	}
 	send_reply(r, &t->client, &t->query, &reply);
 	end_task(r, t);
 }
@@ -421,12 +438,21 @@ static struct task *new_task(struct resolver *r, const struct client *c, const s
 	return t;
 }
 
-/* The reverse names of ipv4only.arpa's addresses are local also behind an alias. */
+/* From what stands in the file or follows from it: nobody has to be asked. */
+static size_t answer_here(struct resolver *r, const struct zone_ask *ask, uint8_t *out)
+{
+	size_t len = dns64_local(ask->policy, ask->question, out);
+
+	return len ? len : zones__answer(r, ask, out);
+}
+
+/* Local reverse names are local also behind an alias. */
 static void start_reverse(struct resolver *r, struct task *t)
 {
 	struct dns_question q = { .type = DNS_TYPE_PTR, .class = DNS_CLASS_IN, .name = t->target };
 	/* r->out is free until the reply is written. */
-	struct dns_view view = { .wire = r->out, .len = dns64_local(policy_of(r, t), &q, r->out) };
+	const struct zone_ask local = { .policy = policy_of(r, t), .question = &q };
+	struct dns_view view = { .wire = r->out, .len = answer_here(r, &local, r->out) };
 
 	if (view.len) {
 		counter_add(&r->stats->reverse, 1);
@@ -443,7 +469,7 @@ static void start(struct resolver *r, struct task *t)
 	const struct dns_question *q = &t->query.question;
 	bool ours = q->class == DNS_CLASS_IN && !(t->query.flags & DNS_CD);
 
-	if (ours && q->type == DNS_TYPE_PTR &&
+	if (ours && q->type == DNS_TYPE_PTR && !t->alias_ttl_s &&
 	    dns64_reverse_target(policy, &q->name, &t->target)) {
 		t->kind = TASK_REVERSE;
 		start_reverse(r, t);
@@ -453,6 +479,18 @@ static void start(struct resolver *r, struct task *t)
 		t->kind = TASK_AAAA;
 	ask(r, t, &t->main, q);
 	step(r, t);
+}
+
+static void follow_alias(const struct resolver *r, struct task *t)
+{
+	struct dns_question *q = &t->query.question;
+	const struct dns64_zone *z = zones__alias(r, q);
+
+	if (!z)
+		return;
+	t->target = q->name;
+	t->alias_ttl_s = z->ttl_s;
+	q->name = z->cname;
 }
 
 static bool not_for_a_forwarder(const struct dns_question *q)
@@ -487,7 +525,7 @@ static void answer_cookie(struct resolver *r, const struct client *c, struct dns
 
 void resolver__query(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len)
 {
-	const struct dns64_policy *policy;
+	struct zone_ask local;
 	struct dns_query q;
 	int rcode = dns_query_read(wire, len, &q);
 	struct task *t;
@@ -508,8 +546,10 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, rcode);
 	if (rcode != DNS_NOERROR || !q.question.name.len)
 		return;
-	policy = policy_for(r, c);
-	made = dns64_local(policy, &q.question, r->made);
+	local = (struct zone_ask){ .policy = policy_for(r, c),
+				   .question = &q.question,
+				   .checking_disabled = q.flags & DNS_CD };
+	made = answer_here(r, &local, r->made);
 	if (made) {
 		answer_locally(r, c, &q, made);
 		return;
@@ -518,8 +558,10 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, DNS_REFUSED);
 		return;
 	}
-	t = new_task(r, c, &q, policy);
-	if (t)
+	t = new_task(r, c, &q, local.policy);
+	if (t) {
+		follow_alias(r, t);
 		start(r, t);
+	}
 	resolver__advance(r);
 }

@@ -17,6 +17,13 @@ enum {
 	DNS64_MAPPED_MAX = 64,
 	DNS64_VIEWS_MAX = 64,
 	DNS64_CLIENTS_MAX = 64, /* prefixes of one view */
+	DNS64_ZONES_MAX = 1024,
+	DNS64_ZONE_ADDRESSES_MAX = 16, /* of one entry and family */
+	DNS64_ZONE_TEXTS_MAX = 16,
+	DNS64_TEXT_MAX = 256,	  /* with the final zero: RFC 1035 3.3.14 */
+	DNS64_ZONE_TTL_S = 300,	  /* default for records that stand in the file ... */
+	DNS64_SERVICE_TTL_S = 5,  /* ... and for what changes with the health of nodes */
+	DNS64_SERVICE_NAME_MAX = 64,
 	DNS64_PINS_MAX = 4, /* of one upstream */
 	DNS64_PIN_TEXT_MAX = 64,
 	DNS64_PIN_LEN = 32, /* a SHA-256 */
@@ -98,6 +105,30 @@ struct dns64_view_conf {
 	bool has_prefix, has_exclude, has_never, has_always, has_mapped;
 };
 
+struct dns64_text_conf {
+	char text[DNS64_TEXT_MAX];
+};
+
+enum dns64_zone_answer { DNS64_ANSWER_ADDRESSES, DNS64_ANSWER_NODES };
+
+/**
+ * struct dns64_zone_conf - a name whose records are known here; nobody else is asked for any type
+ * @name, @cname, @ptr: absolute, lower case; @cname and @ptr may be NULL. With @cname there is
+ *          nothing else
+ * @a, @aaaa: both in our form; AAAA is made of A where there is none
+ * @service: if not empty, the addresses are this service's: its own, or those of its nodes
+ * @ttl_s:  0: DNS64_ZONE_TTL_S, DNS64_SERVICE_TTL_S
+ */
+struct dns64_zone_conf {
+	char *name, *cname, *ptr;
+	struct addr *a, *aaaa;
+	struct dns64_text_conf *txt;
+	size_t n_a, n_aaaa, n_txt;
+	char service[DNS64_SERVICE_NAME_MAX];
+	uint8_t answer; /* enum dns64_zone_answer */
+	uint32_t ttl_s;
+};
+
 /**
  * struct dns64_ra_conf - `router-advertisement:`, the prefixes told on inside links (RFC 8781)
  * @prefix:     none: the section's own
@@ -130,8 +161,6 @@ struct dns64_probe_conf {
 /**
  * struct dns64_conf - the whole section; arrays belong to the configuration's arena (default ones
  * are static)
- *
- * Of the names in the file, zones is refused by the configuration until it is built.
  */
 struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
@@ -153,6 +182,8 @@ struct dns64_conf {
 	size_t n_mapped;
 	struct dns64_view_conf *view; /* the first one that has the client counts */
 	size_t n_view;
+	struct dns64_zone_conf *zone;
+	size_t n_zone;
 	bool parallel;          /* lookup: parallel (default) or serial */
 	bool break_dnssec;      /* default false */
 	bool synthesize_on_error; /* on-error: synthesize (default) or servfail */

@@ -16,6 +16,7 @@
 #include "sixgate/base/err.h"
 #include "sixgate/base/hash.h"
 #include "sixgate/dns64/conf.h"
+#include "sixgate/dns64/zone.h"
 
 /* Bounds. What is beyond them is dropped and counted. */
 enum {
@@ -152,6 +153,10 @@ int dns64_reload(struct dns64 *d, const struct dns64_conf *conf, const struct dn
 
 /** dns64_set_inside() - the inside interfaces have other indexes now. Return: 0 or -ENOMEM. */
 int dns64_set_inside(struct dns64 *d, const unsigned *inside, size_t n);
+
+/** dns64_set_services() - how the services are now that `zones:` names; copied. Until the first call
+ *  there are none. Return: 0 or -ENOMEM. */
+int dns64_set_services(struct dns64 *d, const struct dns64_service *s, size_t n);
 
 /** dns64_close() - stop, close everything, free @d, then call @closed (may be NULL). Queries under
  *  way stay unanswered. */

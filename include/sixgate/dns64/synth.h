@@ -54,8 +54,9 @@ struct dns64_policy {
 	struct dns64_mapped *mapped;
 	struct dns64_upstream *upstream;
 	struct dns64_policy **view;
+	struct dns64_zone *zone; /* sorted; views have none of their own */
 	struct prefix *clients;
-	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients;
+	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients, n_zone;
 	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside, withheld;
 	bool cookies, randomize_case;
@@ -152,6 +153,11 @@ size_t dns64_filter(const struct dns64_policy *p, const struct dns_view *aaaa, u
 /** dns64_reverse() - @q, a PTR query under a prefix, answered by a CNAME to the name that @ptr
  *  answers, and by @ptr's records (RFC 6147 5.3.1, second option). */
 size_t dns64_reverse(const struct dns_question *q, const struct dns_view *ptr, uint8_t *out);
+
+/** dns64_alias() - @from is an alias, for @ttl_s, of the name that @view answers: a CNAME before its
+ *  records, AD clear. @out may be where @view lies. */
+size_t dns64_alias(const struct dns_name *from, uint32_t ttl_s, const struct dns_view *view,
+		   uint8_t *out);
 
 /** dns64_rebuild() - the same message, its TTLs aged and its OPT gone wherever it stood. */
 size_t dns64_rebuild(const struct dns_view *view, uint8_t *out);

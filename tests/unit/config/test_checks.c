@@ -51,6 +51,45 @@ static void the_log_of_nat64_says_where_and_what(void **state)
 #undef LOG
 }
 
+static void names_of_dns64_zones_are_checked(void **state)
+{
+#define ZONE(text)                                                                                 \
+	LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, zones: [" text "]}\n"
+#define ZONE_OF_SERVICE(text)                                                                      \
+	ZONE(text)                                                                                 \
+	"services: [{name: s3, addresses: 192.0.2.1, port: 80, nodes: "                            \
+	"{name: n, address: 192.0.2.2}}]\n"
+	static const struct row rows[] = {
+		{ "a service that is not there", ZONE("{name: a.example, service: s3}"),
+		  "dns64.zones[0].service", "there is no service s3",
+		  ZONE_OF_SERVICE("{name: a.example, service: s3, answer: nodes, ttl: 1s}") },
+		{ "nothing", ZONE("{name: a.example}"), "dns64.zones[0]",
+		  "neither a service nor a record", ZONE("{name: a.example, txt: none}") },
+		{ "an alias beside a record", ZONE("{name: a.example, cname: b.example, a: 192.0.2.1}"),
+		  "dns64.zones[0].cname", "cannot stand beside other records",
+		  ZONE("{name: a.example, cname: b.example}") },
+		{ "addresses beside a service", ZONE_OF_SERVICE("{name: a.example, service: s3, a: 192.0.2.1}"),
+		  "dns64.zones[0].service", "they are the service's",
+		  ZONE_OF_SERVICE("{name: a.example, service: s3, txt: \"a: b\"}") },
+		{ "a name twice", ZONE("{name: a.example, a: 192.0.2.1}, {name: A.example., aaaa: 2001:db8::1}"),
+		  "dns64.zones", "is there twice",
+		  ZONE("{name: a.example, a: 192.0.2.1, aaaa: 2001:db8::1}") },
+		{ "an alias of an alias", ZONE("{name: a.example, cname: b.example}, {name: b.example, cname: c.example}"),
+		  "dns64.zones[0].cname", "leads to another alias: say c.example.",
+		  ZONE("{name: a.example, cname: c.example}, {name: b.example, cname: c.example}") },
+		{ "IPv6 among the IPv4 addresses", ZONE("{name: a.example, a: 2001:db8::1}"),
+		  "dns64.zones[0].a", "IPv4", ZONE("{name: a.example, a: 192.0.2.1}") },
+		{ "a long lifetime", ZONE("{name: a.example, a: 192.0.2.1, ttl: 2d}"),
+		  "dns64.zones[0].ttl", "a duration from 1s to 1d",
+		  ZONE("{name: a.example, a: 192.0.2.1, ttl: 1d}") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef ZONE
+#undef ZONE_OF_SERVICE
+}
+
 static void unbuilt_features_are_refused_by_name(void **state)
 {
 #define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, " text "}\n"
@@ -58,8 +97,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
 	static const struct row rows[] = {
-		{ "zones", DNS64("zones: [{name: a.example, service: s3}]"), "dns64.zones",
-		  "not built yet", DNS64("zones: []") },
 		{ "proxy-v2", SERVICE("client-address: proxy-v2"), "services[0].client-address",
 		  "proxy-v2 is not built yet", SERVICE("client-address: keep") },
 	};
@@ -599,6 +636,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_log_of_nat64_says_where_and_what),
+		cmocka_unit_test(names_of_dns64_zones_are_checked),
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),
