@@ -92,7 +92,6 @@ static void names_of_dns64_zones_are_checked(void **state)
 
 static void unbuilt_features_are_refused_by_name(void **state)
 {
-#define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, " text "}\n"
 #define SERVICE(text)                                                                              \
 	LINKS "services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "                       \
 	      "{name: n, address: 192.0.2.2}, " text "}]\n"
@@ -103,7 +102,6 @@ static void unbuilt_features_are_refused_by_name(void **state)
 
 	(void)state;
 	ASSERT_ROWS(rows);
-#undef DNS64
 #undef SERVICE
 }
 
