@@ -147,19 +147,10 @@ static void plan_inside(const struct nat64_table *t, const struct mapping *m,
 	};
 }
 
-/* RFC 6888 REQ-6: destinations that are not translated to. Identifiers are not ports. */
-static bool is_exempt(const struct nat64_table *t, const struct addr *v4, enum protocol_index proto,
-		      uint16_t port)
+/* RFC 7915 1.2: it could not be translated, so it opens nothing. */
+static bool is_piece_of_a_query(const struct packet *p, enum protocol_index proto)
 {
-	for (uint32_t i = 0; i < t->n_exempt; i++) {
-		const struct exempt_conf *e = &t->exempt[i];
-		bool all = e->port_first == 0 && e->port_last == UINT16_MAX;
-
-		if (prefix_contains(&e->destination, v4) &&
-		    (all || (proto != PROTO_ICMP && e->port_first <= port && port <= e->port_last)))
-			return true;
-	}
-	return false;
+	return unlikely(p->flags & PACKET_FRAGMENT) && proto == PROTO_ICMP;
 }
 
 /* RFC 5508 REQ-8, RFC 6888 REQ-11: who is refused hears of it. */
@@ -254,7 +245,9 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
 	if (proto != PROTO_TCP && !opens_session(p, proto))
 		return verdict_drop(DROP_NO_FLOW);
-	if (is_exempt(t, &v4, proto, be16_to(p->key.dport)))
+	if (is_piece_of_a_query(p, proto))
+		return verdict_reject(DROP_FRAGMENT_ICMP, REPLY_ADMIN_PROHIBITED);
+	if (table__is_exempt(t, &v4, proto, be16_to(p->key.dport)))
 		return verdict_reject(DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
 
 	table__take_shared(t, proto, be16_to(p->key.dport), &v4);
@@ -334,12 +327,14 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_LINK_LOCAL);
 	if (proto < 0)
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
-	if (is_exempt(t, &p->key.src, proto, be16_to(p->key.sport)))
-		return verdict_drop(DROP_EXEMPT);
 	index = bib__find_outside(n, slot, be16_to(p->key.dport), proto);
 	v = filter_outside(n, t, p, index);
 	if (v.next != VERDICT_CONTINUE)
 		return v;
+	if (table__is_exempt(t, &p->key.src, proto, be16_to(p->key.sport)))
+		return verdict_drop(DROP_EXEMPT);
+	if (is_piece_of_a_query(p, proto))
+		return verdict_reject(DROP_FRAGMENT_ICMP, REPLY_ADMIN_PROHIBITED);
 	prefix = n->mapping[index].prefix < t->n_prefix ? n->mapping[index].prefix : 0;
 	shown = table__shown(t, &p->key.src);
 	if (!may_embed(t, prefix, &shown))

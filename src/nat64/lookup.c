@@ -116,6 +116,21 @@ void table__take_shared(const struct nat64_table *t, enum protocol_index proto, 
 		*a = s->addr;
 }
 
+/* RFC 6888 REQ-6: destinations that are not translated to. Identifiers are not ports. */
+bool table__is_exempt(const struct nat64_table *t, const struct addr *v4, enum protocol_index proto,
+		      uint16_t port)
+{
+	for (uint32_t i = 0; i < t->n_exempt; i++) {
+		const struct exempt_conf *e = &t->exempt[i];
+		bool all = e->port_first == 0 && e->port_last == UINT16_MAX;
+
+		if (prefix_contains(&e->destination, v4) &&
+		    (all || (proto != PROTO_ICMP && e->port_first <= port && port <= e->port_last)))
+			return true;
+	}
+	return false;
+}
+
 struct addr nat64_error_source(const struct nat64_table *t, const struct flow *f, unsigned dir,
 			       const struct addr *src)
 {

@@ -223,8 +223,11 @@ void nat64_note_flows(struct nat64 *n, uint32_t n_free, uint32_t n_all)
 
 bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f)
 {
-	return !bib__valid(n, t, &n->mapping[permit__mapping(n, f->object)]) ||
-	       !nat64_claims_pool6(t, &f->key[0].dst, NULL);
+	const struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
+	struct addr shown = table__shown(t, &f->key[1].src);
+
+	return !bib__valid(n, t, m) || !nat64_claims_pool6(t, &f->key[0].dst, NULL) ||
+	       table__is_exempt(t, &shown, m->proto_plus - 1u, be16_to(f->key[1].sport));
 }
 
 static struct bib_record record_of(const struct nat64_table *t, const struct mapping *m)

@@ -109,6 +109,9 @@ uint32_t table__slot_of(const struct nat64_table *t, const struct addr *a); /* o
 int table__prefix_of(const struct nat64_table *t, const struct addr *a);    /* or -1 */
 /* The address that hosts know for @a: the shared address instead of its alias. */
 struct addr table__shown(const struct nat64_table *t, const struct addr *a);
+/* Nothing is translated to @v4, as hosts know it, and @port of @proto. */
+bool table__is_exempt(const struct nat64_table *t, const struct addr *v4, enum protocol_index proto,
+		      uint16_t port);
 /* Becomes the alias where @a is the shared address and @port, of TCP or UDP, is ours and not the host's. */
 void table__take_shared(const struct nat64_table *t, enum protocol_index proto, uint16_t port,
 			struct addr *a);

@@ -94,7 +94,9 @@ struct nat64_quarantine {
 };
 
 /** struct exempt_conf - destinations that are not translated to (RFC 6888 REQ-6): IPv4, and of TCP
- *  and UDP the ports @port_first to @port_last; ICMP is exempt only when those are all. */
+ *  and UDP the ports @port_first to @port_last; ICMP is exempt only when those are all. They win over
+ *  everything: mappings, static entries, and sessions of before the reload that exempts them, which
+ *  are stale. */
 struct exempt_conf {
 	struct prefix destination;
 	uint16_t port_first, port_last;

@@ -103,7 +103,7 @@ bool nat64_advance(struct nat64 *n, uint64_t now_ms);
 void nat64_note_flows(struct nat64 *n, uint32_t n_free, uint32_t n_all);
 
 /** nat64_flow_stale() - its pool address, port, static entry or NAT64 prefix is no longer
- *  configured, or belongs to another worker now. */
+ *  configured, or belongs to another worker now; or its far end is exempt. */
 bool nat64_flow_stale(const struct nat64_table *t, const struct nat64 *n, const struct flow *f);
 
 /** nat64_error_source() - outer source of an ICMP error in direction @dir (RFC 6146 3.6, RFC 7915

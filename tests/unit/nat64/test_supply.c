@@ -411,6 +411,62 @@ static void packet_is_served_while_the_pool_is_still_taken_up(void **state)
 	bed_free(b);
 }
 
+/* ---- what opens nothing ---- */
+
+/* RFC 6888 REQ-6: exempt wins over whatever there was before. */
+static void reload_that_exempts_a_destination_ends_sessions_with_it(void **state)
+{
+	struct bed *b = bed_of(1, 65535);
+	struct exempt_conf exempt = { .port_first = 80, .port_last = 80 };
+	struct tuple t = from(1, 5000), other = t, in;
+	struct flow_plan plan, kept, answered, none;
+
+	(void)state;
+	other.dport = be16_from(81);
+	plan = bed_must_open(b, &t);
+	kept = bed_must_open(b, &other);
+	in = plan.key[1];
+	in.src = addr_of("203.0.113.10");
+	answered = bed_must_open(b, &in);
+	assert_int_equal(prefix_parse("203.0.113.8/29", &exempt.destination), 0);
+	b->conf.exempt = &exempt;
+	b->conf.n_exempt = 1;
+	bed_reload(b);
+	assert_true(bed_stale(b, &plan));
+	assert_false(bed_stale(b, &kept));
+	assert_true(bed_stale(b, &answered));
+	assert_dropped(bed_open(b, &t, &none), DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
+	assert_dropped(bed_open(b, &in, &none), DROP_EXEMPT, REPLY_NONE);
+	in.dport = be16_from(1); /* what nobody waits for is that, first of all */
+	assert_dropped(bed_open(b, &in, &none), DROP_NO_BIB_ENTRY, REPLY_NONE);
+	bed_free(b);
+}
+
+/* RFC 7915 1.2 */
+static void fragmented_echo_opens_nothing(void **state)
+{
+	struct bed *b = bed_of(1, 65535);
+	struct tuple t = tuple_of("2001:db8:1::1", server, 7, 7, 58);
+	struct packet p = first_packet(&t);
+	struct flow_plan plan, none;
+	struct tuple in;
+
+	(void)state;
+	p.flags |= PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT;
+	assert_dropped(bed_ask(b, &p, &plan), DROP_FRAGMENT_ICMP, REPLY_ADMIN_PROHIBITED);
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
+	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	plan = bed_must_open(b, &t);
+	in = plan.key[1];
+	in.src = addr_of("203.0.113.77");
+	p = first_packet(&in);
+	p.flags |= PACKET_FRAGMENT | PACKET_FIRST_FRAGMENT;
+	assert_dropped(bed_ask(b, &p, &none), DROP_FRAGMENT_ICMP, REPLY_ADMIN_PROHIBITED);
+	bed_end(b, &plan);
+	assert_int_equal(nat64_mappings(b->n[0]), 0); /* nobody else holds it */
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +483,8 @@ int main(void)
 		cmocka_unit_test(address_more_is_looked_at_alone),
 		cmocka_unit_test(pool_that_changes_as_a_whole_is_taken_up_in_bounded_steps),
 		cmocka_unit_test(packet_is_served_while_the_pool_is_still_taken_up),
+		cmocka_unit_test(reload_that_exempts_a_destination_ends_sessions_with_it),
+		cmocka_unit_test(fragmented_echo_opens_nothing),
 	};
 
 	return cmocka_run_group_tests_name("nat64/supply", tests, NULL, NULL);
