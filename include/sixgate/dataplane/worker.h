@@ -66,7 +66,7 @@ enum {
 	OUTBOX_BYTES = 16 << 20,
 	OUTBOX_PACKETS = 16384,
 	EXPIRE_BUDGET = 4096,      /* wheel nodes looked at per call */
-	SWEEP_BUDGET = 16384       /* flow slots looked at per call while a sweep is on */
+	SWEEP_BUDGET = 4096        /* flow slots looked at per call while a sweep is on */
 };
 
 struct handoff; /* ring between two workers */
