@@ -168,6 +168,13 @@ static void tuples_that_collide_are_refused_and_leave_nothing(void **state)
 	for (unsigned i = 0; i < 16; i++)
 		assert_int_equal(find(&t, &in[i]) & 1, i & 1);
 	flow_table_remove(&t, last);
+	/* its first place is full, and nothing there can move, but its second has room */
+	extra[0] = tuple_in(&t, &from, 3, 9);
+	extra[1] = tuple_in(&t, &from, 5, 9);
+	last = add_pair(&t, &extra[0], &extra[1], &why);
+	assert_int_not_equal(last, FLOW_NONE);
+	assert_int_equal(find(&t, &extra[0]), last << 1);
+	assert_int_equal(find(&t, &extra[1]), last << 1 | 1);
 	assert_int_equal(find(&t, &rekeyed), FLOW_NONE);
 	assert_int_equal(find(&t, &fine), FLOW_NONE);
 	free(a.base);
