@@ -1,0 +1,84 @@
+"""The resolvers that hosts have: each finds an IPv4-only web server by its name, through DNS64 and
+NAT64, and knows what was made up.
+
+Runs as root; SIXGATE_BUILD names the build directory. The topology is drawn in
+netns-scripts/lab/topology.py.
+"""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from test_services import stop, wait_until
+from lab import configs, servers, topology
+from lab.gateway import Gateway
+
+WEB4 = topology.nat64(topology.WEB4)
+WEB4_HEX = "64:ff9b::cb00:7150"
+NAME = "www4.shop.example"
+
+
+@pytest.fixture(scope="module")
+def net():
+    with topology.Network(prefix="sg-dcl") as n:
+        servers.name_servers(n)
+        servers.web(n.web4, topology.WEB4)
+        n.gateway = Gateway(n.gw)
+        n.gateway.start(configs.full(n.gateway.control))
+        wait_until(lambda: WEB4_HEX in n.host6.run(
+            "dig", "+short", "+time=1", "+tries=1", f"@{topology.GW_LAN}", NAME, "AAAA",
+            check=False).stdout, "DNS64 answers")
+        yield n
+        n.gateway.check_alive()
+
+
+def test_getaddrinfo_asks_for_both_at_once_and_the_page_comes(net):
+    # glibc sends A and AAAA from one port, and takes the answers in any order
+    found = net.host6.out("python3", "-c", "import socket; print(sorted({(f.name, a[0]) for f, _, _, _, a"
+                          f" in socket.getaddrinfo('{NAME}', 80)}}))")
+    assert found == f"[('AF_INET', '{topology.WEB4}'), ('AF_INET6', '{WEB4_HEX}')]"
+    assert net.host6.out("getent", "ahostsv6", NAME).split()[0] == WEB4_HEX
+    page = net.host6.out("curl", "-gsS", "-m", "8", "-o", "/dev/null", "-w", "%{http_code} %{remote_ip}",
+                         f"http://{NAME}/")
+    assert page == f"200 {WEB4_HEX}"
+
+
+@pytest.mark.parametrize("option", ["single-request", "single-request-reopen", "use-vc", "edns0"])
+def test_getaddrinfo_with_every_option_of_resolv_conf(net, option):
+    found = net.host6.out("env", f"RES_OPTIONS={option}", "getent", "ahostsv6", NAME)
+    assert found.split()[0] == WEB4_HEX
+
+
+def test_getaddrinfo_of_a_name_that_is_not_there_ends_at_once(net):
+    done = net.host6.run("getent", "ahosts", "no-such-name.shop.example", check=False)
+    assert done.returncode == 2
+
+
+@pytest.mark.parametrize("how", [[], ["+tcp"], ["+noedns"], ["+dnssec"], ["+cookie"], ["+bufsize=512"],
+                                 ["+nsid", "+subnet=2001:db8::/56"]])
+def test_dig(net, how):
+    said = net.host6.out("dig", "+time=3", "+tries=1", *how, f"@{topology.GW_LAN}", NAME, "AAAA")
+    assert "status: NOERROR" in said and WEB4_HEX in said
+    assert ("+noedns" in how) != ("EDE: 29 (Synthesized)" in said or "EDE: 29" in said)
+    assert not re.search(r"flags:[^;]* ad", said)
+    for complaint in ("warning", "malformed", "mismatch", "WARNING"):
+        assert complaint not in said
+
+
+@pytest.mark.parametrize("how", [[], ["-t"], ["-D"]])
+def test_drill(net, how):
+    said = net.host6.out("drill", *how, NAME, f"@{topology.GW_LAN}", "AAAA")
+    assert "rcode: NOERROR" in said and WEB4_HEX in said.replace("64:ff9b::203.0.113.80", WEB4_HEX)
+
+
+@pytest.mark.parametrize("how", [[], ["+tcp"], ["+dnssec"], ["+cookie"], ["+keepopen", "+tcp"]])
+def test_kdig(net, how):
+    said = net.host6.out("kdig", "+time=3", "+retry=0", *how, f"@{topology.GW_LAN}", NAME, "AAAA")
+    assert "status: NOERROR" in said and WEB4_HEX in said
+    assert ";; WARNING" not in said and ";; ERROR" not in said
+    # two names over one connection
+    said = net.host6.out("kdig", "+tcp", "+keepopen", f"@{topology.GW_LAN}", NAME, "AAAA",
+                         "ipv4only.arpa", "AAAA")
+    assert WEB4_HEX in said and "64:ff9b::c000:aa" in said
