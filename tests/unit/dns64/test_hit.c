@@ -189,6 +189,33 @@ static void each_client_is_told_what_its_view_says(void **state)
 	world_free(w);
 }
 
+static void nothing_works(struct dns64_conf *c)
+{
+	c->n_prefix = 0;
+	c->withheld = true;
+}
+
+static void no_prefix(struct dns64_conf *c)
+{
+	c->n_prefix = 0;
+}
+
+static void without_a_prefix_nothing_is_made(void **state)
+{
+	struct world *w = known(nothing_works, &nodata, &a_record);
+
+	(void)state;
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", false),
+			    "NOERROR rd ra\n-- authority\n"
+			    "example. 30 IN SOA ns.example. m.example. 1 3600 600 86400 120\n");
+	world_free(w);
+	w = known(no_prefix, &nodata, &a_record);
+	assert_string_equal(again_plain(w, "a.example. IN AAAA", false),
+			    "NOERROR rd ra\n-- authority\n"
+			    "example. 120 IN SOA ns.example. m.example. 1 3600 600 86400 120\n");
+	world_free(w);
+}
+
 static void what_is_not_of_the_usual_kind_goes_the_long_way(void **state)
 {
 	struct world *w = known(NULL, &nodata, &a_record);
@@ -305,6 +332,7 @@ int main(void)
 		cmocka_unit_test(denials_go_the_short_way_too_rfc2308_5),
 		cmocka_unit_test(domains_with_rules_keep_them),
 		cmocka_unit_test(each_client_is_told_what_its_view_says),
+		cmocka_unit_test(without_a_prefix_nothing_is_made),
 		cmocka_unit_test(what_is_not_of_the_usual_kind_goes_the_long_way),
 		cmocka_unit_test(what_is_near_its_end_is_renewed_by_the_long_way),
 		cmocka_unit_test(what_is_stale_goes_the_long_way_rfc8767_5),
