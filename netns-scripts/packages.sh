@@ -49,3 +49,12 @@ need_s3rver() {
 	mkdir -p "$1" &&
 		timeout 180 npm install --prefix "$1" --silent --no-audit --no-fund --ignore-scripts s3rver@3.7.1
 }
+
+# need_resolved DIR - systemd-resolved into DIR: installed, it would become this machine's resolver.
+need_resolved() {
+	[ -x "$1/lib/systemd/systemd-resolved" ] && return 0
+	echo "unpacking: systemd-resolved"
+	rm -rf "$1.deb"
+	mkdir -p "$1.deb" && (cd "$1.deb" && apt-get -qq download systemd-resolved) &&
+		dpkg -x "$1.deb"/systemd-resolved_*.deb "$1" && rm -rf "$1.deb"
+}

@@ -7,11 +7,10 @@ netns-scripts/lab/topology.py.
 import os
 import re
 import shutil
-import subprocess
 
 import pytest
 
-from test_services import stop, wait_until
+from test_services import ROOT, stop, wait_until
 from lab import configs, servers, topology
 from lab.gateway import Gateway
 
@@ -82,3 +81,55 @@ def test_kdig(net, how):
     said = net.host6.out("kdig", "+tcp", "+keepopen", f"@{topology.GW_LAN}", NAME, "AAAA",
                          "ipv4only.arpa", "AAAA")
     assert WEB4_HEX in said and "64:ff9b::c000:aa" in said
+
+
+# The package would put itself between this machine and its resolver, so it is unpacked, not installed.
+RESOLVED = [d + "/lib/systemd/systemd-resolved" for d in
+            ("", os.environ.get("SIXGATE_RESOLVED", str(ROOT / "build-resolved")))]
+STUB = """
+set -e
+mount -t tmpfs tmpfs /run
+mkdir -p /run/us /run/systemd/resolve /run/systemd/resolved.conf.d
+for f in passwd group; do
+	cp /etc/$f /run/us/$f
+	echo "systemd-resolve:x:64999:64999::/:/bin/false" | cut -d: -f1-$([ $f = group ] && echo 3 || echo 7) \
+		>>/run/us/$f
+	mount --bind /run/us/$f /etc/$f
+done
+chown 64999:64999 /run/systemd/resolve
+printf '[Resolve]\\nDNS=%s\\nDNSSEC=no\\nLLMNR=no\\nMulticastDNS=no\\nReadEtcHosts=no\\n' "$1" \
+	>/run/systemd/resolved.conf.d/us.conf
+exec "$2"
+"""
+
+
+def test_systemd_resolved(net):
+    # it does not validate here: there is no root zone in this network that it could begin at
+    found = [p for p in RESOLVED if os.path.exists(p)]
+    if not found:
+        pytest.skip("systemd-resolved could not be fetched from the mirror")
+    p = net.host6.start("unshare", "-m", "sh", "-c", STUB, "sh", topology.GW_LAN, found[0],
+                        log="resolved.log")
+    try:
+        net.host6.wait_listening(53, udp=True, program=p)
+        for _ in range(2):  # the second time from its cache
+            said = net.host6.out("dig", "+time=3", "+tries=2", "@127.0.0.53", NAME, "AAAA")
+            assert "status: NOERROR" in said and WEB4_HEX in said
+        said = net.host6.out("dig", "+short", "+time=3", "+tries=2", "@127.0.0.53", "-x", WEB4_HEX)
+        assert "www4.shop.example." in said.split()
+        said = net.host6.out("dig", "+time=3", "+tries=2", "@127.0.0.53", "www6.shop.example", "A")
+        assert "status: NOERROR" in said and "ANSWER: 0" in said
+    finally:
+        stop(p)
+
+
+def test_chromium(net):
+    """An option, for the browser and what it needs are 130 MB: with the package chromium installed, or
+    SIXGATE_CHROMIUM=PROGRAM. Seen to work with version 156."""
+    program = os.environ.get("SIXGATE_CHROMIUM") or shutil.which("chromium")
+    if not program:
+        pytest.skip("there is no chromium: with what it needs it is 130 MB to fetch")
+    home = net.path("chromium")
+    page = net.host6.out("env", f"HOME={home}", program, "--headless", "--no-sandbox", "--disable-gpu",
+                         f"--user-data-dir={home}", "--dump-dom", f"http://{NAME}/")
+    assert "hello from web4" in page
