@@ -89,7 +89,7 @@ size_t ra_write_solicitation(uint8_t out[RA_BYTES_MAX])
 	return SOLICITATION_LEN;
 }
 
-/* RFC 8781 5.1: a code that does not exist makes the option one that is not known; so does a length
+/* RFC 8781 4: a code that does not exist makes the option one that is not known; so does a length
  * that another version of the option may have. */
 static void read_pref64(const uint8_t *option, size_t len, struct ra_message *out)
 {

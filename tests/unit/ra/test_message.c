@@ -148,7 +148,7 @@ static void rfc4861_4_2_flags_and_times_of_a_router_are_read(void **state)
 	assert_int_equal(m.n_pref64, 0);
 }
 
-static void rfc8781_5_1_options_with_a_code_or_length_that_does_not_exist_are_passed_over(void **state)
+static void rfc8781_4_options_with_a_code_or_length_that_does_not_exist_are_passed_over(void **state)
 {
 	uint8_t bytes[16 + 16 + 24 + 8 + 16] = { 134 };
 	uint8_t *option = bytes + 16;
@@ -271,7 +271,7 @@ int main(void)
 		cmocka_unit_test(rfc8781_4_1_each_prefix_has_an_option_of_its_own),
 		cmocka_unit_test(rfc8781_4_bits_behind_the_prefix_are_not_looked_at),
 		cmocka_unit_test(
-			rfc8781_5_1_options_with_a_code_or_length_that_does_not_exist_are_passed_over),
+			rfc8781_4_options_with_a_code_or_length_that_does_not_exist_are_passed_over),
 		cmocka_unit_test(more_prefixes_than_are_kept_do_no_harm),
 		cmocka_unit_test(rfc4861_4_2_what_is_not_said_is_zero),
 		cmocka_unit_test(rfc4861_4_2_flags_and_times_of_a_router_are_read),
