@@ -334,6 +334,23 @@ static void a_full_outbox_is_a_drop(void **state)
 	assert_untouched(r);
 }
 
+/* Two are enough whatever the segments' size: neither is too long, and together they are all of it.
+ */
+static void tcp_too_long_for_ipv4_is_cut_in_two_at_any_size(void **state)
+{
+	struct rig *r = *state;
+	struct tuple from = out6(4000, 80, IPPROTO_TCP), to = out4(5000, 80, IPPROTO_TCP);
+
+	for (uint16_t size = 536; size <= 1440; size++) {
+		assert_int_equal(receive_super(r, &from, 65515, size).next, VERDICT_CONTINUE);
+		assert_int_equal(rig_rewrite(r, &to, NULL).next, VERDICT_HELD);
+		if (r->out.n != 2)
+			fail_msg("segments of %u: %u packets", size, r->out.n);
+		assert_int_equal(r->made[0].len + r->made[1].len, 65515 + 2 * 40);
+		assert_int_equal((r->made[0].len - 40) % size, 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +371,7 @@ int main(void)
 		RIG_TEST(the_longest_that_ipv4_can_say_stays_whole),
 		RIG_TEST(one_segment_is_an_ordinary_packet),
 		RIG_TEST(a_full_outbox_is_a_drop),
+		RIG_TEST(tcp_too_long_for_ipv4_is_cut_in_two_at_any_size),
 	};
 
 	return cmocka_run_group_tests_name("translate/gso", tests, NULL, NULL);

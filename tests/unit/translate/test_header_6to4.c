@@ -281,6 +281,35 @@ static void rfc7915_5_1_ah_passes_whole(void **state)
 	assert_int_equal(r->p.data[9], 51);
 }
 
+/* RFC 791 3.1: a datagram has 65535 bytes at most, its header of 20 included, which IPv6 leaves
+ * out. */
+static void rfc7915_5_1_1_fragments_end_where_ipv4_does(void **state)
+{
+	static const uint32_t payload[] = { 3, 4 }; /* bytes at offset 65512 */
+	struct rig *r = *state;
+	struct tuple from = out6(4000, 53, IPPROTO_UDP), to = out4(5000, 53, IPPROTO_UDP);
+
+	for (size_t i = 0; i < ARRAY_LEN(payload); i++) {
+		uint8_t frag[8] = { 17, 0, 65512 >> 8, 65512 & 0xff, 0xca, 0xfe, 0xba, 0xbe };
+		struct verdict v;
+
+		r->len = build_udp(r->bytes, &from, 8);
+		r->len = 40 + payload[i];
+		rig_insert(r, 44, frag, 8);
+		assert_int_equal(rig_receive(r, SIDE_INSIDE, NULL).next, VERDICT_CONTINUE);
+		v = rig_rewrite(r, &to, NULL);
+		if (payload[i] == 3) {
+			assert_forwarded(v);
+			assert_int_equal(load16(r->p.data + 6), 65512 / 8);
+			assert_int_equal(r->p.len, 23);
+			continue;
+		}
+		assert_dropped(v, DROP_FRAGMENT_BAD);
+		assert_int_equal(v.reply, REPLY_ADMIN_PROHIBITED);
+		assert_untouched(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -299,6 +328,7 @@ int main(void)
 		RIG_TEST(rfc7915_1_2_fragmented_icmp_is_not_translated),
 		RIG_TEST(rfc7915_5_1_1_late_extension_headers_in_fragments),
 		RIG_TEST(rfc7915_5_1_ah_passes_whole),
+		RIG_TEST(rfc7915_5_1_1_fragments_end_where_ipv4_does),
 	};
 
 	return cmocka_run_group_tests_name("translate/header_6to4", tests, NULL, NULL);

@@ -320,6 +320,40 @@ static void the_outer_source_is_what_the_policy_says(void **state)
 	}
 }
 
+/* RFC 4884 3, 5.5: a field that holds the embedded header and 8 bytes is believed if a structure
+ * follows it; one that holds less, or that nothing of the kind follows, is not. */
+static void rfc4884_5_the_shortest_length_that_is_believed(void **state)
+{
+	static const struct {
+		uint8_t words, version, carried;
+	} row[] = {
+		{ 7, 0x20, 1 }, { 6, 0x20, 0 }, { 8, 0x20, 1 }, { 7, 0x10, 0 }, { 7, 0x00, 0 }
+	};
+	struct rig *r = *state;
+	struct tuple inner = out4(5000, 53, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		uint8_t quote[200] = { 0 },
+			ext[12] = { row[i].version, 0, 0, 0, 0, 8, 1, 1, 0xde, 0xad, 0xbe, 0xef };
+		uint32_t n = row[i].words * 4u;
+
+		print_message("row %zu\n", i);
+		build_udp(quote, &inner, 40);
+		memcpy(quote + n, ext, sizeof(ext));
+		r->len = build_error(r->bytes, &router, &host, 3, 3, (uint32_t)row[i].words << 16,
+				     quote, n + 12);
+		assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+		rig_facts(&r->p);
+		assert_int_equal(r->p.data[44] != 0, row[i].carried);
+		if (row[i].carried) {
+			assert_int_equal(r->p.len, 48 + r->p.data[44] * 8u + 12);
+			assert_memory_equal(r->p.data + r->p.len - 12, ext, 12);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +370,7 @@ int main(void)
 		RIG_TEST(rfc4884_5_within_ipv4_the_length_is_kept),
 		RIG_TEST(a_length_that_makes_no_sense_is_zeroed),
 		RIG_TEST(the_outer_source_is_what_the_policy_says),
+		RIG_TEST(rfc4884_5_the_shortest_length_that_is_believed),
 	};
 
 	return cmocka_run_group_tests_name("translate/icmp_same", tests, NULL, NULL);
