@@ -47,7 +47,7 @@ struct parent {
 	struct netlink_hops_watch *hops_watch;
 	struct hops *hops;
 	const char *no_hops;
-	uint64_t next_hops_ms;
+	uint64_t next_hops_ms, refreshed_ms;
 };
 
 /** parent__kernel_begin() - state directory, devices, netlink, first facts. The kernel sends us
@@ -90,6 +90,9 @@ int parent__xdp_follow(struct parent *p, const struct netlink_input *in, struct 
 int parent__xdp_fd(const struct parent *p);
 void parent__xdp_changed(struct parent *p);
 void parent__xdp_look(struct parent *p);
+
+/** parent__xdp_refresh() - have the kernel ask the neighbours that are in use; now and then. */
+void parent__xdp_refresh(struct parent *p);
 
 /** parent__xdp_end() - detach the programs: from then on everything is the kernel's. */
 void parent__xdp_end(struct parent *p);

@@ -159,6 +159,7 @@ void parent__kernel_watch(struct parent *p)
 	uint64_t skipped;
 	int rc;
 
+	parent__xdp_refresh(p);
 	rc = parent__kernel_sync(p, &e);
 	if (rc && log_allowed(&p->sync_limit, now__ms(), &skipped))
 		log_error("%s", e.text);

@@ -14,7 +14,10 @@
 #include "parent.h"
 #include "sixgate/base/must.h"
 
-enum { HOPS_PAUSE_MS = 20 }; /* between two looks at the neighbours, however fast they change */
+enum {
+	HOPS_PAUSE_MS = 20, /* between two looks at the neighbours, however fast they change */
+	REFRESH_MS = 5000
+};
 
 /* Return: a reason why this interface cannot have it, or NULL. */
 static const char *unfit(const struct netlink_interface *i)
@@ -184,6 +187,19 @@ int parent__xdp_follow(struct parent *p, const struct netlink_input *in, struct 
 	netlink_claims_free(&claims);
 	parent__xdp_look(p);
 	return rc;
+}
+
+void parent__xdp_refresh(struct parent *p)
+{
+	uint8_t marks[HOPS_MARKS];
+	struct err e;
+
+	if (!p->xdp || now__ms() - p->refreshed_ms < REFRESH_MS)
+		return;
+	p->refreshed_ms = now__ms();
+	xdp_take_marks(p->xdp, marks);
+	if (netlink_hops_refresh(&p->facts, marks, &e) != 0)
+		log_error("%s", e.text);
 }
 
 int parent__xdp_fd(const struct parent *p)

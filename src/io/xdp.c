@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 #include "forwarded.h"
 #include "sixgate/base/must.h"
@@ -26,8 +25,6 @@
 
 enum {
 	KNOWN = 1024,           /* destinations in the cache */
-	USED = 1024,            /* neighbours by index, folded */
-	KERNEL_LOOKS_EVERY_S = 8,
 	TUN_TURN = 16,          /* every so many calls, packets from TUN come first */
 	COPY_AT = 256,          /* where a copied packet begins in its frame */
 	RESERVE = 256,          /* frames kept for packets that the pipeline makes */
@@ -39,7 +36,7 @@ _Static_assert(1 << FRAME_SHIFT == XDP_FRAME_BYTES, "frames have one size");
 struct known {
 	struct addr dst;
 	struct xsk *xsk;
-	uint32_t mtu, neighbour;
+	uint32_t mtu, mark;
 	uint8_t ethernet[HOPS_ETHERNET - 2];
 	bool valid;
 };
@@ -49,8 +46,7 @@ struct known {
  * @free:  [@n_frames] stack of frames, the last one used on top
  * @lent:  frames of the batch that is out; @sent: per frame: it is in a transmit ring
  * @fresh: hops that the control thread has published; @seen: those that are used
- * @used_s: when a packet for that neighbour last went through the kernel, which so learns that it is
- *          still in use, and asks whether it is still there
+ * @marks: which neighbours are in use; read by the parent
  * @dry:   the sockets had nothing at the last look
  */
 struct xdp_port {
@@ -65,7 +61,7 @@ struct xdp_port {
 	bool dry;
 	_Atomic(const struct hops *) fresh, seen;
 	const struct hops *hops;
-	uint32_t used_s[USED];
+	uint8_t *marks;
 	struct known known[KNOWN];
 	struct xsk xsk[XDP_SHARE_SOCKETS_MAX];
 };
@@ -214,14 +210,6 @@ static bool xdp_rx(struct port *port, struct batch *b)
 
 /* ---- out ---- */
 
-static uint32_t now_s(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint32_t)ts.tv_sec + KERNEL_LOOKS_EVERY_S;
-}
-
 static struct xsk *socket_of(struct xdp_port *x, int32_t ifindex)
 {
 	for (unsigned i = 0; i < x->n; i++)
@@ -232,7 +220,6 @@ static struct xsk *socket_of(struct xdp_port *x, int32_t ifindex)
 
 static void learn(struct xdp_port *x, struct known *k, const struct addr *dst)
 {
-	static const uint32_t fold = USED - 1;
 	struct hop hop;
 
 	*k = (struct known){ .dst = *dst, .valid = true };
@@ -240,7 +227,7 @@ static void learn(struct xdp_port *x, struct known *k, const struct addr *dst)
 		return;
 	k->xsk = socket_of(x, hop.interface->ifindex);
 	k->mtu = hop.mtu;
-	k->neighbour = (uint32_t)((uintptr_t)hop.neighbour / sizeof(*hop.neighbour)) & fold;
+	k->mark = hops_mark(&hop.neighbour->addr, hop.interface->ifindex);
 	memcpy(k->ethernet, hop.neighbour->mac, 6);
 	memcpy(k->ethernet + 6, hop.interface->mac, 6);
 }
@@ -263,7 +250,7 @@ static bool is_alias(const struct packet *p)
 }
 
 /* Return: NULL when the packet is to go through the kernel. */
-static const struct known *way_of(struct xdp_port *x, const struct packet *p, uint32_t now)
+static const struct known *way_of(struct xdp_port *x, const struct packet *p)
 {
 	const struct known *k;
 	struct addr dst;
@@ -274,10 +261,7 @@ static const struct known *way_of(struct xdp_port *x, const struct packet *p, ui
 	k = look_up(x, &dst);
 	if (!k->xsk || p->len > k->mtu || forwarded__hops(p) <= 1)
 		return NULL;
-	if (unlikely(now - x->used_s[k->neighbour] >= KERNEL_LOOKS_EVERY_S)) {
-		x->used_s[k->neighbour] = now;
-		return NULL;
-	}
+	__atomic_store_n(&x->marks[k->mark], 1, __ATOMIC_RELAXED);
 	return k;
 }
 
@@ -340,14 +324,13 @@ static void send_all(struct xdp_port *x)
 static void xdp_tx(struct port *port, const struct packet *p, uint16_t n, struct port_counts *c)
 {
 	struct xdp_port *x = (struct xdp_port *)port;
-	const uint32_t now = now_s();
 
 	for (const struct packet *end = p + n; p < end; p++) {
 		const struct known *k;
 
 		if (p->verdict.next != VERDICT_FORWARD)
 			continue;
-		k = way_of(x, p, now);
+		k = way_of(x, p);
 		if (unlikely(!k)) {
 			x->tun->ops->tx(x->tun, p, 1, c);
 			continue;
@@ -371,6 +354,11 @@ static int xdp_fds(const struct port *port, int *fd, int max)
 
 /* ---- life ---- */
 
+static size_t bytes_of(uint32_t n_frames)
+{
+	return ((size_t)n_frames << FRAME_SHIFT) + HOPS_MARKS;
+}
+
 static void xdp_port_close(struct port *port)
 {
 	struct xdp_port *x = (struct xdp_port *)port;
@@ -381,7 +369,7 @@ static void xdp_port_close(struct port *port)
 		close(x->xsk[i].socket.fd);
 	}
 	if (x->mem)
-		munmap(x->mem, (size_t)x->n_frames << FRAME_SHIFT);
+		munmap(x->mem, bytes_of(x->n_frames));
 	free(x->free);
 	free(x->sent);
 	free(x);
@@ -397,13 +385,14 @@ static const struct port_ops xdp_ops = {
 
 static int map_frames(struct xdp_port *x, const struct xdp_share *share)
 {
-	void *mem = mmap(NULL, (size_t)share->n_frames << FRAME_SHIFT, PROT_READ | PROT_WRITE,
-			 MAP_SHARED, share->memory, 0);
+	void *mem = mmap(NULL, bytes_of(share->n_frames), PROT_READ | PROT_WRITE, MAP_SHARED,
+			 share->memory, 0);
 
 	if (mem == MAP_FAILED)
 		return -errno;
 	x->mem = mem;
 	x->n_frames = share->n_frames;
+	x->marks = x->mem + ((size_t)x->n_frames << FRAME_SHIFT);
 	x->free = calloc(x->n_frames, sizeof(*x->free));
 	x->sent = calloc(x->n_frames, sizeof(*x->sent));
 	if (!x->free || !x->sent)

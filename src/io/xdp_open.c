@@ -49,6 +49,7 @@ struct xdp {
 	unsigned n, n_shares;
 	struct place place[HOPS_INTERFACES_MAX];
 	struct xdp_share share[XDP_WORKERS_MAX];
+	uint8_t *marks[XDP_WORKERS_MAX]; /* NULL without sockets */
 	struct claim_set set[N_SIDES];
 };
 
@@ -234,6 +235,17 @@ static int open_sockets(struct xdp_share *s, uint16_t flags)
 	return rc;
 }
 
+static int map_marks(const struct xdp_share *s, uint8_t **out)
+{
+	void *at = mmap(NULL, HOPS_MARKS, PROT_READ | PROT_WRITE, MAP_SHARED, s->memory,
+			(off_t)s->n_frames * XDP_FRAME_BYTES);
+
+	if (at == MAP_FAILED)
+		return -errno;
+	*out = at;
+	return 0;
+}
+
 /* All sockets of one memory copy, or none does: the second try is for a driver that cannot do what
  * the first one can. */
 static int open_share(struct xdp_share *s)
@@ -244,7 +256,7 @@ static int open_share(struct xdp_share *s)
 		return 0;
 	s->n_frames = s->n * FRAMES_PER_SOCKET + FRAMES_MORE;
 	s->memory = memfd_create("sixgate-frames", MFD_CLOEXEC);
-	if (s->memory < 0 || ftruncate(s->memory, (off_t)s->n_frames * XDP_FRAME_BYTES) < 0)
+	if (s->memory < 0 || ftruncate(s->memory, (off_t)s->n_frames * XDP_FRAME_BYTES + HOPS_MARKS) < 0)
 		return -errno;
 	rc = open_sockets(s, XDP_USE_NEED_WAKEUP);
 	if (rc == 0)
@@ -337,6 +349,8 @@ int xdp_open(struct xdp **out, struct xdp_interface *interface, unsigned n, unsi
 	}
 	for (unsigned k = 0; k < n_workers && rc == 0; k++) {
 		rc = open_share(&x->share[k]);
+		if (rc == 0 && x->share[k].n)
+			rc = map_marks(&x->share[k], &x->marks[k]);
 		if (rc)
 			err_set(e, rc, "AF_XDP sockets of worker %u: %s", k, strerror(-rc));
 	}
@@ -359,6 +373,17 @@ struct xdp_share *xdp_share(struct xdp *x, unsigned id)
 	return &x->share[id];
 }
 
+void xdp_take_marks(struct xdp *x, uint8_t marks[HOPS_MARKS])
+{
+	memset(marks, 0, HOPS_MARKS);
+	for (unsigned k = 0; k < x->n_shares; k++)
+		for (unsigned i = 0; x->marks[k] && i < HOPS_MARKS; i++)
+			if (__atomic_load_n(&x->marks[k][i], __ATOMIC_RELAXED)) {
+				__atomic_store_n(&x->marks[k][i], 0, __ATOMIC_RELAXED);
+				marks[i] = 1;
+			}
+}
+
 void xdp_close(struct xdp *x)
 {
 	if (!x)
@@ -370,6 +395,8 @@ void xdp_close(struct xdp *x)
 	}
 	for (unsigned k = 0; k < x->n_shares; k++) {
 		close_sockets(&x->share[k]);
+		if (x->marks[k])
+			munmap(x->marks[k], HOPS_MARKS);
 		if (x->share[k].memory >= 0)
 			close(x->share[k].memory);
 	}

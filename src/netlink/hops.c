@@ -299,6 +299,92 @@ int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, cons
 	return rc;
 }
 
+/* ---- neighbours in use ---- */
+
+/** struct refreshing - @at: messages, one behind the other */
+struct refreshing {
+	struct reading reading;
+	const uint8_t *marks;
+	uint8_t *at;
+	size_t len, room;
+};
+
+static void put_use(struct refreshing *r, const struct ndmsg *m, const struct nlattr *address)
+{
+	uint8_t buffer[128] = { 0 };
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
+	struct ndmsg *n = mnl_nlmsg_put_extra_header(h, sizeof(*n));
+	size_t room = r->room;
+	void *at = r->at;
+
+	h->nlmsg_type = RTM_NEWNEIGH;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	n->ndm_family = m->ndm_family;
+	n->ndm_ifindex = m->ndm_ifindex;
+	n->ndm_flags = NTF_USE;
+	n->ndm_state = NUD_NONE;
+	mnl_attr_put(h, NDA_DST, mnl_attr_get_payload_len(address), mnl_attr_get_payload(address));
+	if (!grow(&r->reading, &at, r->len + h->nlmsg_len, &room, 1))
+		return;
+	r->at = at;
+	r->room = room;
+	memcpy(r->at + r->len, buffer, h->nlmsg_len);
+	r->len += h->nlmsg_len;
+}
+
+static int find_stale(const struct nlmsghdr *h, void *arg)
+{
+	const struct ndmsg *m = mnl_nlmsg_get_payload(h);
+	const struct nlattr *tb[NDA_MAX + 1];
+	struct refreshing *r = arg;
+	struct addr a;
+
+	if (h->nlmsg_type != RTM_NEWNEIGH || !(m->ndm_state & NUD_STALE) ||
+	    interface_of(&r->reading, m->ndm_ifindex) == HOPS_BY_KERNEL)
+		return MNL_CB_OK;
+	dump__attributes(h, sizeof(*m), tb, NDA_MAX);
+	if (tb[NDA_DST] && dump__addr(tb[NDA_DST], m->ndm_family, &a) &&
+	    r->marks[hops_mark(&a, m->ndm_ifindex)])
+		put_use(r, m, tb[NDA_DST]);
+	return MNL_CB_OK;
+}
+
+/* Nobody waits for answers: what has gone meanwhile is no error. */
+static int send_messages(const uint8_t *at, size_t len)
+{
+	struct mnl_socket *sk = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
+	int rc = 0;
+
+	if (!sk || mnl_socket_bind(sk, 0, MNL_SOCKET_AUTOPID) < 0)
+		rc = -errno;
+	while (rc == 0 && len) {
+		const struct nlmsghdr *h = (const void *)at;
+
+		if (mnl_socket_sendto(sk, h, h->nlmsg_len) < 0)
+			rc = -errno;
+		at += h->nlmsg_len;
+		len -= h->nlmsg_len;
+	}
+	if (sk)
+		mnl_socket_close(sk);
+	return rc;
+}
+
+int netlink_hops_refresh(const struct netlink_facts *facts, const uint8_t *marks, struct err *e)
+{
+	struct refreshing r = { .reading = { .facts = facts }, .marks = marks };
+	struct dump__request q = { .bus = NETLINK_ROUTE, .type = RTM_GETNEIGH, .family = AF_UNSPEC,
+				   .cb = find_stale, .restart = restart, .arg = &r };
+	int rc;
+
+	add_interfaces(&r.reading);
+	rc = dump__run(&q);
+	if (rc == 0 && r.len)
+		rc = send_messages(r.at, r.len);
+	free(r.at);
+	return rc ? err_set(e, rc, "refreshing neighbours: %s", strerror(-rc)) : 0;
+}
+
 /* ---- changes ---- */
 
 struct netlink_hops_watch {

@@ -71,6 +71,13 @@ struct hop {
 	uint32_t mtu;
 };
 
+/** hops_mark() - of a neighbour, where its use is noted; several may have the same one. */
+enum { HOPS_MARKS = 4096 };
+static inline uint32_t hops_mark(const struct addr *a, int32_t ifindex)
+{
+	return (uint32_t)(((a->word[0] ^ a->word[1] ^ (uint32_t)ifindex) * 0x9e3779b97f4a7c15ull) >> 52);
+}
+
 /** struct hops_parts - what a block is packed from; borrowed. Sorted in place. */
 struct hops_parts {
 	struct hops_interface interface[HOPS_INTERFACES_MAX];

@@ -39,7 +39,8 @@ struct xdp_socket {
 	uint8_t flags; /* set of enum xdp_flag */
 };
 
-/** struct xdp_share - @memory: descriptor of @n_frames frames, owned; -1: given away */
+/** struct xdp_share - @memory: descriptor of @n_frames frames and, behind them, HOPS_MARKS bytes in which
+ *  the worker notes what neighbours it sends to; owned; -1: given away */
 struct xdp_share {
 	int memory;
 	uint32_t n_frames;
@@ -63,6 +64,8 @@ struct xdp;
  * nothing yet
  * @interface: name, ifindex, side and mac are given; n_queues and flags are filled in
  *
+ * Frames that are sent without the kernel's knowledge leave its neighbours to grow stale; so a worker
+ * notes whom it sends to, and the parent has the kernel ask them (netlink_hops_refresh()).
  * A worker without a queue of its own on an interface sends to it through the kernel.
  * The program ends with the process that has called this.
  *
@@ -74,6 +77,10 @@ int xdp_open(struct xdp **out, struct xdp_interface *interface, unsigned n, unsi
 
 /** xdp_share() - worker @id's; the descriptors may be given away (and become -1). */
 struct xdp_share *xdp_share(struct xdp *x, unsigned id);
+
+/** xdp_take_marks() - where @marks[hops_mark()] is not 0, a worker has sent to such a neighbour since the
+ *  last call. */
+void xdp_take_marks(struct xdp *x, uint8_t marks[HOPS_MARKS]);
 
 /** struct xdp_claim_conf - @way: enum xdp_claim_way */
 enum xdp_claim_way { XDP_TO_KERNEL, XDP_TO_US, XDP_TO_HOST };

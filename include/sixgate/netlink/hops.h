@@ -19,6 +19,15 @@
 int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, const char **why,
 		      struct err *e);
 
+/**
+ * netlink_hops_refresh() - have the kernel ask those neighbours that are in use and have grown stale
+ * @marks: [HOPS_MARKS], by hops_mark()
+ *
+ * It does by itself only for packets that it sends itself; without, one that moves would be followed
+ * late, one that goes never.
+ */
+int netlink_hops_refresh(const struct netlink_facts *facts, const uint8_t *marks, struct err *e);
+
 struct netlink_hops_watch;
 
 /** netlink_hops_watch_new() - hear of every change of what netlink_hops_read() reads. */
