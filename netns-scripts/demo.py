@@ -301,7 +301,7 @@ def main():
     p = argparse.ArgumentParser(prog="demo", description="Sixgate's whole job on real traffic.")
     p.add_argument("--keep", action="store_true", help="leave it running, say how to enter each host")
     p.add_argument("--shared-address", action="store_true", help="NAT64 on the router's own address")
-    p.add_argument("--io", default="auto", choices=["auto", "tun"])
+    p.add_argument("--io", default="auto", choices=["auto", "tun", "xdp"])
     p.add_argument("--workers", type=int, default=1)
     p.add_argument("--build", default=default_build(), help="build directory to take sixgated from")
     p.add_argument("--name", default="sixgate", help="begin the names of the namespaces with this")

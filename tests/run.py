@@ -39,6 +39,7 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.passed, self.failed, self.skipped = 0, 0, 0
+        self.io = None  # packet I/O that the network tests are to use; None: their own choice
 
     def say(self, text):
         print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
@@ -163,6 +164,13 @@ class Run:
     def netns(self):
         self.pytest("netns: real kernels, real peers", "netns", 1500)
 
+    def netns_xdp(self):
+        """The functional tests again, over AF_XDP."""
+        self.io = "xdp"
+        self.pytest("the gateway and its jobs over AF_XDP", "netns/test_gateway.py", 600, None,
+                    *(TOP / f"tests/netns/test_{name}.py" for name in ("services", "siit", "clat")))
+        self.io = None
+
     def run_pytest(self, directory, folder, seconds, *more):
         """(exit code, output, junit suite or None) of one call of pytest."""
         report = directory / f"{folder.replace('/', '-')}.xml"
@@ -171,6 +179,7 @@ class Run:
                                  f"cache_dir={directory}/{report.stem}-cache", f"--junitxml={report}",
                                  *more, TOP / "tests" / folder, timeout=seconds,
                                  env={"SIXGATE_BUILD": str(directory),
+                                      "SIXGATE_IO": self.io or "",
                                       "SIXGATED": str(directory / "src/sixgated/sixgated"),
                                       "SIXGATE_S3RVER": str(TOP / "build-s3rver")})
         suite = xml.parse(report).getroot().find("testsuite") if report.exists() else None
@@ -219,7 +228,7 @@ class Run:
 
     def demo(self):
         directory = self.build("build-test", *PROGRAMS)
-        for more in ([], ["--shared-address"]) if directory else ():
+        for more in ([], ["--shared-address"], ["--io", "xdp"]) if directory else ():
             start = time.monotonic()
             code, out = self.command("/usr/bin/python3", TOP / "netns-scripts/demo.py", "--build",
                                      directory, "--name", f"sgd{os.getpid()}", *more, timeout=400)
@@ -259,7 +268,7 @@ class Run:
 
 
 def main():
-    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "demo", "fuzz",
+    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "netns-xdp", "demo", "fuzz",
              "coverage"]
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
@@ -271,7 +280,7 @@ def main():
     run = Run(options)
     start = time.monotonic()
     for part in options.part or parts:
-        getattr(run, part)()
+        getattr(run, part.replace("-", "_"))()
     run.say(f"done in {(time.monotonic() - start) / 60:.1f} minutes")
     print(f"{run.passed} passed, {run.failed} failed" +
           (f", {run.skipped} skipped" if run.skipped else ""))

@@ -16,8 +16,9 @@ def default_build():
 def with_io(config):
     """The configuration with the packet I/O that SIXGATE_IO names, where it names none itself."""
     io = os.environ.get("SIXGATE_IO")
-    if not io or re.search(r"\bio:", config):
+    if not io or re.search(r"\bio: (?!auto)", config):
         return config
+    config = re.sub(r",? *\bio: auto\b", "", config)
     return re.sub(r"^interfaces: \{", f"interfaces: {{io: {io}, ", config, flags=re.MULTILINE)
 
 

@@ -13,7 +13,22 @@
 
 enum { NODE_RECORDS = SERVICES_NODE_SLOTS };
 
-static json_t *interface_json(const struct netlink_interface *i)
+/* How its packets come: what the parent has opened for it at the start. */
+static const char *io_of(const struct control *c, const struct netlink_interface *on)
+{
+	for (unsigned k = 0; k < c->workers.n; k++)
+		for (unsigned i = 0; i < c->share[k].n; i++) {
+			const struct xdp_socket *s = &c->share[k].socket[i];
+
+			if (s->ifindex == on->ifindex)
+				return s->flags & XDP_FLAG_ZEROCOPY ? "xdp, native, zero-copy" :
+				       s->flags & XDP_FLAG_NATIVE   ? "xdp, native" :
+								      "xdp, generic";
+		}
+	return "tun";
+}
+
+static json_t *interface_json(const struct control *c, const struct netlink_interface *i)
 {
 	json_t *v = json_pack("{s:s,s:s,s:b,s:b}", "name", i->name, "side",
 			      i->inside && i->outside ? "both" :
@@ -21,8 +36,10 @@ static json_t *interface_json(const struct netlink_interface *i)
 							"outside",
 			      "present", i->present, "up", i->present && i->up);
 
-	if (v && i->present)
+	if (v && i->present) {
 		json_object_set_new(v, "mtu", json_integer(i->mtu));
+		json_object_set_new(v, "io", json_string(io_of(c, i)));
+	}
 	return v;
 }
 
@@ -31,7 +48,7 @@ static json_t *interfaces_json(const struct control *c)
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < c->facts.n_interface; i++)
-		json_array_append_new(list, interface_json(&c->facts.interface[i]));
+		json_array_append_new(list, interface_json(c, &c->facts.interface[i]));
 	return list;
 }
 

@@ -255,7 +255,7 @@ static const struct known *way_of(struct xdp_port *x, const struct packet *p)
 	const struct known *k;
 	struct addr dst;
 
-	if (!x->hops || p->off.gso != GSO_NONE || !forwarded__is_ip(p) || is_alias(p))
+	if (!x->hops || p->off.gso != GSO_NONE || p->len > XDP_FRAME_BYTES - COPY_AT || !forwarded__is_ip(p) || is_alias(p))
 		return NULL;
 	dst = p->data[0] >> 4 == 4 ? addr_from_v4(p->data + 16) : addr_from_v6(p->data + 24);
 	k = look_up(x, &dst);
@@ -274,7 +274,7 @@ static uint64_t place(struct xdp_port *x, const struct packet *p)
 	if (likely(p->data >= x->mem && at < (uint64_t)x->n_frames << FRAME_SHIFT &&
 		   p->headroom >= HOPS_ETHERNET))
 		return at;
-	if (x->n_free == 0 || p->len > XDP_FRAME_BYTES - COPY_AT)
+	if (x->n_free == 0)
 		return UINT64_MAX;
 	at = ((uint64_t)x->free[--x->n_free] << FRAME_SHIFT) + COPY_AT;
 	memcpy(x->mem + at, p->data, p->len);

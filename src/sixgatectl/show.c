@@ -41,7 +41,8 @@ static void show_interfaces(const json_t *list)
 		if (!flag(v, "present"))
 			puts("missing, waiting for it");
 		else
-			printf("%s, mtu %lld\n", flag(v, "up") ? "up" : "down", number(v, "mtu"));
+			printf("%s, mtu %lld, by %s\n", flag(v, "up") ? "up" : "down", number(v, "mtu"),
+			       text(v, "io"));
 	}
 }
 
