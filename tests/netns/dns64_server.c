@@ -29,6 +29,7 @@ struct options {
 	struct prefix prefix[LIST_MAX], exclude[LIST_MAX];
 	struct dns64_mapped_conf mapped[LIST_MAX];
 	char *never[LIST_MAX], *always[LIST_MAX], text[2 * LIST_MAX][256];
+	char tls_name[LIST_MAX][256];
 	unsigned inside[LIST_MAX];
 	size_t n_inside;
 	uint16_t port;
@@ -71,6 +72,12 @@ static struct dns64_upstream_conf upstream(const char *text)
 	return (struct dns64_upstream_conf){ .address = e.address, .port = e.port };
 }
 
+static char *keep(char text[256], const char *name)
+{
+	snprintf(text, 256, "%s", name);
+	return text;
+}
+
 static struct dns64_upstream_conf *last(struct options *o)
 {
 	if (!o->conf.n_upstream)
@@ -89,7 +96,7 @@ static void set_tls(struct options *o, const char *key, const char *value)
 	}
 	u = last(o);
 	if (!strcmp(key, "tls-name"))
-		u->name = strdup(value);
+		u->name = keep(o->tls_name[u - o->upstream], value);
 	else if (!strcmp(key, "tls-pin"))
 		snprintf(u->pin[u->n_pin++].text, sizeof(u->pin[0].text), "%s", value);
 	else if (!strcmp(key, "tls-ca"))
@@ -102,12 +109,6 @@ static void add_prefix(struct prefix *list, size_t *n, const char *text)
 {
 	if (*n == LIST_MAX || prefix_parse(text, &list[(*n)++]))
 		die(text);
-}
-
-static char *keep(char text[256], const char *name)
-{
-	snprintf(text, 256, "%s", name);
-	return text;
 }
 
 static void add_mapped(struct options *o, const char *text)
@@ -187,21 +188,19 @@ static void defaults(struct options *o)
 	o->conf.n_listen = 0;
 }
 
-/* Read once a file; kept for as long as the program runs. */
 static const struct dns64_trust *trust_for(const struct dns64_conf *c)
 {
 	static struct dns64_trust trust[LIST_MAX];
+	static char text[LIST_MAX][65536];
 
-	memset(trust, 0, sizeof(trust));
 	for (size_t i = 0; i < c->n_upstream; i++) {
 		FILE *f = *c->upstream[i].ca ? fopen(c->upstream[i].ca, "r") : NULL;
-		char *text = NULL;
-		size_t len = 0;
 
-		if (f && getdelim(&text, &len, EOF, f) > 0)
-			trust[i] = (struct dns64_trust){ .pem = text, .len = strlen(text) };
-		if (f)
-			fclose(f);
+		trust[i] = (struct dns64_trust){ .pem = text[i] };
+		if (!f)
+			continue;
+		trust[i].len = fread(text[i], 1, sizeof(text[i]), f);
+		fclose(f);
 	}
 	return trust;
 }

@@ -1,4 +1,5 @@
 /* test_read.c - what the file says is what the structs hold: names, short forms, units, defaults. */
+#include <errno.h>
 #include <netinet/in.h>
 #include "fixture.h"
 
@@ -94,6 +95,75 @@ static void nat64_of_the_whole_sample(void **state)
 	assert_int_equal(n->timeouts.fragment_s, 2);
 	config_free(c);
 	free(text);
+}
+
+#define PIN "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+/* RFC 7858 3.1: port 853 goes with TLS. */
+static void upstreams_over_tls_are_read_and_written(void **state)
+{
+	struct config *c = parse_with_job("dns64:\n  prefix: 64:ff9b::/96\n  upstream:\n"
+					  "    - {address: 192.0.2.1, tls: {name: DNS.example}}\n"
+					  "    - {address: 192.0.2.2, port: 8853, tls: {pin: " PIN "}}\n"
+					  "    - {address: 192.0.2.3, tls: {name: a.example, pin: [" PIN ", "
+					  PIN "], ca: /etc/ca.pem}}\n    - 192.0.2.4\n"
+					  "  cookies: false\n  randomize-case: true\n");
+	const struct dns64_upstream_conf *u = c->dns64.upstream;
+	char *text = printed(c);
+	struct config *again = parse_good(text);
+	static const uint8_t zeros[DNS64_PIN_LEN];
+	uint8_t pin[DNS64_PIN_LEN];
+
+	(void)state;
+	assert_int_equal(c->dns64.n_upstream, 4);
+	assert_true(u[0].tls && u[1].tls && u[2].tls && !u[3].tls);
+	assert_int_equal(u[0].port, 853);
+	assert_int_equal(u[1].port, 8853);
+	assert_int_equal(u[2].port, 853);
+	assert_int_equal(u[3].port, 53);
+	assert_string_equal(u[0].name, "dns.example.");
+	assert_null(u[1].name);
+	assert_int_equal(u[1].n_pin, 1);
+	assert_int_equal(u[2].n_pin, 2);
+	assert_string_equal(u[2].ca, "/etc/ca.pem");
+	assert_int_equal(dns64_pin_parse(u[2].pin[1].text, pin), 0);
+	assert_memory_equal(pin, zeros, sizeof(pin));
+	assert_false(c->dns64.cookies);
+	assert_true(c->dns64.randomize_case);
+	assert_true(config_equal(c, again));
+	config_free(again);
+	config_free(c);
+	free(text);
+}
+
+/* RFC 4648 4 and 3.5: bits left over are zero. */
+static void pins_are_32_bytes_of_base64(void **state)
+{
+	static const struct {
+		const char *text;
+		int rc;
+	} rows[] = {
+		{ PIN, 0 },
+		{ "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=", 0 },
+		{ "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFV=", -EINVAL },
+		{ "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", -EINVAL },
+		{ "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", -EINVAL },
+		{ "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", -EINVAL },
+		{ "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", -EINVAL },
+		{ "sha256/AAAAAAAAAAAAAAAAAAAAA-AAAAAAAAAAAAAAAAAAAAA=", -EINVAL },
+		{ "sha1/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=", -EINVAL },
+		{ "sha256/", -EINVAL }, { "", -EINVAL },
+	};
+	static const uint8_t of_nothing[4] = { 0xe3, 0xb0, 0xc4, 0x42 };
+	uint8_t pin[DNS64_PIN_LEN];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		print_message("%s\n", rows[i].text);
+		assert_int_equal(dns64_pin_parse(rows[i].text, pin), rows[i].rc);
+	}
+	assert_int_equal(dns64_pin_parse(rows[1].text, pin), 0);
+	assert_memory_equal(pin, of_nothing, sizeof(of_nothing));
 }
 
 static void dns64_and_egress6_of_the_whole_sample(void **state)
@@ -432,6 +502,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(smallest_file_is_the_four_lines),
 		cmocka_unit_test(what_is_not_written_has_its_default),
+		cmocka_unit_test(upstreams_over_tls_are_read_and_written),
+		cmocka_unit_test(pins_are_32_bytes_of_base64),
 		cmocka_unit_test(nat64_of_the_whole_sample),
 		cmocka_unit_test(dns64_and_egress6_of_the_whole_sample),
 		cmocka_unit_test(service_of_the_whole_sample),

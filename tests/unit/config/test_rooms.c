@@ -531,6 +531,45 @@ static void dns64_endpoints_are_checked(void **state)
 	}
 }
 
+#define PIN "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+
+/* RFC 8310 5: a strict client has to know whom it means. */
+static void upstreams_over_tls_are_checked(void **state)
+{
+	static char name[] = "dns.example.";
+	static const struct {
+		char *name;
+		const char *pin, *ca;
+		size_t n_pin;
+		bool good;
+	} rows[] = {
+		{ name, "", "", 0, true },
+		{ NULL, PIN, "", 1, true },
+		{ NULL, PIN, "", DNS64_PINS_MAX, true },
+		{ name, PIN, "/etc/ca.pem", 1, true },
+		{ NULL, "", "", 0, false },
+		{ NULL, PIN, "/etc/ca.pem", 1, false },
+		{ NULL, "sha256/AAAA=", "", 1, false },
+		{ name, PIN, "", DNS64_PINS_MAX + 1, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct dns64_upstream_conf u = { .address = address("192.0.2.5"), .port = 853,
+						 .tls = true, .name = rows[i].name,
+						 .n_pin = rows[i].n_pin };
+		struct sample s;
+
+		print_message("row %zu\n", i);
+		for (size_t j = 0; j < rows[i].n_pin && j < DNS64_PINS_MAX; j++)
+			snprintf(u.pin[j].text, sizeof(u.pin[j].text), "%s", rows[i].pin);
+		snprintf(u.ca, sizeof(u.ca), "%s", rows[i].ca);
+		sample_init(&s);
+		s.c.dns64.upstream = &u;
+		assert_int_equal(dns64_conf_check(&s.c.dns64, NULL), rows[i].good ? 0 : -EINVAL);
+	}
+}
+
 static void numbers_of_dns64_endpoints_are_bounded(void **state)
 {
 	struct dns64_upstream_conf upstreams[DNS64_UPSTREAM_MAX + 1];
@@ -671,6 +710,7 @@ int main(void)
 		cmocka_unit_test(egress6_prefixes_are_unicast_ipv6),
 		cmocka_unit_test(pinholes_are_checked),
 		cmocka_unit_test(dns64_endpoints_are_checked),
+		cmocka_unit_test(upstreams_over_tls_are_checked),
 		cmocka_unit_test(numbers_of_dns64_endpoints_are_bounded),
 		cmocka_unit_test(domains_are_absolute_and_in_lower_case),
 		cmocka_unit_test(presets_of_health_checks),
