@@ -5,9 +5,10 @@
 #include <string.h>
 #include "advertise.h"
 #include "metrics.h"
+#include "metrics_text.h"
 #include "translator.h"
 
-static void head(FILE *f, const char *name, const char *type, const char *help)
+void metrics__head(FILE *f, const char *name, const char *type, const char *help)
 {
 	fprintf(f, "# HELP sixgate_%s %s\n# TYPE sixgate_%s %s\n", name, help, name, type);
 }
@@ -29,7 +30,7 @@ static void label(FILE *f, const char *key, const char *value)
 
 static void write_drops(FILE *f, const struct control *c)
 {
-	head(f, "dropped_packets_total", "counter", "Packets dropped, by reason");
+	metrics__head(f, "dropped_packets_total", "counter", "Packets dropped, by reason");
 	for (int why = DROP_NONE + 1; why < DROP_N_REASONS; why++)
 		fprintf(f, "sixgate_dropped_packets_total{reason=\"%s\"} %llu\n",
 			drop_reason_name((enum drop_reason)why),
@@ -42,7 +43,7 @@ static void write_worker_counters(FILE *f, const struct control *c)
 		char name[96];
 
 		snprintf(name, sizeof(name), "%s_total", worker_counter_name((enum worker_counter)i));
-		head(f, name, "counter", worker_counter_help((enum worker_counter)i));
+		metrics__head(f, name, "counter", worker_counter_help((enum worker_counter)i));
 		for (unsigned w = 0; w < c->workers.n; w++)
 			fprintf(f, "sixgate_%s{worker=\"%u\"} %llu\n", name, w,
 				(unsigned long long)counter_read(&c->workers.t[w].worker->count[i]));
@@ -51,15 +52,15 @@ static void write_worker_counters(FILE *f, const struct control *c)
 
 static void write_gauges(FILE *f, const struct control *c)
 {
-	head(f, "flows", "gauge", "Flows in the table");
+	metrics__head(f, "flows", "gauge", "Flows in the table");
 	for (unsigned w = 0; w < c->workers.n; w++)
 		fprintf(f, "sixgate_flows{worker=\"%u\"} %llu\n", w,
 			(unsigned long long)counter_read(&c->workers.t[w].worker->flows_used));
-	head(f, "flows_capacity", "gauge", "Flows that the table has room for");
+	metrics__head(f, "flows_capacity", "gauge", "Flows that the table has room for");
 	for (unsigned w = 0; w < c->workers.n; w++)
 		fprintf(f, "sixgate_flows_capacity{worker=\"%u\"} %u\n", w,
 			c->workers.t[w].worker->flows.pool.n);
-	head(f, "mappings", "gauge", "NAT64 mappings (BIB entries)");
+	metrics__head(f, "mappings", "gauge", "NAT64 mappings (BIB entries)");
 	for (unsigned w = 0; w < c->workers.n; w++)
 		fprintf(f, "sixgate_mappings{worker=\"%u\"} %llu\n", w,
 			(unsigned long long)counter_read(&c->workers.t[w].worker->mappings_used));
@@ -95,13 +96,13 @@ static void write_nodes(FILE *f, const struct control *c)
 		free(r);
 		return;
 	}
-	head(f, "node_up", "gauge", "1 if the node takes new flows");
+	metrics__head(f, "node_up", "gauge", "1 if the node takes new flows");
 	for (uint32_t i = 0; i < n; i++)
 		node_sample(f, "node_up", &r[i], r[i].state == NODE_UP);
-	head(f, "node_flows", "gauge", "Flows on the node now");
+	metrics__head(f, "node_flows", "gauge", "Flows on the node now");
 	for (uint32_t i = 0; i < n; i++)
 		node_sample(f, "node_flows", &r[i], sum_nodes(c, r[i].slot, services_node_flows));
-	head(f, "node_flows_total", "counter", "Flows ever given to the node");
+	metrics__head(f, "node_flows_total", "counter", "Flows ever given to the node");
 	for (uint32_t i = 0; i < n; i++)
 		node_sample(f, "node_flows_total", &r[i], sum_nodes(c, r[i].slot, services_node_total));
 	free(r);
@@ -116,22 +117,22 @@ static void write_dns(void *ctx, const char *name, const char *help, uint64_t va
 	for (char *p = metric; *p; p++)
 		if (*p == '-')
 			*p = '_';
-	head(ctx, metric, gauge ? "gauge" : "counter", gauge ? help + 7 : help);
+	metrics__head(ctx, metric, gauge ? "gauge" : "counter", gauge ? help + 7 : help);
 	fprintf(ctx, "sixgate_%s %llu\n", metric, (unsigned long long)value);
 }
 
 static void write_info(FILE *f, const struct control *c)
 {
-	head(f, "info", "gauge", "Always 1; who this is");
+	metrics__head(f, "info", "gauge", "Always 1; who this is");
 	fprintf(f, "sixgate_info{version=\"%s\",", SIXGATE_VERSION);
 	label(f, "name", c->config->gateway.name);
 	fprintf(f, "} 1\n");
-	head(f, "uptime_seconds", "gauge", "Seconds since the start");
+	metrics__head(f, "uptime_seconds", "gauge", "Seconds since the start");
 	fprintf(f, "sixgate_uptime_seconds %llu\n",
 		(unsigned long long)((uv_now(&c->loop) - c->started_ms) / 1000));
-	head(f, "config_reloads_total", "counter", "Configurations taken over since the start");
+	metrics__head(f, "config_reloads_total", "counter", "Configurations taken over since the start");
 	fprintf(f, "sixgate_config_reloads_total %llu\n", (unsigned long long)c->n_reloads);
-	head(f, "config_reload_failures_total", "counter", "Configurations refused since the start");
+	metrics__head(f, "config_reload_failures_total", "counter", "Configurations refused since the start");
 	fprintf(f, "sixgate_config_reload_failures_total %llu\n",
 		(unsigned long long)c->n_reloads_failed);
 }
@@ -145,12 +146,12 @@ static void write_log(FILE *f, const struct control *c, enum request_log which)
 		return;
 	snprintf(metric, sizeof(metric), "%s_events_total", name[which]);
 	snprintf(help, sizeof(help), "Lines written to %s", accounting__key(which));
-	head(f, metric, "counter", help);
+	metrics__head(f, metric, "counter", help);
 	fprintf(f, "sixgate_%s %llu\n", metric,
 		(unsigned long long)c->accounting.log[which].lines.n_written);
 	snprintf(metric, sizeof(metric), "%s_lost_total", name[which]);
 	snprintf(help, sizeof(help), "Events that are missing in %s", accounting__key(which));
-	head(f, metric, "counter", help);
+	metrics__head(f, metric, "counter", help);
 	fprintf(f, "sixgate_%s %llu\n", metric, (unsigned long long)accounting__lost(c, which));
 }
 
@@ -187,15 +188,15 @@ static void write_prefixes(FILE *f, const struct control *c)
 {
 	if (!c->config->has_dns64)
 		return;
-	head(f, "translator_up", "gauge", "1 unless the NAT64 behind the prefix is known not to work");
+	metrics__head(f, "translator_up", "gauge", "1 unless the NAT64 behind the prefix is known not to work");
 	translator__each(c, write_translator, f);
 	if (!c->config->dns64.has_ra)
 		return;
-	head(f, "router_advertising", "gauge", "1 if advertisements are sent; 0 beside another daemon");
+	metrics__head(f, "router_advertising", "gauge", "1 if advertisements are sent; 0 beside another daemon");
 	advertise__each(c, write_advertising, f);
-	head(f, "router_advertisements_total", "counter", "Router Advertisements sent");
+	metrics__head(f, "router_advertisements_total", "counter", "Router Advertisements sent");
 	advertise__each(c, write_advertised, f);
-	head(f, "router_solicitations_total", "counter", "Router Solicitations from hosts");
+	metrics__head(f, "router_solicitations_total", "counter", "Router Solicitations from hosts");
 	advertise__each(c, write_solicited, f);
 }
 
@@ -215,8 +216,10 @@ char *metrics__text(const struct control *c, size_t *len)
 	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)
 		write_log(f, c, i);
 	write_prefixes(f, c);
-	if (dns)
+	if (dns) {
 		dns64_stats_each(dns, write_dns, f);
+		dns_metrics__write(f, c, dns);
+	}
 	if (fclose(f) != 0) {
 		free(text);
 		return NULL;

@@ -58,8 +58,11 @@ void choice__heard(struct resolver *r, const struct ask *a)
 	if (!u)
 		return;
 	tell(r, u, &a->to, false);
-	if (a->way != WAY_TCP) /* which began with another question */
+	if (a->way != WAY_TCP) { /* which began with another question */
 		measure(u, (uint32_t)(r->now_ms - a->sent_ms));
+		dns64_stats_latency(&r->stats->latency[a->upstream],
+				    (uint32_t)(r->now_ms - a->sent_ms));
+	}
 	u->heard_ms = r->now_ms;
 	u->fails = 0;
 	u->rest_ms = 0;

@@ -141,6 +141,7 @@ static size_t finish(struct hit *h, size_t len, int ede)
 	memcpy(h->out + DNS_HEADER_LEN, name->octet, name->len);
 	dns64__put_flags(&h->query, rcode, h->out);
 	counter_add(&h->r->stats->replies, 1);
+	counter_add(&h->r->stats->rcode[h->policy->view_index][rcode], 1);
 	return h->query.has_opt ? dns64__put_opt(&h->query, rcode, ede, h->out, len) : len;
 }
 
@@ -153,6 +154,7 @@ static size_t say_as_is(struct hit *h, const struct dns64_answer *a, unsigned n_
 	memcpy(h->out, a->wire, a->len);
 	dns64__put_ttls(&view, 0, a->shape.n_records, h->out);
 	counter_add(&h->r->stats->cache_hits, n_legs);
+	counter_add(&h->r->stats->passed, 1);
 	return finish(h, a->len, a->ede);
 }
 

@@ -167,6 +167,7 @@ static int add_view(struct dns64_policy *p, const struct dns64_conf *conf,
 	if (rc)
 		return rc;
 	p->view[p->n_view++] = view;
+	view->view_index = (unsigned)p->n_view;
 	view->n_clients = v->n_clients;
 	view->clients = copy_array(v->clients, v->n_clients, sizeof(*v->clients));
 	return view->clients ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");

@@ -162,6 +162,19 @@ void resolver__free(struct resolver *r)
 	free(r);
 }
 
+/* What was counted of an upstream stays with it. */
+static void move_latencies(struct resolver *r, const struct dns64_policy *policy)
+{
+	struct dns64_histogram old[DNS64_UPSTREAM_MAX];
+
+	memcpy(old, r->stats->latency, sizeof(old));
+	memset(r->stats->latency, 0, sizeof(old));
+	for (size_t i = 0; i < policy->n_upstream && i < DNS64_UPSTREAM_MAX; i++)
+		for (size_t j = 0; j < r->policy->n_upstream && j < DNS64_UPSTREAM_MAX; j++)
+			if (dns64_upstream_equal(&policy->upstream[i], &r->policy->upstream[j]))
+				memcpy(&r->stats->latency[i], &old[j], sizeof(old[j]));
+}
+
 int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes)
 {
 	struct upstream_state *fresh = calloc(policy->n_upstream + 1, sizeof(*fresh));
@@ -175,6 +188,7 @@ int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t c
 				fresh[i] = r->upstream[j];
 		fresh[i].probed = false;
 	}
+	move_latencies(r, policy);
 	free(r->upstream);
 	dns64_policy_free(r->policy);
 	r->upstream = fresh;

@@ -370,12 +370,3 @@ const struct dns64_stats *dns64_stats(const struct dns64 *d)
 {
 	return &d->stats;
 }
-
-void dns64_stats_each(const struct dns64_stats *s,
-		      void (*each)(void *ctx, const char *name, const char *help, uint64_t value),
-		      void *ctx)
-{
-#define _(member, name, help) each(ctx, name, help, counter_read(&s->member));
-	DNS64_COUNTERS(_)
-#undef _
-}

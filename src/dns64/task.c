@@ -38,12 +38,15 @@ static void send_reply(struct resolver *r, const struct client *c, const struct 
 		       const struct reply *reply)
 {
 	size_t most = c->most ? c->most : q->udp_size, len;
+	unsigned rcode;
 	bool truncated;
 
 	len = dns64__reply_write(q, reply, most, r->out, &truncated);
 	if (truncated)
 		counter_add(&r->stats->truncated, 1);
+	rcode = reply->body ? (unsigned)r->out[3] & DNS_RCODE : (unsigned)reply->rcode;
 	counter_add(&r->stats->replies, 1);
+	counter_add(&r->stats->rcode[policy_for(r, c)->view_index][rcode % DNS64_RCODES], 1);
 	r->io->reply(r->io->ctx, c, r->out, len);
 }
 
@@ -160,6 +163,7 @@ static void finish_as_is(struct resolver *r, struct task *t, const struct leg *l
 		return;
 	}
 	view = view_of(r, leg);
+	counter_add(&r->stats->passed, 1);
 	finish(r, t, &view, ede_of(leg));
 }
 

@@ -25,7 +25,8 @@ def net():
         servers.name_servers(n)
         servers.web(n.web4, topology.WEB4)
         n.gateway = Gateway(n.gw)
-        n.gateway.start(configs.full(n.gateway.control))
+        n.gateway.start(configs.full(n.gateway.control).replace(
+            "gateway:\n", "gateway:\n  metrics: {address: \"::1\", port: 9664}\n"))
         wait_until(lambda: WEB4_HEX in n.host6.run(
             "dig", "+short", "+time=1", "+tries=1", f"@{topology.GW_LAN}", NAME, "AAAA",
             check=False).stdout, "DNS64 answers")
@@ -133,3 +134,28 @@ def test_chromium(net):
     page = net.host6.out("env", f"HOME={home}", program, "--headless", "--no-sandbox", "--disable-gpu",
                          f"--user-data-dir={home}", "--dump-dom", f"http://{NAME}/")
     assert "hello from web4" in page
+
+
+# --- seen from the gateway -------------------------------------------------------------------------
+
+def metrics(net):
+    """{name and labels: value}"""
+    text = net.gw.out("curl", "-gsS", "-m", "5", "http://[::1]:9664/metrics")
+    return {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+            if not line.startswith("#")}
+
+
+def test_answers_are_counted_by_view_and_code_and_upstreams_are_timed(net):
+    ok, gone = ('sixgate_dns64_answers_total{view="%s",rcode="%s"}' % v
+                for v in (("default", "NOERROR"), ("default", "NXDOMAIN")))
+    latency = "sixgate_dns64_upstream_latency_seconds_"
+    before = metrics(net)
+    net.host6.out("dig", "+short", f"@{topology.GW_LAN}", NAME, "AAAA")
+    net.host6.out("dig", "+short", f"@{topology.GW_LAN}", "seen-once.shop.example", "AAAA")
+    after = metrics(net)
+    assert after[ok] == before[ok] + 1
+    assert after[gone] == before.get(gone, 0) + 1
+    where = f'upstream="[{topology.DNS6}]:53"'
+    buckets = [v for k, v in after.items() if k.startswith(latency + "bucket{" + where)]
+    assert buckets == sorted(buckets) and buckets[-1] == after[latency + "count{" + where + "}"]
+    assert buckets[-1] >= before[latency + "count{" + where + "}"] + 1

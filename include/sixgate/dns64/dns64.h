@@ -54,6 +54,7 @@ enum {
 	_(prefetches, "prefetches", "questions asked to renew what is in use")                     \
 	_(coalesced, "coalesced", "questions that joined one already under way")                   \
 	_(synthesized, "synthesized", "answers with AAAA made of A (RFC 6147)")                    \
+	_(passed, "passed", "answers of an upstream that were passed on as they came")              \
 	_(filtered, "filtered", "answers from which excluded AAAA were taken")                     \
 	_(reverse, "reverse", "PTR queries answered by an alias into in-addr.arpa")                \
 	_(local, "local", "queries for ipv4only.arpa and its reverse names (RFC 8880)")            \
@@ -78,12 +79,33 @@ enum {
 	_(cache_entries, "cache-entries", "gauge: answers in the cache")                           \
 	_(tasks, "tasks", "gauge: queries being answered")
 
+enum {
+	DNS64_RCODES = 17, /* BADVERS is the last */
+	DNS64_LATENCIES = 12,
+};
+
+/** dns64_latency_ms - upper ends of the histogram's buckets, inclusive; the last one has none. */
+extern const uint32_t dns64_latency_ms[DNS64_LATENCIES - 1];
+
+/** struct dns64_histogram - how long an upstream took to answer. @bucket: not cumulative. */
+struct dns64_histogram {
+	counter64 bucket[DNS64_LATENCIES], sum_ms;
+};
+
 /** struct dns64_stats - written by the server's thread, read by any. */
 struct dns64_stats {
 #define _(member, name, help) counter64 member;
 	DNS64_COUNTERS(_)
 #undef _
+	counter64 rcode[DNS64_VIEWS_MAX + 1][DNS64_RCODES]; /* of answers; the section, then its views */
+	struct dns64_histogram latency[DNS64_UPSTREAM_MAX]; /* as they stand in the file */
 };
+
+/** dns64_stats_latency() - an upstream has answered after @ms. */
+void dns64_stats_latency(struct dns64_histogram *h, uint32_t ms);
+
+/** dns64_rcode_name() - static text. */
+const char *dns64_rcode_name(unsigned rcode);
 
 /** dns64_stats_each() - calls @each with name, help and value of every counter. */
 void dns64_stats_each(const struct dns64_stats *s,

@@ -57,6 +57,7 @@ struct dns64_policy {
 	struct dns64_zone *zone; /* sorted; views have none of their own */
 	struct prefix *clients;
 	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients, n_zone;
+	unsigned view_index; /* 0: the section itself, then its views */
 	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside, withheld;
 	bool cookies, randomize_case;

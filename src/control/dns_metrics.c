@@ -1,0 +1,71 @@
+/* dns_metrics.c - DNS64's counters with labels, and how long its upstreams take, as Prometheus
+ * reads them. */
+#include "metrics_text.h"
+
+static void view_label(unsigned view, char out[16])
+{
+	if (view)
+		snprintf(out, 16, "%u", view);
+	else
+		snprintf(out, 16, "default");
+}
+
+static void write_rcodes(FILE *f, const struct control *c, const struct dns64_stats *s)
+{
+	metrics__head(
+		f, "dns64_answers_total", "counter",
+		"Answers by response code and view; views are numbered as they stand in the file");
+	for (unsigned view = 0; view <= c->config->dns64.n_view && view <= DNS64_VIEWS_MAX; view++)
+		for (unsigned rcode = 0; rcode < DNS64_RCODES; rcode++) {
+			uint64_t n = counter_read(&s->rcode[view][rcode]);
+			char name[16];
+
+			view_label(view, name);
+			if (n)
+				fprintf(f,
+					"sixgate_dns64_answers_total{view=\"%s\",rcode=\"%s\"} "
+					"%llu\n",
+					name, dns64_rcode_name(rcode), (unsigned long long)n);
+		}
+}
+
+static void write_histogram(FILE *f, const char *upstream, const struct dns64_histogram *h)
+{
+	static const char name[] = "sixgate_dns64_upstream_latency_seconds";
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < DNS64_LATENCIES - 1; i++) {
+		n += counter_read(&h->bucket[i]);
+		fprintf(f, "%s_bucket{upstream=\"%s\",le=\"%g\"} %llu\n", name, upstream,
+			dns64_latency_ms[i] / 1000.0, (unsigned long long)n);
+	}
+	n += counter_read(&h->bucket[DNS64_LATENCIES - 1]);
+	fprintf(f, "%s_bucket{upstream=\"%s\",le=\"+Inf\"} %llu\n", name, upstream,
+		(unsigned long long)n);
+	fprintf(f, "%s_sum{upstream=\"%s\"} %.3f\n", name, upstream,
+		(double)counter_read(&h->sum_ms) / 1000.0);
+	fprintf(f, "%s_count{upstream=\"%s\"} %llu\n", name, upstream, (unsigned long long)n);
+}
+
+static void write_latencies(FILE *f, const struct control *c, const struct dns64_stats *s)
+{
+	const struct dns64_conf *conf = &c->config->dns64;
+
+	metrics__head(f, "dns64_upstream_latency_seconds", "histogram",
+		      "From a question to its answer, by upstream; measured in milliseconds");
+	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
+		char address[ADDR_TEXT_MAX], label[ADDR_TEXT_MAX + 16];
+
+		addr_format(&conf->upstream[i].address, address);
+		snprintf(label, sizeof(label),
+			 addr_is_v4(&conf->upstream[i].address) ? "%s:%u" : "[%s]:%u", address,
+			 conf->upstream[i].port);
+		write_histogram(f, label, &s->latency[i]);
+	}
+}
+
+void dns_metrics__write(FILE *f, const struct control *c, const struct dns64_stats *s)
+{
+	write_rcodes(f, c, s);
+	write_latencies(f, c, s);
+}
