@@ -27,6 +27,8 @@ static const struct {
 	{ DROP_NO_BUFFER, "no room for packets made while translating" },
 	{ DROP_NO_NODE, "services: no node can take connections; see sixgatectl nodes" },
 	{ DROP_NODE_FAMILY, "services: no source address to reach a node of the other family" },
+	{ DROP_NODE_ON_LINK, "services: a client on the link of its node, where the answer would not come by "
+			     "us; give the service a source: of the node's family" },
 	{ DROP_LOOP, "packets that we wrote came back; something routes them into our devices" },
 	{ DROP_TX_FULL, "the device does not take packets as fast as they come" },
 	{ DROP_TX_ERROR, "the device refused packets" },

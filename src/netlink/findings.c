@@ -581,6 +581,36 @@ static void look_at_nodes(struct looking *k)
 		      n, first, n > 1 ? ", ..." : "");
 }
 
+static const struct netlink_local *link_of(const struct netlink_facts *f, const struct addr *node)
+{
+	for (size_t i = 0; i < f->n_local; i++)
+		if (strcmp(f->local[i].interface, "lo") != 0 && prefix_contains(&f->local[i].on_link, node))
+			return &f->local[i];
+	return NULL;
+}
+
+/* A client there would be answered by the node itself, from an address that it has not asked. */
+static void look_at_node_links(struct looking *k, const struct service_conf *s)
+{
+	static const struct addr none;
+	char prefix[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < s->n_node; i++) {
+		const struct node_conf *n = &s->node[i];
+		const bool v4 = addr_is_v4(&n->address);
+		const struct netlink_local *at = link_of(k->in->facts, &n->address);
+
+		if (!at || !addr_equal(v4 ? &s->source_v4 : &s->source_v6, &none))
+			continue;
+		found(k, NETLINK_NOTICE,
+		      "services: %s: clients in %s, on the link of node %s (%s), are refused "
+		      "(node-on-link), for its answers would not come by us: if there are any, give the "
+		      "service source: {%s: ADDRESS}",
+		      s->name, prefix_format(&at->on_link, prefix), n->name, at->interface, v4 ? "v4" : "v6");
+		return;
+	}
+}
+
 static void look_at_manage(struct looking *k)
 {
 	if (!k->plan->manage)
@@ -604,6 +634,8 @@ size_t netlink_findings(const struct netlink_input *in, const struct netlink_pla
 	look_at_manage(&k);
 	look_at_third_interfaces(&k);
 	look_at_nodes(&k);
+	for (size_t i = 0; in->conf->has_services && i < in->conf->services.n_service; i++)
+		look_at_node_links(&k, &in->conf->services.service[i]);
 	look_at_firewall(&k);
 	look_at_legacy_iptables(&k);
 	look_at_tracking(&k);

@@ -31,10 +31,23 @@ static struct verdict refuse(enum drop_reason why, uint8_t proto)
 	return verdict_drop(why);
 }
 
+/* No node was to be had. With hidden clients there is always a source: that of a node on the client's
+ * own link is what misses, or else one of the other family. */
+static enum drop_reason why_none(const struct admission *a, const struct service *s,
+				 const struct addr *client)
+{
+	if (s->n_candidate == 0)
+		return DROP_NO_NODE;
+	for (uint32_t i = 0; i < s->n_candidate; i++)
+		if (a->t->node[s->candidate[i]].is_v4 == addr_is_v4(client))
+			return DROP_NODE_ON_LINK;
+	return DROP_NODE_FAMILY;
+}
+
 static struct verdict place_flow(const struct admission *a, const struct service *s,
 				 const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
 {
-	enum drop_reason why = s->n_candidate ? DROP_NODE_FAMILY : DROP_NO_NODE;
+	enum drop_reason why = DROP_NO_NODE;
 	struct wish wish = { .key = &p->key, .now_ms = now_ms };
 
 	while (wish.n_tried < SYN_TRIED_MAX) {
@@ -42,8 +55,10 @@ static struct verdict place_flow(const struct admission *a, const struct service
 		const struct node *n = &a->t->node[index];
 		struct verdict v;
 
-		if (index == NODE_NONE)
+		if (index == NODE_NONE) {
+			why = wish.n_tried ? why : why_none(a, s, &p->key.src);
 			break;
+		}
 		*plan = (struct flow_plan){ .key = { p->key } };
 		v = services__way_back(a, s, n, &p->key, &plan->key[1]);
 		if (v.next == VERDICT_CONTINUE) {

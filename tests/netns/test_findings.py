@@ -178,8 +178,16 @@ def test_a_third_interface_is_not_guarded(lab, program):
     assert line.startswith("notice") and "neither inside nor outside: dmz0." in line
 
 
-NODES = ("inside=lan0", "outside=wan0", "vip=198.51.100.20", "vip=2001:db8:f::20", "source=198.51.100.21",
-         "embed=2001:db8:64:20::/96", "node=2001:db8:1::2,9000")
+ON_LINK = ("inside=lan0", "outside=wan0", "vip=198.51.100.20", "vip=2001:db8:f::20", "source=198.51.100.21",
+           "embed=2001:db8:64:20::/96", "node=2001:db8:1::2,9000")
+NODES = (*ON_LINK, "source=2001:db8:64:21::")
+
+
+def test_links_of_nodes_whose_clients_need_a_source(lab, program):
+    (line,) = findings(lab, program, *ON_LINK, "egress6=inside", "node=2001:db8:7::2,9000")
+    assert line.startswith("notice") and "clients in 2001:db8:1::/64, on the link of node" in line
+    assert "(lan0), are refused (node-on-link)" in line and "source: {v6: ADDRESS}" in line
+    assert findings(lab, program, *NODES, "egress6=inside") == []
 
 
 def test_nodes_that_nobody_guards(lab, program):

@@ -66,6 +66,7 @@
 	_(NO_NODE, "no-node", "no node of the service can take it")                                \
 	_(NODE_NO_FLOW, "node-no-flow", "from a node's service port, without a flow")              \
 	_(NODE_FAMILY, "node-family", "no source address to reach a node of the other family")     \
+	_(NODE_ON_LINK, "node-on-link", "on its node's link, so replies need services: source:")      \
 	_(NODE_REFUSED, "node-refused", "a refusal that moved its connection to another node")     \
 	_(STALE_OBJECT, "stale-object", "its flow belonged to something no longer configured")     \
 	/* sizes and output */                                                                     \

@@ -50,6 +50,9 @@ static void sample_init(struct sample *s)
 	s->c.dns64.n_prefix = 1;
 	s->c.dns64.has_probe = true;
 	s->c.dns64.probe.address = address("192.0.2.9");
+	s->c.dns64.has_ra = true;
+	strcpy(s->c.dns64.ra.interface[0], "lan0");
+	s->c.dns64.ra.n_interface = 1;
 	s->c.egress6.follow_inside = true;
 	service_conf_default(&s->service);
 	node_conf_default(&s->node);

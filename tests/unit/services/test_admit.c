@@ -106,6 +106,20 @@ static void a_client_on_the_nodes_own_link_is_translated(void **state)
 	assert_addr(&opened(x, "192.0.2.99", "198.51.100.20")->key[1].dst, "198.51.100.21");
 }
 
+static void a_client_on_its_nodes_link_without_a_source_is_refused_by_name(void **state)
+{
+	struct fixture *x = *state;
+
+	x->onlink[0] = prefix_of("2001:db8:5::/64");
+	x->n_onlink = 1;
+	x->conf[0].source_v6 = (struct addr){ 0 };
+	only(x, 0);
+	assert_int_equal(fixture_open(x, "2001:db8:5::99", 9, "2001:db8::20"), FLOW_NONE);
+	assert_int_equal(x->p.verdict.why, DROP_NODE_ON_LINK);
+	assert_int_equal(x->p.verdict.reply, REPLY_TCP_RESET);
+	assert_int_not_equal(fixture_open(x, "2001:db8:6::99", 9, "2001:db8::20"), FLOW_NONE);
+}
+
 static void a_node_that_is_its_own_client_is_translated(void **state)
 {
 	struct fixture *x = *state;
@@ -347,6 +361,7 @@ int main(void)
 		T(a_v6_client_of_a_v4_node_comes_from_source_v4),
 		T(hidden_clients_come_from_a_source_of_the_nodes_family),
 		T(a_client_on_the_nodes_own_link_is_translated),
+		T(a_client_on_its_nodes_link_without_a_source_is_refused_by_name),
 		T(a_node_that_is_its_own_client_is_translated),
 		T(a_node_that_cannot_be_shown_the_client_is_passed_over),
 		T(one_client_port_to_two_vips_of_one_node_gets_two_ports),
