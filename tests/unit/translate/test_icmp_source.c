@@ -327,6 +327,23 @@ static void an_error_may_go_to_somebody_else_than_the_embedded_source(void **sta
 	}
 }
 
+/* RFC 4884 8: a structure without objects is one, too, and has a place for the first. */
+static void rfc5837_appended_to_an_empty_structure(void **state)
+{
+	uint8_t empty[] = { 0x20, 0, 0, 0 };
+	struct rig *r = *state;
+	struct about a = { .type = 11, .n = 600, .quoted = 128, .rest = 32 << 16, .ext = empty };
+	const uint8_t *ext;
+
+	a.ext_len = sum_structure(empty, sizeof(empty));
+	assert_forwarded(send_named(r, false, &a));
+	rig_facts(&r->p);
+	ext = r->p.data + 48 + r->p.data[44] * 8;
+	assert_int_equal(r->p.len, ext - r->p.data + sizeof(empty) + NAMED4);
+	assert_structure(ext, sizeof(empty) + NAMED4);
+	assert_names(ext + sizeof(empty), ROUTER4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -342,6 +359,7 @@ int main(void)
 		RIG_TEST(rfc7915_5_2_extensions_that_leave_no_room_are_left_out),
 		RIG_TEST(without_room_in_the_buffer_nobody_is_named),
 		RIG_TEST(an_error_may_go_to_somebody_else_than_the_embedded_source),
+		RIG_TEST(rfc5837_appended_to_an_empty_structure),
 	};
 
 	return cmocka_run_group_tests_name("translate/icmp_source", tests, NULL, NULL);

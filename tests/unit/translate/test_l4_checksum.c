@@ -296,6 +296,40 @@ static void rfc7915_4_5_what_sums_no_pseudo_header_is_left_alone(void **state)
 	}
 }
 
+/* RFC 768, for packets that are not plain: a checksum that is made, one that is updated behind an
+ * extension header. Each value of two bytes gives another sum. */
+static void rfc768_zero_is_sent_as_ffff_the_long_way_too(void **state)
+{
+	static const uint8_t hop[8] = { 17, 0, 1, 4, 0, 0, 0, 0 };
+	struct rig *r = *state;
+
+	for (unsigned way = 0; way < 2; way++) {
+		struct tuple from6 = out6(0, 53, IPPROTO_UDP), to4 = out4(0, 53, IPPROTO_UDP);
+		struct tuple from4 = in4(53, 5000, IPPROTO_UDP), to6 = in6(53, 4000, IPPROTO_UDP);
+		uint32_t n_all_ones = 0;
+
+		for (uint32_t value = 1; value < 65536; value++) {
+			uint16_t csum;
+
+			if (way == 0) { /* none, to IPv6 */
+				r->len = build_udp(r->bytes, &from4, 4);
+				store16(r->bytes + 26, 0);
+				store16(r->bytes + 28, (uint16_t)value);
+				assert_forwarded(rig_translate(r, &to6));
+			} else {
+				to4.sport = be16_from((uint16_t)value);
+				r->len = build_udp(r->bytes, &from6, 4);
+				rig_insert(r, 60, hop, 8);
+				assert_forwarded(rig_translate(r, &to4));
+			}
+			csum = load16(r->p.data + (way == 0 ? 46 : 26));
+			assert_int_not_equal(csum, 0);
+			n_all_ones += csum == 0xffff;
+		}
+		assert_int_equal(n_all_ones, 1);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -312,6 +346,7 @@ int main(void)
 		RIG_TEST(rfc3828_3_1_udp_lite_without_checksum_stays_wrong),
 		RIG_TEST(rfc3828_3_1_partial_coverage_does_not_matter),
 		RIG_TEST(rfc7915_4_5_what_sums_no_pseudo_header_is_left_alone),
+		RIG_TEST(rfc768_zero_is_sent_as_ffff_the_long_way_too),
 	};
 
 	return cmocka_run_group_tests_name("translate/l4_checksum", tests, NULL, NULL);
