@@ -109,7 +109,7 @@ static void link_room(struct nat64 *n, uint32_t number, enum protocol_index prot
 	struct subscriber *s = &n->ports.subscriber[b->holder - 1];
 	uint32_t *head = &s->room[proto];
 
-	if (b->prev[proto] != UNLINKED || !is_given(n, number, proto))
+	if (b->prev[proto] != UNLINKED || b->closing || !is_given(n, number, proto))
 		return;
 	if (*head && block__slot(number) != s->home && block__slot(*head - 1) == s->home)
 		link_after(n, *head - 1, number, proto);
@@ -257,6 +257,8 @@ static void leave(struct nat64 *n, uint32_t number)
 	tell(n, NAT64_EVENT_BLOCK_RELEASED, number);
 	for (enum protocol_index i = 0; i < N_PROTOS; i++)
 		unlink_room(n, number, i);
+	s->n_closing -= b->closing;
+	b->closing = false;
 	release(n, number);
 	subscriber__lose(n, s, &s->n_blocks);
 	subscriber__settle(n, index);
@@ -282,6 +284,31 @@ void block__is_full(struct nat64 *n, uint32_t number, enum protocol_index proto)
 	}
 	bit_clear(slot_of(n, number)->room[proto], number % STEER_BLOCKS);
 	note_slot(n, block__slot(number), proto);
+}
+
+void block__close(struct nat64 *n, uint32_t number)
+{
+	struct port_block *b = block__at(n, number);
+
+	must(!b->closing);
+	b->closing = true;
+	n->ports.subscriber[b->holder - 1].n_closing++;
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		unlink_room(n, number, i);
+}
+
+/* When nobody wants it any more it serves its subscriber again. */
+static void open_again(struct nat64 *n, uint32_t number, enum protocol_index proto)
+{
+	struct port_block *b = block__at(n, number);
+	struct subscriber *s = &n->ports.subscriber[b->holder - 1];
+
+	if (share__is_wanted(n, proto))
+		return;
+	b->closing = false;
+	s->n_closing--;
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		link_room(n, number, i);
 }
 
 void block__use(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit)
@@ -331,6 +358,8 @@ void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, u
 	b->used[proto] &= ~(1ull << bit);
 	n->ports.n_used--;
 	if (has_subscriber(b)) {
+		if (unlikely(b->closing))
+			open_again(n, number, proto);
 		link_room(n, number, proto);
 		if (is_unused(b))
 			became_idle(n, number);

@@ -130,6 +130,10 @@ static bool take_own(struct nat64 *n, const struct nat64_table *t, const struct 
 		}
 		free = block__free_ports(n, t, number, want->proto);
 		at = block__at(n, number)->next[want->proto];
+		if (unlikely(share__has_blocks_to_spare(n, s, want->proto))) {
+			block__close(n, number);
+			continue;
+		}
 		if (free & mask) {
 			take_bit(n, number, want->proto, free & mask, out);
 			if (!(free & (free - 1)))
@@ -232,6 +236,7 @@ enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
 	n->ports.looks = LOOKS_MAX;
 	if (take_with_mask(n, t, want, ~0ull, out))
 		return DROP_NONE;
+	share__refused(n, &n->ports.subscriber[want->index], want->proto);
 	return anything_left(n, want->proto) ? DROP_FAIR_SHARE : DROP_POOL4_EXHAUSTED;
 }
 

@@ -7,13 +7,18 @@
  * none yet: it is given out port by port, and the less is left of it the fewer to one. Who is alone
  * may have nearly everything. A tiny supply is divided evenly, port by port. Of flows nothing is kept:
  * who has less than an even share of the table may always have more.
+ *
+ * Who came first may so have more than an even share when others come. While one of these was refused
+ * in the last minute, who has blocks beyond an even share gets no new ports of those: they empty as
+ * their sessions end, rest, and go to who has less. Of a tiny supply it is the same, port by port.
  */
 #include "nat64_internal.h"
 
 enum {
 	KEPT = 8,           /* one block in so many is for newcomers ... */
 	KEPT_ALONE = 32,    /* ... even when only one is here */
-	STEEP = 8
+	STEEP = 8,
+	WANTED_S = 60
 };
 
 uint32_t share__singles(uint32_t blocks)
@@ -31,6 +36,40 @@ static bool is_below(uint32_t has, uint32_t n_holders, uint32_t free)
 	return ((uint64_t)has + 1) * n_holders <= (uint64_t)free * STEEP;
 }
 
+static bool is_recent(const struct nat64 *n, uint32_t at)
+{
+	return unlikely(at) && (uint32_t)(n->now_ms / 1000) + 1 - at < WANTED_S;
+}
+
+bool share__is_wanted(const struct nat64 *n, enum protocol_index proto)
+{
+	return is_recent(n, n->ports.wanted_s[proto]);
+}
+
+/* Among whom a supply is divided: one more while somebody wants some who has nothing. */
+static uint32_t n_sharing(const struct nat64 *n, enum protocol_index proto)
+{
+	return n->ports.n_holders + is_recent(n, n->ports.newcomer_s[proto]);
+}
+
+/* Blocks that each could have, beside what is given out port by port. */
+static uint32_t even_blocks(const struct nat64 *n, enum protocol_index proto)
+{
+	const struct supply *sup = &n->ports.supply[proto][CLASS_OTHER];
+	uint32_t single = sup->singles / BLOCK_BITS;
+	uint32_t all = sup->blocks > single ? sup->blocks - single : 0;
+
+	return n->ports.n_holders ? all / n_sharing(n, proto) : all;
+}
+
+/* Of the blocks that are kept for newcomers, those that they have not got yet. */
+static uint32_t kept(const struct supply *sup)
+{
+	uint32_t all = share__singles(sup->blocks), gone = sup->singles / BLOCK_BITS;
+
+	return all > gone ? all - gone : 0;
+}
+
 bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 			 enum protocol_index proto)
 {
@@ -42,9 +81,11 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 		return sup->free > sup->blocks / KEPT_ALONE;
 	if (sup->free > sup->blocks / 2)
 		return true;
-	if (sup->free <= share__singles(sup->blocks))
+	if (sup->free <= kept(sup))
 		return false;
-	return !s->n_blocks || is_below(s->n_blocks, n->ports.n_holders, sup->free);
+	return !s->n_blocks || s->n_blocks < even_blocks(n, proto) ||
+	       (!share__is_wanted(n, proto) &&
+		is_below(s->n_blocks, n->ports.n_holders, sup->free));
 }
 
 /* Of what is kept for newcomers: the less is left, the fewer. */
@@ -61,6 +102,11 @@ static uint32_t newcomer_share(const struct supply *sup)
 	return free > sup->ports / 8 ? 4 : 1;
 }
 
+static bool is_divided(const struct supply *sup, enum port_class class)
+{
+	return class == CLASS_SYSTEM || sup->blocks < TINY;
+}
+
 bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 			  enum protocol_index proto, enum port_class class)
 {
@@ -69,11 +115,47 @@ bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 
 	if (has == UINT16_MAX)
 		return false;
-	if (class == CLASS_SYSTEM || sup->blocks < TINY)
+	if (is_divided(sup, class))
 		return !has || is_alone(n, s) ||
-		       ((uint64_t)has + 1) * n->ports.n_holders <= sup->ports;
+		       ((uint64_t)has + 1) * n_sharing(n, proto) <= sup->ports;
 	/* who has blocks has ports of this protocol in them, unless the pool is split by protocol */
 	return (!s->n_blocks || n->ports.n_split) && has < newcomer_share(sup);
+}
+
+void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_index proto)
+{
+	const struct supply *sup = &n->ports.supply[proto][CLASS_OTHER];
+	bool has_less;
+
+	if (sup->blocks < TINY)
+		has_less = ((uint64_t)s->n_single[proto] + 1) * n->ports.n_holders <= sup->ports;
+	else
+		has_less = (uint32_t)s->n_blocks - s->n_closing < even_blocks(n, proto);
+	if (!has_less || is_alone(n, s))
+		return;
+	n->ports.wanted_s[proto] = (uint32_t)(n->now_ms / 1000) + 1;
+	if (!subscriber__held(s))
+		n->ports.newcomer_s[proto] = n->ports.wanted_s[proto];
+}
+
+bool share__has_blocks_to_spare(const struct nat64 *n, const struct subscriber *s,
+				enum protocol_index proto)
+{
+	uint32_t even;
+
+	if (likely(!share__is_wanted(n, proto)))
+		return false;
+	even = even_blocks(n, proto);
+	return (uint32_t)s->n_blocks - s->n_closing > (even ? even : 1);
+}
+
+bool share__has_singles_to_spare(const struct nat64 *n, const struct subscriber *s,
+				 enum protocol_index proto, enum port_class class)
+{
+	const struct supply *sup = &n->ports.supply[proto][class];
+
+	return share__is_wanted(n, proto) && is_divided(sup, class) && s->n_single[proto] > 1 &&
+	       (uint64_t)s->n_single[proto] * n_sharing(n, proto) > sup->ports;
 }
 
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)

@@ -47,8 +47,10 @@ static void unlink_resting(struct nat64 *n, uint32_t index)
 		p->slot[r->slot].n_resting--;
 	*(r->younger ? &p->resting[r->younger - 1].older : &p->resting_youngest) = r->older;
 	*(r->older ? &p->resting[r->older - 1].younger : &p->resting_oldest) = r->younger;
-	*(r->sub_younger ? &p->resting[r->sub_younger - 1].sub_older :
-			   &p->subscriber[r->subscriber].resting) = r->sub_older;
+	if (r->sub_younger)
+		p->resting[r->sub_younger - 1].sub_older = r->sub_older;
+	else
+		p->subscriber[r->subscriber].resting = (uint16_t)r->sub_older;
 	if (r->sub_older)
 		p->resting[r->sub_older - 1].sub_younger = r->sub_younger;
 	r->used = false;
@@ -128,7 +130,7 @@ static void rest(struct nat64 *n, const struct mapping *m)
 	p->resting_youngest = index + 1;
 	if (s->resting)
 		p->resting[s->resting - 1].sub_younger = index + 1;
-	s->resting = index + 1;
+	s->resting = (uint16_t)(index + 1);
 	p->slot[m->slot].n_resting++;
 	p->n_used--;
 }
@@ -295,8 +297,10 @@ static bool take_fresh(struct nat64 *n, const struct nat64_table *t,
 bool single__take(struct nat64 *n, const struct nat64_table *t, const struct port_request *want,
 		  const struct port_choice *c, struct mapping *out)
 {
-	if (take_resting(n, t, want, c, out))
+	struct subscriber *s = &n->ports.subscriber[want->index];
+
+	if (!share__has_singles_to_spare(n, s, want->proto, c->class) &&
+	    take_resting(n, t, want, c, out))
 		return true;
-	return share__allows_single(n, &n->ports.subscriber[want->index], want->proto, c->class) &&
-	       take_fresh(n, t, want, c, out);
+	return share__allows_single(n, s, want->proto, c->class) && take_fresh(n, t, want, c, out);
 }

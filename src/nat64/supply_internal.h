@@ -49,6 +49,7 @@ enum {
  * @idle_at: quarantine tick at which it became idle; its last 16 bits, of which the longest
  *           quarantine needs 14
  * @n_static: of the ports in use, those of static entries
+ * @closing: its subscriber has more than others, who want it: he gets no more ports of it
  *
  * Links are numbers of blocks over all slots, + 1; 0 at the end.
  */
@@ -59,6 +60,7 @@ struct port_block {
 	uint32_t idle_next, idle_prev;
 	uint16_t idle_at;
 	uint8_t n_static;
+	bool closing;
 };
 _Static_assert(sizeof(struct port_block) == 64, "a block is one cache line");
 
@@ -83,6 +85,7 @@ struct pool_ports {
  * struct subscriber - exists while it has ports or flows, or something of it rests
  * @room:     first of its blocks with a free port, by protocol, + 1
  * @resting:  the youngest of its resting ports, + 1
+ * @n_closing: of its blocks
  * @n_ports:  mappings; @n_single: singles, resting ones included
  * @credit:   thousandths of flows that it may open now, as of @credit_ms
  * @home:     slot it is paired with while it has blocks or singles
@@ -91,7 +94,7 @@ struct subscriber {
 	struct addr prefix;
 	uint32_t next; /* in the index, + 1 */
 	uint32_t room[N_PROTOS];
-	uint32_t resting;
+	uint16_t resting, n_closing;
 	uint32_t n_flows, n_ports;
 	uint32_t credit, credit_ms;
 	uint16_t n_single[N_PROTOS];
@@ -99,6 +102,7 @@ struct subscriber {
 	uint16_t home, home_generation;
 };
 _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
+_Static_assert(RESTING_MAX < UINT16_MAX, "its number + 1 fits");
 
 /** struct resting - a single port that was freed at @since; links + 1. @generation: of its slot then;
  *  when that has changed, nothing rests but the record. */
@@ -126,6 +130,8 @@ struct supply {
  * @has_free: slots with a free block; @has_room: with a shared one that has a free port
  * @n_holders: subscribers with blocks or singles
  * @n_split:   slots with blocks that have ports of one protocol and not of another
+ * @wanted_s:  when somebody with less than an even share was refused more, + 1; 0: never.
+ * @newcomer_s: the same of somebody who had nothing
  * @pending:   slots that are not yet what they are in the table in use; nothing is taken from them
  * @looks:     left of the allocation that is under way
  */
@@ -138,6 +144,7 @@ struct ports {
 	uint64_t pending[SLOT_WORDS];
 	uint32_t n_split;
 	uint32_t looks;
+	uint32_t wanted_s[N_PROTOS], newcomer_s[N_PROTOS];
 	uint32_t n_holders;
 	uint32_t n_used; /* ports of all protocols that are in use */
 	uint32_t idle_oldest, idle_youngest, n_idle;
@@ -214,6 +221,8 @@ void block__reserve(struct nat64 *n, uint32_t number, enum protocol_index proto,
 /* A port in use is a static entry's from now on, or no longer. */
 void block__pin(struct nat64 *n, uint32_t number);
 void block__unpin(struct nat64 *n, uint32_t number);
+/* Its subscriber gets no more ports of it. */
+void block__close(struct nat64 *n, uint32_t number);
 /* It has no free port of @proto, as it turned out. */
 void block__is_full(struct nat64 *n, uint32_t number, enum protocol_index proto);
 /* Free blocks that have been idle for long enough, at most @budget. Return: how many. */
@@ -243,6 +252,16 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 			 enum protocol_index proto);
 bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 			  enum protocol_index proto, enum port_class class);
+/* Somebody who has less wants some of what @s has: blocks beyond an even share are closed, and resting
+ * singles beyond it are not taken again. */
+bool share__has_blocks_to_spare(const struct nat64 *n, const struct subscriber *s,
+				enum protocol_index proto);
+bool share__has_singles_to_spare(const struct nat64 *n, const struct subscriber *s,
+				 enum protocol_index proto, enum port_class class);
+/* Somebody with less than an even share was refused more lately. */
+bool share__is_wanted(const struct nat64 *n, enum protocol_index proto);
+/* There was no port for @s. */
+void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_index proto);
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s);
 
 /* ports.c */

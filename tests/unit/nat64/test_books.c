@@ -15,7 +15,7 @@ struct count {
 	uint32_t blocks[N_PROTOS][N_CLASSES], free[N_PROTOS][N_CLASSES],
 		singles[N_PROTOS][N_CLASSES];
 	uint32_t used, idle, resting, holders, statics;
-	uint16_t n_blocks[4096], n_single[4096][N_PROTOS];
+	uint16_t n_closing[4096], n_blocks[4096], n_single[4096][N_PROTOS];
 	uint32_t n_ports[4096], n_flows[4096];
 };
 
@@ -48,7 +48,7 @@ static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint
 		c->blocks[i][class] += given;
 		c->free[i][class] += given && b->holder == HOLDER_NONE;
 		in_use += (uint32_t)__builtin_popcountll(b->used[i]);
-		if (held_by_subscriber(b) && given && room)
+		if (held_by_subscriber(b) && given && room && !b->closing)
 			assert_true(is_on_list(b, i));
 		if (b->holder == HOLDER_SHARED && given && room)
 			assert_true(bit_test(pp->room[i], at));
@@ -62,7 +62,10 @@ static void audit_block(const struct nat64 *n, const struct nat64_table *t, uint
 		assert_int_equal(in_use, 0);
 	c->idle += b->holder == HOLDER_RESTING;
 	if (!held_by_subscriber(b))
+		assert_false(b->closing);
+	if (!held_by_subscriber(b))
 		return;
+	c->n_closing[b->holder - 1] += b->closing;
 	c->n_blocks[b->holder - 1]++;
 	c->idle += idle;
 	assert_int_equal(b->idle_prev != UNLINKED, idle);
@@ -198,6 +201,7 @@ static uint32_t audit_subscribers(const struct nat64 *n, struct count *c)
 
 			found++;
 			assert_int_equal(s->n_blocks, c->n_blocks[at - 1]);
+			assert_int_equal(s->n_closing, c->n_closing[at - 1]);
 			assert_int_equal(s->n_ports, c->n_ports[at - 1]);
 			assert_int_equal(s->n_flows, c->n_flows[at - 1]);
 			for (enum protocol_index i = 0; i < N_PROTOS; i++) {
