@@ -154,16 +154,29 @@ bool choice__tries_left(const struct resolver *r, const struct lookup *l)
 	return false;
 }
 
-/* What counts more stands higher: tries for this question, silence, then time. Of the silent, who is
- * to be heard of next. */
+/* Whoever asks over TLS wants it: in the clear only as the last resort. */
+static bool is_bare(const struct resolver *r, size_t upstream)
+{
+	if (r->policy->upstream[upstream].tls)
+		return false;
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		if (r->policy->upstream[i].tls)
+			return true;
+	return false;
+}
+
+/* What counts more stands higher: tries for this question, silence, being overheard, then time. Of
+ * the silent, who is to be heard of next. */
 static uint64_t rank_of(const struct resolver *r, const struct lookup *l, size_t upstream)
 {
 	const struct upstream_state *u = &r->upstream[upstream];
 	uint64_t rank = (uint64_t)tries_of(r, l, upstream) << 48;
 
+	if (is_bare(r, upstream))
+		rank += (uint64_t)1 << 46;
 	if (!u->rest_ms)
 		return rank + cost_of(r, upstream);
-	return rank + ((uint64_t)1 << 47) + (u->resting_until_ms & 0x3fffffffffff);
+	return rank + ((uint64_t)1 << 47) + (u->resting_until_ms & 0x1fffffffffff);
 }
 
 /* Who is hardly slower than the best, but stands before it in the operator's order, goes first. */
@@ -185,19 +198,26 @@ static bool is_silent(const struct upstream_state *u)
 	return u->rest_ms != 0;
 }
 
+/* A copy tells nobody in the clear what was asked over TLS. */
+static bool may_copy(const struct resolver *r, size_t asked, size_t to)
+{
+	return to != asked && !r->upstream[to].probed &&
+	       (r->policy->upstream[to].tls || !r->policy->upstream[asked].tls);
+}
+
 /* Return: the upstream that is due for a copy, or the number of upstreams. */
 size_t choice__probe(struct resolver *r, size_t asked)
 {
 	size_t n = r->policy->n_upstream, oldest = n;
 
 	for (size_t i = 0; i < n; i++)
-		if (i != asked && is_silent(&r->upstream[i]) &&
-		    r->upstream[i].resting_until_ms <= r->now_ms && !r->upstream[i].probed)
+		if (may_copy(r, asked, i) && is_silent(&r->upstream[i]) &&
+		    r->upstream[i].resting_until_ms <= r->now_ms)
 			return i;
 	if (n < 2 || ++r->n_choices % PROBE_SHARE != 0)
 		return n;
 	for (size_t i = 0; i < n; i++)
-		if (i != asked && !is_silent(&r->upstream[i]) && !r->upstream[i].probed &&
+		if (may_copy(r, asked, i) && !is_silent(&r->upstream[i]) &&
 		    (oldest == n || r->upstream[i].asked_ms < r->upstream[oldest].asked_ms))
 			oldest = i;
 	return oldest;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include "sixgate/base/must.h"
 #include "io.h"
@@ -259,8 +260,12 @@ static int make_resolver(struct dns64 *d, const struct dns64_conf *conf,
 					.stats = &d->stats,
 					.secret = secret,
 					.cache_bytes = conf->cache_bytes };
-	int rc = dns64_policy_new(&setup.policy, conf, e);
+	int rc;
 
+	if (getrandom(&d->n_random, sizeof(d->n_random), 0) != sizeof(d->n_random))
+		return err_set(e, -EIO, "dns64: no random numbers");
+	setup.salt = siphash(secret, &d->n_random, sizeof(d->n_random));
+	rc = dns64_policy_new(&setup.policy, conf, e);
 	if (rc)
 		return rc;
 	rc = resolver__new(&d->resolver, &setup, e);

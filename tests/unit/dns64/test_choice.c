@@ -31,7 +31,7 @@ static void three_upstreams(struct dns64_conf *c)
 		char text[64];
 
 		snprintf(text, sizeof(text), "2001:db8:53::%u", i);
-		three[i].port = 53;
+		three[i] = (struct dns64_upstream_conf){ .port = 53 };
 		must(addr_parse(text, &three[i].address) == 0);
 	}
 	c->upstream = three;
@@ -77,6 +77,8 @@ static void sim_answer(struct sim *s, unsigned i)
 	unsigned u = upstream_of(s->w, i);
 
 	s->done[i] = true;
+	if (s->w->sent[i].tcp && s->w->sent[i].over)
+		return; /* nobody listens any more */
 	if (chance(s, 1000) < s->loss[u] || chance(s, 1000) < s->loss[u])
 		return;
 	if (s->rcode[u])
@@ -321,6 +323,37 @@ static void copies_leave_room_and_end(void **state)
 	world_free(w);
 }
 
+static void the_third_over_tls(struct dns64_conf *c)
+{
+	static char name[] = "dns.example.";
+
+	three_upstreams(c);
+	c->upstream[2].tls = true;
+	c->upstream[2].name = name;
+}
+
+/* RFC 8310 5: no question leaves in the clear while TLS works, however slow it is. */
+static void who_asks_over_tls_is_not_overheard(void **state)
+{
+	struct sim *s = sim_new(the_third_over_tls);
+	unsigned from;
+
+	(void)state;
+	set_delays(s, 2, 2, 150);
+	cold_names(s, 4 * PROBE_SHARE);
+	assert_int_equal(n_asked(s, 0, 0) + n_asked(s, 1, 0), 0);
+	set_delays(s, 2, 2, SILENT);
+	cold_names(s, 20); /* the last resort */
+	assert_in_range(cold_names(s, 100), 0, 4);
+	set_delays(s, 2, 2, 150);
+	wait_ms(s->w, UPSTREAM_REST_MAX_MS);
+	cold_names(s, 20); /* a copy of what went in the clear may go over TLS */
+	from = s->w->n_sent;
+	cold_names(s, 100);
+	assert_int_equal(n_asked(s, 2, from), 100);
+	sim_free(s);
+}
+
 /* What we ask comes back as a question: it joins its own lookup and ends with it. */
 static void a_loop_of_upstreams_ends_rfc1035_7_1(void **state)
 {
@@ -352,6 +385,7 @@ int main(void)
 		cmocka_unit_test(names_come_through_an_upstream_that_loses_a_third_each_way),
 		cmocka_unit_test(who_knows_nothing_is_asked_less_however_fast),
 		cmocka_unit_test(a_copy_answers_nobody),
+		cmocka_unit_test(who_asks_over_tls_is_not_overheard),
 		cmocka_unit_test(copies_leave_room_and_end),
 		cmocka_unit_test(a_loop_of_upstreams_ends_rfc1035_7_1),
 	};
