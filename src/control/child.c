@@ -216,7 +216,7 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 	memcpy(c->share, g.share, sizeof(c->share));
 	rc = start_workers(c, &g, e);
 	if (rc == 0)
-		rc = dns_thread__start(&c->dns, &c->key, e);
+		rc = dns_threads__start(&c->dns, c->config->dns64.threads, &c->key, e);
 	if (rc == 0)
 		rc = start_serving(c, &g, e);
 	return rc;
@@ -227,7 +227,7 @@ static void end(struct control *c)
 {
 	accounting__end(c);
 	workers__stop(&c->workers);
-	dns_thread__stop(&c->dns);
+	dns_threads__stop(&c->dns);
 	nodes__stop(c);
 	plat__stop(c);
 	translator__stop(c);

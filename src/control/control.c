@@ -200,6 +200,7 @@ enum { TICK_MS = 250, TICKS_WATCH = 4, TICKS_DNS_RETRY = 40 };
 static void on_tick(uv_timer_t *t)
 {
 	struct control *c = t->data;
+	struct dns64_stats sum;
 	static unsigned ticks;
 
 	ticks++;
@@ -215,7 +216,8 @@ static void on_tick(uv_timer_t *t)
 	dump__wake(c);
 	question__wake(c);
 	if (ticks % TICKS_WATCH == 0)
-		watch__look(&c->watch, &c->workers, dns_thread__stats(&c->dns), uv_now(&c->loop));
+		watch__look(&c->watch, &c->workers, dns_threads__stats(&c->dns, &sum),
+			    uv_now(&c->loop));
 	if (ticks % TICKS_DNS_RETRY == 0)
 		dns__retry(c);
 }

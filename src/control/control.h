@@ -9,7 +9,7 @@
 #include <jansson.h>
 #include <uv.h>
 #include "accounting.h"
-#include "dns_thread.h"
+#include "dns_threads.h"
 #include "link.h"
 #include "server.h"
 #include "sixgate/config/config.h"
@@ -24,7 +24,9 @@ enum { SNAPSHOTS_RETIRED_MAX = 64 };
 /** struct dns_socket - a listener that the parent opened for us; fd -1: it could not (yet). */
 struct dns_socket {
 	struct endpoint_conf at;
+	uint16_t listener; /* its place in the file */
 	uint8_t transport; /* enum request_transport */
+	uint8_t thread;
 	int fd;
 };
 
@@ -36,7 +38,7 @@ struct dns_trust {
 /** struct dns_sockets - what the DNS server is given by the parent. @trust: owned by the set that is
  *  in use. */
 struct dns_sockets {
-	struct dns_socket at[2 * DNS64_LISTENERS_MAX];
+	struct dns_socket at[N_REQUEST_TRANSPORTS * DNS64_LISTEN_MAX * DNS64_THREADS_MAX];
 	size_t n;
 	struct dns_trust *trust;
 };
@@ -67,7 +69,7 @@ struct control {
 	struct next_hops hops;
 	struct snapshot *retired[SNAPSHOTS_RETIRED_MAX];
 	size_t n_retired;
-	struct dns_thread dns;
+	struct dns_threads dns;
 	struct dns_sockets dns_sockets;
 	struct server *server;
 	struct metrics *metrics;

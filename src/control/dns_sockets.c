@@ -6,6 +6,7 @@
 #include <unistd.h>
 #include "control.h"
 #include "handover.h"
+#include "sixgate/base/must.h"
 #include "sixgate/log/log.h"
 #include "translator.h"
 
@@ -16,19 +17,21 @@ static bool same_endpoint(const struct endpoint_conf *a, const struct endpoint_c
 	return addr_equal(&a->address, &b->address) && a->port == b->port;
 }
 
-static int fd_of(const struct dns_sockets *s, const struct endpoint_conf *at, unsigned transport)
+/* The one that does what @wanted does, or -1. */
+static int fd_of(const struct dns_sockets *s, const struct dns_socket *wanted)
 {
 	for (size_t i = 0; i < s->n; i++)
-		if (s->at[i].transport == transport && same_endpoint(&s->at[i].at, at))
+		if (s->at[i].transport == wanted->transport && s->at[i].thread == wanted->thread &&
+		    same_endpoint(&s->at[i].at, &wanted->at))
 			return s->at[i].fd;
 	return -1;
 }
 
-static int ask_for(struct control *c, enum request_which which, size_t index, unsigned transport,
+static int ask_for(struct control *c, enum request_which which, const struct dns_socket *s,
 		   struct err *e)
 {
 	struct request r = { .kind = REQUEST_LISTENER, .which = (uint8_t)which,
-			     .index = (uint16_t)index, .transport = (uint8_t)transport };
+			     .index = s->listener, .transport = s->transport };
 	int fd;
 	int rc = link__call(&c->link, r, &fd, e);
 
@@ -82,20 +85,27 @@ static int load_trust(struct control *c, const struct config *conf, enum request
 	return 0;
 }
 
+static void add_wanted(const struct dns_sockets *have, struct dns_socket wanted,
+		       struct dns_sockets *out)
+{
+	must(out->n < ARRAY_LEN(out->at));
+	wanted.fd = fd_of(have, &wanted);
+	out->at[out->n++] = wanted;
+}
+
 static void list_wanted(const struct config *conf, const struct dns_sockets *have,
 			struct dns_sockets *out)
 {
+	const struct dns64_conf *d = &conf->dns64;
+	struct dns_socket s = { .fd = -1 };
+
 	out->n = 0;
-	for (size_t i = 0; conf->has_dns64 && i < conf->dns64.n_listen; i++)
-		for (unsigned t = 0; t < N_REQUEST_TRANSPORTS; t++) {
-			if (out->n == 2 * DNS64_LISTENERS_MAX)
-				return;
-			out->at[out->n++] = (struct dns_socket){
-				.at = conf->dns64.listen[i],
-				.transport = (uint8_t)t,
-				.fd = fd_of(have, &conf->dns64.listen[i], t),
-			};
-		}
+	for (s.thread = 0; conf->has_dns64 && s.thread < d->threads; s.thread++)
+		for (s.listener = 0; s.listener < d->n_listen; s.listener++)
+			for (s.transport = 0; s.transport < N_REQUEST_TRANSPORTS; s.transport++) {
+				s.at = d->listen[s.listener];
+				add_wanted(have, s, out);
+			}
 }
 
 int dns__prepare(struct control *c, const struct config *conf, struct dns_sockets *out,
@@ -111,7 +121,7 @@ int dns__prepare(struct control *c, const struct config *conf, struct dns_socket
 
 		if (out->at[i].fd >= 0)
 			continue;
-		fd = ask_for(c, REQUEST_PENDING, i / N_REQUEST_TRANSPORTS, out->at[i].transport, e);
+		fd = ask_for(c, REQUEST_PENDING, &out->at[i], e);
 		if (fd < 0) {
 			dns__forget(c, out);
 			return fd;
@@ -126,7 +136,7 @@ void dns__forget(const struct control *c, const struct dns_sockets *sockets)
 	for (size_t i = 0; i < sockets->n; i++) {
 		const struct dns_socket *s = &sockets->at[i];
 
-		if (s->fd >= 0 && fd_of(&c->dns_sockets, &s->at, s->transport) != s->fd)
+		if (s->fd >= 0 && fd_of(&c->dns_sockets, s) != s->fd)
 			close(s->fd);
 	}
 	if (sockets->trust != c->dns_sockets.trust)
@@ -145,30 +155,49 @@ static size_t list_inside(const struct netlink_facts *f, unsigned inside[INSIDE_
 	return n;
 }
 
+/* struct dealt - the descriptors of each thread, in the form that its server takes. */
+struct dealt {
+	int udp[DNS64_THREADS_MAX][DNS64_LISTEN_MAX], tcp[DNS64_THREADS_MAX][DNS64_LISTEN_MAX];
+	unsigned inside[INSIDE_MAX];
+	struct dns64_sockets of[DNS64_THREADS_MAX];
+};
+
+static void deal(const struct control *c, const struct dns_sockets *s, struct dealt *d)
+{
+	size_t n_inside = list_inside(&c->facts, d->inside);
+
+	for (unsigned i = 0; i < DNS64_THREADS_MAX; i++)
+		d->of[i] = (struct dns64_sockets){ .udp = d->udp[i],
+						   .tcp = d->tcp[i],
+						   .inside = d->inside,
+						   .n_inside = n_inside,
+						   .trust = s->trust ? s->trust->of : NULL };
+	for (size_t i = 0; i < s->n; i++) {
+		const struct dns_socket *one = &s->at[i];
+		struct dns64_sockets *of = &d->of[one->thread];
+
+		if (one->fd < 0)
+			continue;
+		if (one->transport == REQUEST_UDP)
+			d->udp[one->thread][of->n_udp++] = one->fd;
+		else
+			d->tcp[one->thread][of->n_tcp++] = one->fd;
+	}
+}
+
 static int serve_with(struct control *c, const struct config *conf, const struct dns_sockets *s,
 		      struct err *e)
 {
-	int udp[DNS64_LISTENERS_MAX], tcp[DNS64_LISTENERS_MAX];
-	unsigned inside[INSIDE_MAX];
-	struct dns64_sockets sockets = { .udp = udp, .tcp = tcp, .inside = inside,
-					 .trust = s->trust ? s->trust->of : NULL };
 	const struct dns64_conf *usable;
+	struct dealt d;
 
 	if (!conf->has_dns64)
-		return dns_thread__apply(&c->dns, NULL, NULL, e);
-	for (size_t i = 0; i < s->n; i++) {
-		if (s->at[i].fd < 0)
-			continue;
-		if (s->at[i].transport == REQUEST_UDP)
-			udp[sockets.n_udp++] = s->at[i].fd;
-		else
-			tcp[sockets.n_tcp++] = s->at[i].fd;
-	}
-	sockets.n_inside = list_inside(&c->facts, inside);
+		return dns_threads__apply(&c->dns, NULL, NULL, e);
+	deal(c, s, &d);
 	usable = translator__usable(c, &conf->dns64);
 	if (!usable)
 		return err_set(e, -ENOMEM, "out of memory");
-	return dns_thread__apply(&c->dns, usable, &sockets, e);
+	return dns_threads__apply(&c->dns, usable, d.of, e);
 }
 
 void dns__switch(struct control *c, const struct config *conf, const struct dns_sockets *sockets)
@@ -197,8 +226,7 @@ static size_t open_missing(struct control *c, struct dns_sockets *s, bool say)
 
 		if (s->at[i].fd >= 0)
 			continue;
-		s->at[i].fd = ask_for(c, REQUEST_RUNNING, i / N_REQUEST_TRANSPORTS, s->at[i].transport,
-				      &e);
+		s->at[i].fd = ask_for(c, REQUEST_RUNNING, &s->at[i], &e);
 		if (s->at[i].fd >= 0)
 			n_opened++;
 		else if (say)
@@ -235,7 +263,7 @@ void dns__retry(struct control *c)
 
 	if (!c->config->has_dns64)
 		return;
-	if (!dns_thread__stats(&c->dns)) {
+	if (!dns_threads__on(&c->dns)) {
 		try_start(c, false);
 	} else if (open_missing(c, &s, false) > 0) {
 		log_notice("dns64: a listener that could not be opened is open now");
@@ -247,7 +275,7 @@ void dns__refresh(struct control *c)
 {
 	struct dns_sockets s = c->dns_sockets;
 
-	if (c->config->has_dns64 && dns_thread__stats(&c->dns))
+	if (c->config->has_dns64 && dns_threads__on(&c->dns))
 		dns__switch(c, c->config, &s);
 }
 
@@ -256,5 +284,5 @@ void dns__set_inside(struct control *c)
 	unsigned inside[INSIDE_MAX];
 	size_t n = list_inside(&c->facts, inside);
 
-	dns_thread__set_inside(&c->dns, inside, n);
+	dns_threads__set_inside(&c->dns, inside, n);
 }

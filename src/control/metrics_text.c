@@ -202,7 +202,8 @@ static void write_prefixes(FILE *f, const struct control *c)
 
 char *metrics__text(const struct control *c, size_t *len)
 {
-	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
+	struct dns64_stats sum;
+	const struct dns64_stats *dns = dns_threads__stats(&c->dns, &sum);
 	char *text = NULL;
 	FILE *f = open_memstream(&text, len);
 

@@ -201,19 +201,27 @@ static const struct config *config_named(const struct parent *p, const struct re
 	return r->which == REQUEST_PENDING ? p->pending : p->config;
 }
 
+/* Several threads have a socket each at one address; one alone shares it with nobody, so that a second
+ * daemon at the same address is noticed. */
+static int open_listener(const struct config *c, const struct request *r, struct err *e)
+{
+	const struct endpoint_conf *at = &c->dns64.listen[r->index];
+
+	if (r->transport == REQUEST_TCP)
+		return c->dns64.threads > 1 ? dns64_open_tcp_shared(at, e) : dns64_open_tcp(at, e);
+	return c->dns64.threads > 1 ? dns64_open_udp_shared(at, e) : dns64_open_udp(at, e);
+}
+
 static void serve_listener(struct parent *p, const struct request *r)
 {
 	const struct config *c = config_named(p, r);
 	struct err e = { "" };
-	const struct endpoint_conf *at;
 
 	if (!c || !c->has_dns64 || r->index >= c->dns64.n_listen) {
 		answer(p, r, -EINVAL, "there is no such listener in the file", -1);
 		return;
 	}
-	at = &c->dns64.listen[r->index];
-	answer_with(p, r, r->transport == REQUEST_TCP ? dns64_open_tcp(at, &e) : dns64_open_udp(at, &e),
-		    &e);
+	answer_with(p, r, open_listener(c, r, &e), &e);
 }
 
 /* Where systems keep what they trust: Debian, Red Hat, Alpine. */

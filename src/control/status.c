@@ -139,6 +139,16 @@ static json_t *node_counts_json(const struct control *c)
 			 n[NODE_DRAINING]);
 }
 
+/* In every thread. */
+static bool is_open(const struct dns_sockets *s, const struct dns_socket *first)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->at[i].listener == first->listener && s->at[i].transport == first->transport &&
+		    s->at[i].fd < 0)
+			return false;
+	return true;
+}
+
 static json_t *dns_json(const struct control *c)
 {
 	json_t *list = json_array();
@@ -147,12 +157,14 @@ static json_t *dns_json(const struct control *c)
 	for (size_t i = 0; i < c->dns_sockets.n; i++) {
 		const struct dns_socket *s = &c->dns_sockets.at[i];
 
+		if (s->thread != 0)
+			continue;
 		json_array_append_new(list,
 				      json_pack("{s:s,s:i,s:s,s:b}", "address",
 						addr_format(&s->at.address, text), "port", s->at.port,
 						"transport",
 						s->transport == REQUEST_TCP ? "tcp" : "udp", "open",
-						s->fd >= 0));
+						is_open(&c->dns_sockets, s)));
 	}
 	return list;
 }
@@ -278,7 +290,8 @@ static void add_dns_counter(void *ctx, const char *name, const char *help, uint6
 
 json_t *counters__json(const struct control *c, bool all)
 {
-	const struct dns64_stats *dns = dns_thread__stats(&c->dns);
+	struct dns64_stats sum;
+	const struct dns64_stats *dns = dns_threads__stats(&c->dns, &sum);
 	json_t *drops = json_array(), *workers = json_array();
 	struct dns_list d = { json_array(), all };
 

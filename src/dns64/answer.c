@@ -11,7 +11,7 @@ struct survey {
 	struct dns_rr opt;
 	size_t n_opt, soa_ttl_at;
 	uint32_t lowest_ttl, soa_ttl;
-	bool opt_is_last, has_soa, has_data;
+	bool opt_is_last, has_soa, has_data, has_tsig;
 };
 
 static uint32_t at_most(uint32_t a, uint32_t b)
@@ -28,6 +28,7 @@ static void survey_rr(const uint8_t *wire, uint16_t qtype, const struct dns_rr *
 		s->n_opt += rr->section == DNS_ADDITIONAL && wire[rr->owner_at] == 0 ? 1 : 2;
 		return;
 	}
+	s->has_tsig |= rr->type == DNS_TYPE_TSIG;
 	s->lowest_ttl = at_most(s->lowest_ttl, rr->ttl);
 	if (rr->section == DNS_ANSWER && (rr->type == qtype || qtype == DNS_TYPE_ANY))
 		s->has_data = true;
@@ -48,7 +49,9 @@ static bool survey(const uint8_t *wire, size_t len, uint16_t qtype, struct surve
 	dns_walk_start(&w, wire, len);
 	while (dns_walk_next(&w, &rr))
 		survey_rr(wire, qtype, &rr, s);
-	return !w.failed && w.at == len && s->n_opt <= 1;
+	/* RFC 8945 5.3: who did not sign its question gets no signed answer. ldns would lose memory
+	 * over two of them. */
+	return !w.failed && w.at == len && s->n_opt <= 1 && !s->has_tsig;
 }
 
 static struct dns64_answer *copy(const uint8_t *wire, size_t len)

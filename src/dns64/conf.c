@@ -19,6 +19,7 @@ void dns64_conf_default(struct dns64_conf *c)
 		.n_listen = ARRAY_LEN(anywhere),
 		.exclude = every_v4,
 		.n_exclude = ARRAY_LEN(every_v4),
+		.threads = 1,
 		.parallel = true,
 		.synthesize_on_error = true,
 		.cache_bytes = (uint64_t)64 << 20,
@@ -340,6 +341,8 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++)
 		complain_of_view(&c->view[i], to);
 	zones__complain(c, to);
+	if (c->threads < 1 || c->threads > DNS64_THREADS_MAX)
+		complain(to, &c->threads, "dns64.threads", "expected 1 to %d", DNS64_THREADS_MAX);
 	if (c->cache_bytes < DNS64_CACHE_MIN_BYTES || c->cache_bytes > DNS64_CACHE_MAX_BYTES)
 		complain(to, &c->cache_bytes, "dns64.cache.size", "expected 1m to 64g bytes");
 	if (c->stale_s > DNS64_STALE_MAX_S)

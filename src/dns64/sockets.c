@@ -31,12 +31,14 @@ int io__socket(int type)
 	return off;
 }
 
-static int set_up(int fd, const struct endpoint_conf *at, struct err *e)
+static int set_up(int fd, const struct endpoint_conf *at, int option, struct err *e)
 {
 	struct sockaddr_in6 sa = io__sockaddr(at);
 	char text[ADDR_TEXT_MAX];
 	int on = 1;
 
+	if (option && setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)))
+		return err_set(e, -errno, "socket option %d: %s", option, strerror(errno));
 	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
 		return err_set(e, -errno, "IPV6_RECVPKTINFO: %s", strerror(errno));
 	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)))
@@ -45,7 +47,8 @@ static int set_up(int fd, const struct endpoint_conf *at, struct err *e)
 	return 0;
 }
 
-int dns64_open_udp(const struct endpoint_conf *at, struct err *e)
+/* @option: SO_REUSEPORT or 0 */
+static int open_udp(const struct endpoint_conf *at, int option, struct err *e)
 {
 	int fd = io__socket(SOCK_DGRAM), bytes = UDP_BUFFER_BYTES, rc;
 
@@ -53,27 +56,47 @@ int dns64_open_udp(const struct endpoint_conf *at, struct err *e)
 		return err_set(e, fd, "dns64: UDP socket: %s", strerror(-fd));
 	/* Bursts of queries wait here; less than asked for is no error. */
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	rc = set_up(fd, at, e);
+	rc = set_up(fd, at, option, e);
 	if (!rc)
 		return fd;
 	close(fd);
 	return err_wrap(e, rc, "dns64: UDP listener");
 }
 
-int dns64_open_tcp(const struct endpoint_conf *at, struct err *e)
+static int open_tcp(const struct endpoint_conf *at, int option, struct err *e)
 {
 	int fd = io__socket(SOCK_STREAM), on = 1, rc;
 
 	if (fd < 0)
 		return err_set(e, fd, "dns64: TCP socket: %s", strerror(-fd));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	rc = set_up(fd, at, e);
+	rc = set_up(fd, at, option, e);
 	if (!rc && listen(fd, TCP_BACKLOG))
 		rc = err_set(e, -errno, "listen: %s", strerror(errno));
 	if (!rc)
 		return fd;
 	close(fd);
 	return err_wrap(e, rc, "dns64: TCP listener");
+}
+
+int dns64_open_udp(const struct endpoint_conf *at, struct err *e)
+{
+	return open_udp(at, 0, e);
+}
+
+int dns64_open_tcp(const struct endpoint_conf *at, struct err *e)
+{
+	return open_tcp(at, 0, e);
+}
+
+int dns64_open_udp_shared(const struct endpoint_conf *at, struct err *e)
+{
+	return open_udp(at, SO_REUSEPORT, e);
+}
+
+int dns64_open_tcp_shared(const struct endpoint_conf *at, struct err *e)
+{
+	return open_tcp(at, SO_REUSEPORT, e);
 }
 
 bool io__is_wildcard(int fd)

@@ -27,6 +27,18 @@ const char *dns64_rcode_name(unsigned rcode)
 	return rcode < DNS64_RCODES ? name[rcode] : "?";
 }
 
+/* Counters and nothing else. */
+_Static_assert(sizeof(struct dns64_stats) % sizeof(counter64) == 0, "an array of counters");
+
+void dns64_stats_add(struct dns64_stats *sum, const struct dns64_stats *s)
+{
+	const counter64 *from = (const counter64 *)s;
+	counter64 *to = (counter64 *)sum;
+
+	for (size_t i = 0; i < sizeof(*s) / sizeof(*from); i++)
+		counter_add(&to[i], counter_read(&from[i]));
+}
+
 void dns64_stats_each(const struct dns64_stats *s,
 		      void (*each)(void *ctx, const char *name, const char *help, uint64_t value),
 		      void *ctx)

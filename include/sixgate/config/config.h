@@ -115,7 +115,7 @@ enum { CONFIG_PLACE_MAX = PATH_TEXT_MAX + 32 };
 const char *config_place(const struct config *c, const char *key, char out[CONFIG_PLACE_MAX]);
 
 /** config_needs_restart() - the keys in which @fresh differs from @running and that only a restart can
- *  change (workers, flows, user, control, io, device names). @keys: @size bytes, at least 1, for
+ *  change (workers, flows, user, control, io, device names, DNS threads). @keys: @size bytes, at least 1, for
  *  their names with commas between them. Return: how many. */
 enum { CONFIG_RESTART_KEYS_MAX = 160 };
 size_t config_needs_restart(const struct config *running, const struct config *fresh, char *keys,

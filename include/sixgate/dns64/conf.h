@@ -9,6 +9,7 @@
 
 enum {
 	DNS64_LISTEN_MAX = 16,
+	DNS64_THREADS_MAX = 16,
 	DNS64_UPSTREAM_MAX = 16,
 	DNS64_PREFIXES_MAX = 8,
 	DNS64_EXCLUDE_MAX = 64,
@@ -166,6 +167,7 @@ struct dns64_conf {
 	struct endpoint_conf *listen; /* default [::]:53, inside interfaces only */
 	size_t n_listen;
 	bool allow_outside;
+	unsigned threads; /* default 1; each with its share of the cache */
 	struct dns64_upstream_conf *upstream; /* at least one */
 	size_t n_upstream;
 	bool cookies;        /* default true: RFC 7873, towards clients and towards upstreams */

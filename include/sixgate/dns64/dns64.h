@@ -121,6 +121,9 @@ struct dns64_trust {
 	size_t len;
 };
 
+/** dns64_stats_add() - @sum becomes what it was and @s together. @sum is the caller's alone. */
+void dns64_stats_add(struct dns64_stats *sum, const struct dns64_stats *s);
+
 /**
  * struct dns64_sockets - what the server listens on
  * @udp: from dns64_open_udp(); @tcp: from dns64_open_tcp()
@@ -145,6 +148,11 @@ struct dns64_sockets {
 /** dns64_open_udp() - a bound, non-blocking socket that tells where each query came to. IPv4
  *  addresses live on it in v4-mapped form. Return: descriptor or negative errno. */
 int dns64_open_udp(const struct endpoint_conf *at, struct err *e);
+
+/** dns64_open_udp_shared(), dns64_open_tcp_shared() - one of several sockets at the same address, among
+ *  which the kernel deals out the clients (SO_REUSEPORT). Nobody of another user can join them. */
+int dns64_open_udp_shared(const struct endpoint_conf *at, struct err *e);
+int dns64_open_tcp_shared(const struct endpoint_conf *at, struct err *e);
 
 /** dns64_open_tcp() - the same, listening. */
 int dns64_open_tcp(const struct endpoint_conf *at, struct err *e);

@@ -36,6 +36,7 @@ enum dns_type {
 	DNS_TYPE_OPT = 41,
 	DNS_TYPE_RRSIG = 46,
 	DNS_TYPE_TKEY = 249, /* from here to 254: not for a forwarder */
+	DNS_TYPE_TSIG = 250,
 	DNS_TYPE_MAILA = 254,
 	DNS_TYPE_ANY = 255,
 };

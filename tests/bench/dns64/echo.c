@@ -96,7 +96,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < n; i++) {
 		pthread_t thread;
 
-		fd[i] = dns64_open_udp(&at, &e);
+		fd[i] = n > 1 ? dns64_open_udp_shared(&at, &e) : dns64_open_udp(&at, &e);
 		if (fd[i] < 0) {
 			fprintf(stderr, "dns64_echo: %s\n", e.text);
 			return 1;

@@ -1,0 +1,121 @@
+"""Several threads answer DNS at one address: the kernel deals the clients out among them, and what the
+operator sees is one server."""
+import pathlib
+import subprocess
+import tempfile
+
+import pytest
+
+from control_lab import BASIC, ControlLab, build_programs
+from netlink_lab import wait_for
+
+UPSTREAM, AT, OTHER = "2001:db8:f::2", "2001:db8:1::1", "2001:db8:1::53"
+DNS = """dns64:
+  listen: [%s]
+  upstream: {address: "2001:db8:f::2"}
+  threads: %d
+"""
+ASKER = """
+import socket, sys
+query = (bytes.fromhex("000701000001000000000000") + b"\\2n1\\7example\\4test\\0\\0\\x1c\\0\\1")
+wanted = socket.inet_pton(socket.AF_INET6, "64:ff9b::808:401")
+sockets, good = [socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) for _ in range(int(sys.argv[2]))], 0
+for s in sockets:
+    s.settimeout(5)
+    s.sendto(query, (sys.argv[1], 53))
+for s in sockets:
+    try:
+        good += s.recv(1232)[-16:] == wanted
+    except socket.timeout:
+        pass
+print(good)
+"""
+
+
+class ThreadsLab(ControlLab):
+    def __init__(self, programs):
+        super().__init__(programs)
+        path = pathlib.Path(tempfile.mkdtemp(prefix="sg-threads-"))
+        (path / "unbound.conf").write_text(f"""
+server:
+  interface: {UPSTREAM}
+  access-control: ::/0 allow
+  do-daemonize: no
+  username: ""
+  chroot: ""
+  directory: "{path}"
+  pidfile: ""
+  use-syslog: no
+  local-zone: "example.test." static
+  local-data: "example.test. 300 IN SOA ns.example.test. m.example.test. 1 3600 600 86400 300"
+""" + "".join(f'  local-data: "n{n}.example.test. 300 IN A 8.8.4.{n}"\n' for n in range(100)))
+        self.net.start(["unbound", "-d", "-c", f"{path}/unbound.conf"], stderr=subprocess.DEVNULL)
+        wait_for(lambda: "53" in self.net("ss -Hlun sport = :53"), what="Unbound")
+        self.router(f"ip addr add {OTHER}/64 dev lan0 nodad")
+
+    def ask_many(self, count, at=AT):
+        """Each from a port of its own. How many were answered."""
+        p = self.host.start(["python3", "-c", ASKER, at, str(count)], stdout=subprocess.PIPE, text=True)
+        return int(p.communicate(timeout=60)[0])
+
+    def over_tcp(self, count):
+        out = [self.host(f"dig +tcp +short +tries=1 @{AT} n1.example.test AAAA", check=False)
+               for _ in range(count)]
+        return sum(line.strip() == "64:ff9b::808:401" for line in out)
+
+
+@pytest.fixture
+def lab():
+    lab = ThreadsLab(build_programs())
+    try:
+        yield lab
+    finally:
+        lab.close()
+
+
+def config(*listen, threads=2):
+    return BASIC + DNS % (", ".join(f'"{a}"' for a in listen), threads)
+
+
+def test_two_threads_answer_as_one_server(lab):
+    g = lab.gateway(config(AT))
+    assert len(lab.router("ss -Hlun sport = :53").splitlines()) == 2
+    assert lab.ask_many(60) == 60
+    assert lab.over_tcp(6) == 6
+    seen = g.counters()
+    assert (seen["queries-udp"], seen["queries-tcp"], seen["synthesized"]) == (60, 6, 66)
+    # Each thread has asked for itself: so each has had clients.
+    assert seen["cache-entries"] == 4 and seen["upstream-queries"] == 4
+    listeners = g.ask("status")[-1]["dns64"]
+    assert [(x["transport"], x["open"]) for x in listeners] == [("udp", True), ("tcp", True)]
+    assert g.stop() == 0
+
+
+def test_a_reload_reaches_every_thread(lab):
+    g = lab.gateway(config(AT))
+    assert lab.ask_many(40) == 40
+    g.write(config(AT, OTHER))
+    g.ctl("reload")
+    assert lab.ask_many(40) == 40 and lab.ask_many(40, at=OTHER) == 40
+    g.write(config(OTHER) + "  never: [example.test]\n")
+    g.ctl("reload")
+    assert AT not in lab.router("ss -Hlun sport = :53").replace(OTHER, "")
+    out = {lab.host(f"dig +short @{OTHER} n1.example.test AAAA") for _ in range(20)}
+    assert out == {""}  # nobody synthesises any more
+    assert g.stop() == 0
+
+
+def test_another_number_of_threads_needs_a_restart(lab):
+    g = lab.gateway(config(AT))
+    g.write(config(AT, threads=3))
+    assert "dns64.threads" in g.ctl("reload", code=1)
+    assert lab.ask_many(20) == 20
+
+
+def test_one_thread_shares_its_address_with_nobody(lab):
+    lab.gateway(config(AT, threads=1))
+    thief = ["python3", "-c", "import socket\ns = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+             "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
+             f"s.bind(('{AT}', 53))"]
+    p = lab.router.start(thief, stderr=subprocess.PIPE, text=True)
+    assert "Address already in use" in p.communicate(timeout=10)[1]
