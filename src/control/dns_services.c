@@ -1,4 +1,4 @@
-/* dns_services.c - the services as the names in `dns64: zones:` show them: told to the DNS64 thread
+/* dns_services.c - the services as the names in `dns64: zones:` show them: told to the DNS64 threads
  * whenever the health of a node has changed. */
 #include "control.h"
 #include <stdlib.h>
@@ -50,7 +50,7 @@ void dns__set_services(struct control *c, const struct config *file)
 		fill(&conf->service[i], status + at, node + at, &service[i]);
 		at += conf->service[i].n_node;
 	}
-	if (!service || !node || dns_thread__set_services(&c->dns, service, n) != 0)
+	if (!service || !node || dns_threads__set_services(&c->dns, service, n) != 0)
 		log_error("dns64: out of memory; names of services keep their old nodes");
 	free(service);
 	free(node);

@@ -54,6 +54,18 @@ void dns_threads__set_inside(struct dns_threads *ts, const unsigned *inside, siz
 		dns_thread__set_inside(&ts->thread[i], inside, n);
 }
 
+int dns_threads__set_services(struct dns_threads *ts, const struct dns64_service *s, size_t n)
+{
+	int rc = 0;
+
+	for (unsigned i = 0; i < ts->n; i++) {
+		int one = dns_thread__set_services(&ts->thread[i], s, n);
+
+		rc = rc ? rc : one;
+	}
+	return rc;
+}
+
 bool dns_threads__on(const struct dns_threads *ts)
 {
 	return dns_thread__stats(&ts->thread[0]);

@@ -22,6 +22,9 @@ int dns_threads__apply(struct dns_threads *ts, const struct dns64_conf *conf,
 /** dns_threads__set_inside() - the inside interfaces' indexes have changed. */
 void dns_threads__set_inside(struct dns_threads *ts, const unsigned *inside, size_t n);
 
+/** dns_threads__set_services() - how the services are now. Return: 0 or -ENOMEM: not all know. */
+int dns_threads__set_services(struct dns_threads *ts, const struct dns64_service *s, size_t n);
+
 /** dns_threads__on() - DNS64 is on. Control thread. */
 bool dns_threads__on(const struct dns_threads *ts);
 

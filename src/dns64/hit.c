@@ -204,8 +204,8 @@ static size_t say_aaaa(struct hit *h, const struct dns64_answer *aaaa)
 	a = known(h, DNS_TYPE_A);
 	if (!a)
 		return 0;
-	if (a->shape.no_addresses)
-		return say_as_is(h, aaaa, 2);
+	if (a->shape.no_addresses) /* what is withheld is not to be remembered for long */
+		return h->policy->withheld ? 0 : say_as_is(h, aaaa, 2);
 	if (!a->shape.is_a || (a->wire[3] & DNS_RCODE) != DNS_NOERROR)
 		return 0;
 	return say_synthesized(h, aaaa, a);
