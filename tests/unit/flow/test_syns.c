@@ -38,6 +38,7 @@ static struct packet syn(uint32_t i, uint16_t port)
 	struct packet p;
 
 	store32(t.src.octet + 12, 0x0b000000 | i);
+	t.sport = be16_from((uint16_t)(80 + i));
 	p = (struct packet){ .data = bytes, .family = 4, .proto = 6, .l4_at = 20, .key = t,
 			     .len = build_tcp(bytes, &t, (struct tcp_args){ 2, 4711 + i, 0 }, 0) };
 	return p;

@@ -466,6 +466,67 @@ static void of_workers_that_lend(void **state)
 	the_books_are_right(0, 2);
 }
 
+/* The longest chain of an index; @next: offset of the link in an entry of @size bytes. */
+static unsigned longest_chain(const uint32_t *head, uint32_t n, const void *entries, size_t size,
+			      size_t next)
+{
+	unsigned longest = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		unsigned len = 0;
+
+		for (uint32_t at = head[i]; at; len++)
+			memcpy(&at, (const uint8_t *)entries + (at - 1) * size + next, sizeof(at));
+		longest = len > longest ? len : longest;
+	}
+	return longest;
+}
+
+/* There are as many chains as entries, and each part of what is looked up spreads over them, so
+ * that nobody can make a search long by what he varies. */
+static void chains_are_short_whatever_differs(void **state)
+{
+	(void)state;
+	for (unsigned part = 0; part < 4; part++) {
+		struct bed *b = bed_new(1);
+		const struct nat64 *n;
+
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "192.0.2.0", "192.0.2.15", 1024, 65535);
+		b->conf.filtering = NAT64_ADDRESS_DEPENDENT;
+		b->link = part % 2 ? "2001:db8:77::/64" : NULL;
+		bed_up(b, 2000);
+		for (uint32_t i = 0; i < 1800; i++) {
+			struct tuple t = tuple_of("2001:db8:77::1", "64:ff9b:1::203.0.113.9", 4000,
+						  80, i % 2 ? 6 : 17);
+			uint32_t half = i / 2;
+
+			if (part == 0)
+				memcpy(t.src.octet + 4, &half, 4);
+			else if (part == 1)
+				memcpy(t.src.octet + 12, &half, 4);
+			else if (part == 2)
+				t.sport = be16_from((uint16_t)(4000 + half));
+			else /* one mapping, many destinations */
+				memcpy(t.dst.octet + 14, &half, 2);
+			bed_must_open(b, &t);
+		}
+		n = b->n[0];
+		assert_true(longest_chain(n->inside_head, n->n_heads, n->mapping,
+					  sizeof(*n->mapping),
+					  offsetof(struct mapping, next_inside)) <= 12);
+		assert_true(longest_chain(n->outside_head, n->n_heads, n->mapping,
+					  sizeof(*n->mapping),
+					  offsetof(struct mapping, next_outside)) <= 12);
+		assert_true(longest_chain(n->ports.subscriber_head, n->ports.n_subscriber_heads,
+					  n->ports.subscriber, sizeof(*n->ports.subscriber),
+					  offsetof(struct subscriber, next)) <= 12);
+		assert_true(longest_chain(n->permit_head, n->n_heads, n->permit, sizeof(*n->permit),
+					  offsetof(struct permit, next)) <= 12);
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +539,7 @@ int main(void)
 		  NULL, NULL, NULL },
 		{ "the_books_are_right_of_workers_that_lend", of_workers_that_lend, NULL, NULL,
 		  NULL },
+		cmocka_unit_test(chains_are_short_whatever_differs),
 	};
 
 	return cmocka_run_group_tests_name("nat64/books", tests, NULL, NULL);
