@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "advertise.h"
 #include "handover.h"
@@ -248,6 +249,7 @@ int control__open_loop(struct control *c, int channel, struct err *e)
 	loop__warm(&c->loop);
 	uv_update_time(&c->loop);
 	c->started_ms = uv_now(&c->loop);
+	c->loaded_s = time(NULL);
 	c->link = (struct link){ .fd = channel, .owner = c, .on_notice = on_notice,
 				 .on_gone = on_parent_gone };
 	uv_timer_init(&c->loop, &c->tick);

@@ -85,6 +85,7 @@ struct control {
 	struct accounting accounting;
 
 	uint64_t started_ms;
+	int64_t loaded_s; /* since 1970: when the running configuration was taken over */
 	uint64_t n_reloads, n_reloads_failed;
 	bool facts_told;
 	bool want_reload, want_snapshot, want_look, want_stop, stopping, broken;
@@ -156,6 +157,10 @@ json_t *step__json(const struct control *c, const struct trace_record *r);
 json_t *status__json(struct control *c);
 json_t *counters__json(const struct control *c, bool all);
 json_t *nodes__json(const struct control *c);
+/** choice__json() - why a flow was given to the node with this slot; NULL if there is none. */
+json_t *choice__json(const struct control *c, uint32_t slot);
+/** node__by_slot() - Return: false if there is none. @out borrows from the running snapshot. */
+bool node__by_slot(const struct control *c, uint32_t slot, struct node_record *out);
 /** drained__json() - the nodes that drain or undrain was about, as they are now. */
 json_t *drained__json(const struct control *c, const char *service, const char *node);
 

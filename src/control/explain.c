@@ -44,15 +44,29 @@ static const char *verdict_name(struct verdict v)
 	return v.next == VERDICT_FORWARD ? "forwarded" : v.next == VERDICT_DROP ? "dropped" : "held";
 }
 
+/* Of the service that has taken it, how the node was chosen; null if none has. */
+static json_t *choice(const struct explain_question *e)
+{
+	json_t *v = NULL;
+
+	for (uint32_t i = 0; i < e->x.n_step && !v; i++)
+		if (e->x.step[i].step == TRACE_OPENED && e->x.step[i].policy == POLICY_SERVICES)
+			v = choice__json(e->q.control, e->x.step[i].object);
+	return v ? v : json_null();
+}
+
 static void tell(struct explain_question *e, struct client *cl)
 {
+	const struct control *c = e->q.control;
 	const enum drop_reason why = (enum drop_reason)e->x.verdict.why;
 
 	for (uint32_t i = 0; i < e->x.n_step; i++)
-		client__send(cl, step__json(e->q.control, &e->x.step[i]));
-	client__send(cl, json_pack("{s:b,s:s,s:s,s:s,s:b}", "ok", 1, "verdict",
+		client__send(cl, step__json(c, &e->x.step[i]));
+	client__send(cl, json_pack("{s:b,s:s,s:s,s:s,s:b,s:o,s:I,s:b}", "ok", 1, "verdict",
 				   verdict_name(e->x.verdict), "reason", drop_reason_name(why), "help",
-				   drop_reason_help(why), "cut", (int)e->x.cut));
+				   drop_reason_help(why), "cut", (int)e->x.cut, "choice", choice(e),
+				   "loaded", (json_int_t)c->loaded_s, "changing",
+				   (int)(c->want_reload || c->want_snapshot || c->n_retired)));
 	client__finish(cl);
 }
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include "advertise.h"
 #include "control.h"
@@ -196,6 +197,7 @@ int control__reload(struct control *c, char **lines, struct err *e)
 	}
 	switch_over(c, &f);
 	c->n_reloads++;
+	c->loaded_s = time(NULL);
 	log_notice("configuration reloaded");
 	return 0;
 }

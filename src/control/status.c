@@ -327,6 +327,55 @@ static json_t *node_json(const struct control *c, const struct node_record *r)
 			 (json_int_t)flows, "flows_total", (json_int_t)total);
 }
 
+bool node__by_slot(const struct control *c, uint32_t slot, struct node_record *out)
+{
+	const struct services_table *t = control__running(c)->services;
+	struct node_record *r = t ? calloc(NODE_RECORDS, sizeof(*r)) : NULL;
+	uint32_t n = r ? services_node_records(t, r, NODE_RECORDS) : 0, i = 0;
+
+	while (i < n && r[i].slot != slot)
+		i++;
+	if (i < n)
+		*out = r[i];
+	free(r);
+	return i < n;
+}
+
+/* How it is chosen, in the words of the file; and for whom it stands in. */
+static json_t *choice_json(const struct service_conf *s, const struct node_record *chosen)
+{
+	static const char *const scheduler[] = {
+		[SCHEDULER_P2C] = "p2c", [SCHEDULER_MAGLEV] = "maglev",
+		[SCHEDULER_ROUND_ROBIN] = "round-robin", [SCHEDULER_LEAST_FLOWS] = "least-flows",
+	};
+
+	return json_pack("{s:s,s:s,s:s,s:s,s:o}", "service", chosen->service, "node", chosen->name,
+			 "scheduler", scheduler[s->scheduler], "prefer_zone", s->prefer_zone, "passed_over",
+			 json_array());
+}
+
+json_t *choice__json(const struct control *c, uint32_t slot)
+{
+	const struct services_table *t = control__running(c)->services;
+	struct node_record *r = t ? calloc(NODE_RECORDS, sizeof(*r)) : NULL, chosen;
+	const uint32_t n = r ? services_node_records(t, r, NODE_RECORDS) : 0;
+	json_t *v = NULL;
+
+	if (!node__by_slot(c, slot, &chosen))
+		goto out;
+	for (size_t i = 0; i < c->config->services.n_service; i++)
+		if (strcmp(c->config->services.service[i].name, chosen.service) == 0)
+			v = choice_json(&c->config->services.service[i], &chosen);
+	for (uint32_t i = 0; v && i < n; i++)
+		if (strcmp(r[i].service, chosen.service) == 0 && (r[i].state != NODE_UP || !r[i].weight))
+			json_array_append_new(json_object_get(v, "passed_over"),
+					      json_pack("{s:s,s:o}", "node", r[i].name, "why",
+							text__json(r[i].state == NODE_UP ? "weight 0" : r[i].why)));
+out:
+	free(r);
+	return v;
+}
+
 json_t *nodes__json(const struct control *c)
 {
 	const struct services_table *t = control__running(c)->services;

@@ -1,6 +1,7 @@
 /* step.c - one step of a packet as JSON: only the members that the step has. */
 #include "control.h"
 #include "record.h"
+#include "sixgate/base/must.h"
 
 static const char *const names[N_TRACE_STEPS] = {
 	[TRACE_ARRIVED] = "arrived",     [TRACE_FOUND] = "flow",      [TRACE_RENEWED] = "renewed",
@@ -43,6 +44,30 @@ static void add_tuple(json_t *v, const struct control *c, const struct trace_rec
 	json_object_set_new(v, "source", endpoint__json(&t.src, be16_to(t.sport)));
 	json_object_set_new(v, "destination", endpoint__json(&t.dst, be16_to(t.dport)));
 	add_flags(v, r);
+}
+
+static void add_held(json_t *v, uint32_t why)
+{
+	static const char *const names_of[] = {
+		[TRACE_HELD_FRAGMENT] = "waits-for-first-fragment", [TRACE_HELD_SYN] = "first-syn-kept",
+		[TRACE_HELD_ANSWERED] = "answered", [TRACE_HELD_CUT] = "sent-in-pieces",
+	};
+
+	if (why < ARRAY_LEN(names_of) && names_of[why])
+		json_object_set_new(v, "held", json_string(names_of[why]));
+}
+
+/* The node that a service has chosen. */
+static void add_node(json_t *v, const struct control *c, const struct trace_record *r)
+{
+	struct node_record node;
+
+	if (r->policy != POLICY_SERVICES || !node__by_slot(c, r->object, &node))
+		return;
+	json_object_set_new(v, "service", json_string(node.service));
+	json_object_set_new(v, "node", json_string(node.name));
+	if (node.zone && *node.zone)
+		json_object_set_new(v, "zone", json_string(node.zone));
 }
 
 static void add_verdict(json_t *v, struct verdict verdict)
@@ -96,6 +121,7 @@ static void add_members(json_t *v, const struct control *c, const struct trace_r
 		add_flow(v, r);
 		add_side(v, r);
 		add_tuple(v, c, r);
+		add_node(v, c, r);
 		break;
 	case TRACE_ASKED:
 	case TRACE_STATELESS:
@@ -110,6 +136,7 @@ static void add_members(json_t *v, const struct control *c, const struct trace_r
 		break;
 	case TRACE_ENDED:
 		add_verdict(v, r->verdict);
+		add_held(v, r->value);
 		break;
 	case TRACE_RENEWED:
 	case N_TRACE_STEPS:

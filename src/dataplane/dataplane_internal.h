@@ -97,7 +97,7 @@ void timers__use_snapshot(struct worker *w, const struct snapshot *s);
 
 /* trace.c. The first is for any packet while a trace is on, the others for one that @traced says is
  * to be shown. */
-void trace__begin(struct worker *w, const struct packet *p);
+void trace__begin(struct worker *w, const struct snapshot *s, const struct packet *p);
 void trace__round(struct worker *w, const struct packet *p);
 void trace__asked(struct worker *w, enum policy_id policy, struct verdict v, bool admitted);
 void trace__stateless(struct worker *w, struct verdict v);

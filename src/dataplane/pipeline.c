@@ -408,7 +408,7 @@ static ALWAYS_INLINE void run_parsed(struct worker *w, const struct snapshot *s,
 
 SELDOM static void run_shown(struct worker *w, const struct snapshot *s, struct packet *p, uint64_t now_ms)
 {
-	trace__begin(w, p);
+	trace__begin(w, s, p);
 	run_parsed(w, s, p, now_ms);
 	if (w->traced)
 		trace__end(w, p);
@@ -454,7 +454,7 @@ static void take_one(struct worker *w, const struct snapshot *s, struct packet *
 		p->key = key;
 	p->hash = tuple_hash(&w->flows.key, &p->key);
 	if (unlikely(w->trace_on))
-		trace__begin(w, p);
+		trace__begin(w, s, p);
 	take_parsed(w, s, p, resolved, now_ms);
 	if (unlikely(w->traced))
 		trace__end(w, p);

@@ -110,12 +110,28 @@ static void note_flow(struct worker *w, uint32_t ref)
 				      .dir = ref & 1, .value = ref >> 1 });
 }
 
-static bool picked(const struct worker *w, const struct tuple *key, uint32_t ref)
+/* The IPv4 address that @a stands for, if it does: of a packet that was refused no flow says so. */
+static void show_embedded(const struct snapshot *s, struct addr *a)
+{
+	struct addr v4;
+
+	if (addr_is_v4(a))
+		return;
+	if ((s->nat64 && nat64_claims_pool6(s->nat64, a, &v4)) || (s->siit && siit_to4(s->siit, a, &v4)))
+		*a = v4;
+}
+
+static bool picked(const struct worker *w, const struct snapshot *s, const struct tuple *key,
+		   uint32_t ref)
 {
 	const struct trace_filter *filter = &w->trace->filter;
-	struct tuple out;
+	struct tuple out = *key;
 
 	if (trace_filter_picks(filter, key))
+		return true;
+	show_embedded(s, &out.src);
+	show_embedded(s, &out.dst);
+	if (trace_filter_picks(filter, &out))
 		return true;
 	if (ref == FLOW_NONE)
 		return false;
@@ -123,7 +139,7 @@ static bool picked(const struct worker *w, const struct tuple *key, uint32_t ref
 	return trace_filter_picks(filter, &out);
 }
 
-void trace__begin(struct worker *w, const struct packet *p)
+void trace__begin(struct worker *w, const struct snapshot *s, const struct packet *p)
 {
 	struct trace *t = w->trace;
 	struct packet shown = *p;
@@ -136,7 +152,7 @@ void trace__begin(struct worker *w, const struct packet *p)
 	t->made_at = w->out.n;
 	t->handed = false;
 	t->key = shown.key;
-	w->traced = picked(w, &shown.key, ref);
+	w->traced = picked(w, s, &shown.key, ref);
 	if (!w->traced)
 		return;
 	put(w, of_packet(TRACE_ARRIVED, &shown, p->side));
@@ -171,7 +187,8 @@ void trace__opened(struct worker *w, uint32_t index, unsigned dir)
 
 	put(w, (struct trace_record){ .step = TRACE_OPENED, .policy = f->policy, .value = index,
 				      .dir = (uint8_t)dir, .tuple = flow_out_tuple(f, dir),
-				      .side = (uint8_t)flow_out_side(f, dir) });
+				      .side = (uint8_t)flow_out_side(f, dir),
+				      .object = (uint16_t)f->object });
 }
 
 void trace__handed(struct worker *w, unsigned owner)
@@ -194,6 +211,16 @@ static void note_sent(struct worker *w, enum trace_step step, const struct packe
 	put(w, r);
 }
 
+/* @p is as it came in: what is held is not rewritten, and of what was cut the pieces are elsewhere. */
+static enum trace_held held_why(const struct worker *w, const struct packet *p)
+{
+	if (answer__is_echo_request(p))
+		return TRACE_HELD_ANSWERED;
+	if (w->out.n > w->trace->made_at)
+		return TRACE_HELD_CUT;
+	return p->flags & PACKET_FRAGMENT ? TRACE_HELD_FRAGMENT : TRACE_HELD_SYN;
+}
+
 void trace__end(struct worker *w, const struct packet *p)
 {
 	uint32_t ref;
@@ -210,5 +237,6 @@ void trace__end(struct worker *w, const struct packet *p)
 	w->traced = false;
 	if (p->verdict.next == VERDICT_HELD && w->trace->handed)
 		return; /* it ends where it was handed to */
-	put(w, (struct trace_record){ .step = TRACE_ENDED, .verdict = p->verdict });
+	put(w, (struct trace_record){ .step = TRACE_ENDED, .verdict = p->verdict,
+				      .value = p->verdict.next == VERDICT_HELD ? held_why(w, p) : 0 });
 }

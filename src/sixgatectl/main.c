@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include "ctl.h"
 #include "sixgate/config/config.h"
 #include "who.h"
@@ -11,7 +12,7 @@
 #define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
 
 struct arguments {
-	const char *socket_path;
+	const char *socket_path, *file; /* configuration, if one was read */
 	char from_file[PATH_TEXT_MAX];
 	char log[PATH_TEXT_MAX]; /* of NAT64; empty: none is known */
 	bool json, past;
@@ -83,6 +84,7 @@ static int take_config(struct arguments *a, const char *path, struct config_erro
 		return CTL_FAILED;
 	snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
 	a->socket_path = a->from_file;
+	a->file = path;
 	if (!a->log[0] && c->has_nat64 && c->nat64.log && c->nat64.log_sink[0] == '/')
 		snprintf(a->log, sizeof(a->log), "%s", c->nat64.log_sink);
 	config_free(c);
@@ -219,6 +221,16 @@ struct shown {
 	uint64_t n;
 };
 
+/* What runs is explained, not what the file says by now. */
+static void note_newer_file(const struct arguments *a, json_int_t loaded)
+{
+	struct stat st;
+
+	if (a->file && loaded && stat(a->file, &st) == 0 && st.st_mtime > loaded)
+		fprintf(stderr, "sixgatectl: %s was changed since it was loaded; this is what the running "
+				"configuration does, until sixgatectl reload\n", a->file);
+}
+
 static void show_line(void *ctx, const json_t *line, bool last)
 {
 	struct shown *s = ctx;
@@ -226,6 +238,8 @@ static void show_line(void *ctx, const json_t *line, bool last)
 	if (last)
 		s->ok = json_is_true(json_object_get(line, "ok"));
 	s->n += !last;
+	if (last && s->arguments->request.command == CTL_EXPLAIN)
+		note_newer_file(s->arguments, json_integer_value(json_object_get(line, "loaded")));
 	if (s->arguments->json) {
 		json_dumpf(line, stdout, JSON_COMPACT);
 		putchar('\n');

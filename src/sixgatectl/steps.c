@@ -52,19 +52,65 @@ static void print_flow(const json_t *v)
 
 static void print_asked(const json_t *v)
 {
-	if (*text(v, "reason"))
+	if (strcmp(text(v, "reason"), "consumed") == 0)
+		printf("%s: it is for the gateway itself", text(v, "policy"));
+	else if (*text(v, "reason"))
 		printf("%s refuses it: %s", text(v, "policy"), text(v, "reason"));
 	else
 		printf("%s %s", text(v, "policy"),
 		       json_is_true(json_object_get(v, "admits")) ? "takes it" : "has no say");
 }
 
+static const char *held_words(const char *held)
+{
+	static const struct {
+		const char *held, *words;
+	} all[] = {
+		{ "answered", "answered by the gateway itself" },
+		{ "sent-in-pieces", "sent in pieces" },
+		{ "waits-for-first-fragment", "kept until its first fragment comes, which has the ports" },
+		{ "first-syn-kept", "kept for some seconds, in case a host inside opens to its sender "
+				    "(RFC 6146 3.5.2.2); else its sender is told that nobody is there" },
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (strcmp(held, all[i].held) == 0)
+			return all[i].words;
+	return "kept for later";
+}
+
 static void print_ended(const json_t *v)
 {
 	if (*text(v, "reason"))
 		printf("dropped: %s (%s)", text(v, "reason"), text(v, "help"));
+	else if (strcmp(text(v, "verdict"), "held") == 0)
+		printf("%s", held_words(text(v, "held")));
 	else
-		printf("%s", strcmp(text(v, "verdict"), "held") == 0 ? "kept for later" : "sent");
+		printf("sent");
+}
+
+static const char *scheduler_words(const char *name)
+{
+	return strcmp(name, "p2c") == 0	       ? "the less loaded of two picked at random" :
+	       strcmp(name, "maglev") == 0     ? "by a hash of the client's address and port" :
+	       strcmp(name, "least-flows") == 0 ? "the least loaded" :
+						  "the next in turn";
+}
+
+static void print_choice(const json_t *v)
+{
+	const json_t *list = json_object_get(v, "passed_over"), *node;
+	size_t i;
+
+	if (!json_is_object(v))
+		return;
+	printf("service %s gives it to node %s: %s (%s)", text(v, "service"), text(v, "node"),
+	       scheduler_words(text(v, "scheduler")), text(v, "scheduler"));
+	if (*text(v, "prefer_zone"))
+		printf(", zone %s preferred", text(v, "prefer_zone"));
+	json_array_foreach(list, i, node)
+		printf("%s%s (%s)", i ? ", " : "; not asked: ", text(node, "node"), text(node, "why"));
+	putchar('\n');
 }
 
 static void print_step(const json_t *v)
@@ -81,8 +127,11 @@ static void print_step(const json_t *v)
 	} else if (strcmp(what, "asked") == 0) {
 		print_asked(v);
 	} else if (strcmp(what, "opened") == 0) {
-		printf("flow %lld of %s is made, leaving %s as ", number(v, "flow"), text(v, "policy"),
+		printf("flow %lld of %s is made, leaving %s", number(v, "flow"), text(v, "policy"),
 		       text(v, "side"));
+		if (*text(v, "node"))
+			printf(" to node %s of %s", text(v, "node"), text(v, "service"));
+		printf(" as ");
 		print_packet(v);
 	} else if (strcmp(what, "round") == 0) {
 		printf("comes round again: ");
@@ -113,6 +162,10 @@ static void print_last(enum ctl_command command, const json_t *v)
 	}
 	if (json_is_true(json_object_get(v, "cut")))
 		puts("... and more steps");
+	print_choice(json_object_get(v, "choice"));
+	if (json_is_true(json_object_get(v, "changing")))
+		puts("note: a change of the configuration, of nodes or of the network is on its way to the "
+		     "workers: ask again in a moment");
 }
 
 void ctl_show_step(enum ctl_command command, const json_t *line, bool last)

@@ -1,4 +1,5 @@
 """explain and trace of a running gateway: what it says is what then happens on the wire."""
+import os
 import re
 import subprocess
 
@@ -83,6 +84,62 @@ def test_explain_of_what_is_refused_says_why(lab):
     assert g.counters()["unsolicited"] > before
 
 
+def test_explain_of_an_echo_to_ourselves_says_who_answers(lab):
+    g = lab.gateway()
+    text = g.ctl("explain", "icmp", "198.51.100.2", "7", "198.51.100.10", "7")
+    assert "nat64: it is for the gateway itself" in text and "answered by the gateway itself" in text
+    assert "consumed" not in text and "kept for later" not in text
+    text = g.ctl("explain", "tcp", "198.51.100.2", "1000", "198.51.100.10", "2222")
+    assert "kept for some seconds, in case a host inside opens to its sender" in text
+
+
+SERVICE = """
+services:
+  - name: s3
+    addresses: [198.51.100.20, "2001:db8:f:20::1"]
+    protocol: tcp
+    port: 9000
+    nodes:
+      - {name: store1, address: "2001:db8:1::2", zone: a}
+      - {name: store2, address: "2001:db8:1::3", zone: b}
+    scheduler: maglev
+    source: {v6: "2001:db8:64:21::"}
+    embed-prefix: 2001:db8:64:20::/96
+    health: {preset: off}
+"""
+
+
+def test_explain_of_a_service_names_the_node_and_why(lab):
+    g = lab.gateway(BASIC + SERVICE)
+    steps, last = explain(g, "tcp", "198.51.100.2", 1000, "198.51.100.20", 9000)
+    chosen = one(steps, "opened")
+    assert (chosen["policy"], chosen["service"]) == ("services", "s3")
+    choice = last["choice"]
+    assert (choice["service"], choice["node"], choice["scheduler"]) == ("s3", chosen["node"], "maglev")
+    assert choice["passed_over"] == []
+    g.ctl("drain", chosen["node"])
+    other = {"store1": "store2", "store2": "store1"}[chosen["node"]]
+    wait_for(lambda: explain(g, "tcp", "198.51.100.2", 1000, "198.51.100.20", 9000)[1]["choice"]["node"] == other,
+             what="the other node is chosen")
+    text = g.ctl("explain", "tcp", "198.51.100.2", "1000", "198.51.100.20", "9000")
+    assert f"to node {other} of s3 as " in text
+    assert f"service s3 gives it to node {other}: by a hash of the client's address and port (maglev)" in text
+    assert f"not asked: {chosen['node']} (" in text
+
+
+def test_explain_says_when_the_file_is_newer_than_what_runs(lab):
+    g = lab.gateway()
+    def said():
+        p = subprocess.run([g.tool, "-c", g.file, "explain", "udp", INSIDE, "5000", HOST_IN_64, "53"], text=True,
+                           capture_output=True)
+        assert p.returncode == 0
+        return p.stderr
+    assert said() == ""
+    st = os.stat(g.file)
+    os.utime(g.file, (st.st_atime, st.st_mtime + 3600))
+    assert "was changed since it was loaded" in said() and "sixgatectl reload" in said()
+
+
 def test_explain_goes_from_worker_to_worker(lab):
     """A hairpin: the second flow may belong to another worker."""
     text = BASIC.replace("workers: 2", "workers: 4").replace("}\negress6", ", static: [{protocol: tcp, "
@@ -161,3 +218,12 @@ def test_a_refused_packet_is_traced_with_its_reason_and_its_error(lab):
             f" s.sendto(b'x', ('{INSIDE}', 777))\"")
     out, _ = p.communicate(timeout=15)
     assert "egress6 refuses it: unsolicited" in out and "dropped: unsolicited (" in out
+
+
+def test_a_trace_by_ipv4_address_shows_what_was_refused_on_the_way_there(lab):
+    g = lab.gateway(BASIC.replace("allow-private: true", "allow-private: true, exempt: {destination: 203.0.113.0/24}"))
+    p = trace(g, "host", "203.0.113.7", "--count", "1", "--seconds", "20")
+    lab.host("python3 -c \"import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM);"
+             " s.sendto(b'x', ('64:ff9b::203.0.113.7', 53))\"", check=False)
+    out, _ = p.communicate(timeout=15)
+    assert "nat64 refuses it: exempt" in out and "dropped: exempt (" in out

@@ -21,13 +21,22 @@ enum trace_step {
 	TRACE_ASKED,      /* policy, verdict, value: this policy was asked; a verdict continue means
 			   * admitted with @value 1, and that it has no say with 0 */
 	TRACE_STATELESS,  /* verdict: siit's; a verdict continue means translated without a flow */
-	TRACE_OPENED,     /* policy, dir, value; tuple: as packets of this direction leave */
+	TRACE_OPENED,     /* policy, dir, value; tuple: as packets of this direction leave; object */
 	TRACE_ROUND,      /* tuple, len: out of one flow, it comes round for another (hairpin) */
 	TRACE_HANDED,     /* value: the worker it was handed to */
 	TRACE_REWRITTEN,  /* side, len, tuple, state: as it leaves */
 	TRACE_MADE,       /* side, len, tuple, icmp_*, tcp_flags: sent because of it: an error, a piece */
-	TRACE_ENDED,      /* verdict: what became of it; the last step, but of one that was handed on */
+	TRACE_ENDED,      /* verdict: what became of it, value: enum trace_held of one that is held; the last
+			   * step, but of one that was handed on */
 	N_TRACE_STEPS
+};
+
+/** enum trace_held - why a packet goes no further now. */
+enum trace_held {
+	TRACE_HELD_FRAGMENT = 1, /* until its first fragment comes */
+	TRACE_HELD_SYN,          /* a first SYN, for whoever inside may open to its sender */
+	TRACE_HELD_ANSWERED,     /* an echo request for an address of ours */
+	TRACE_HELD_CUT           /* it was sent in pieces */
 };
 
 /**
@@ -36,6 +45,7 @@ enum trace_step {
  * @tuple:  for ICMP errors, of the embedded packet, reversed, as in struct packet
  * @state:  enum tcp_state of its flow; of TCP only
  * @dir:    which direction of its flow
+ * @object: slot of the policy's own record: of services the node
  * @flags:  set of enum packet_flag
  */
 struct trace_record {
@@ -46,14 +56,15 @@ struct trace_record {
 	uint8_t step, side, worker, policy;
 	uint8_t state, dir, flags, tcp_flags;
 	uint8_t icmp_type, icmp_code;
-	uint16_t spare;
+	uint16_t object;
 };
 _Static_assert(sizeof(struct trace_record) == 72, "a record is small");
 
 /**
  * struct trace_filter - what a packet must be to be traced; all zero: anything
  * @proto: number on the wire; 1 stands for ICMP and ICMPv6; 0: any
- * @host:  each must be an end of the packet, as it comes in or as its flow sends it on
+ * @host:  each must be an end of the packet, as it comes in or as its flow sends it on, or the IPv4
+ *         address that one of its ends stands for
  * @port:  the same for ports and identifiers
  */
 struct trace_filter {

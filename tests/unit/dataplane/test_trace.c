@@ -134,6 +134,70 @@ static void what_the_parser_refuses_is_shown_by_its_outer_header(void **state)
 	STEPS_ARE();
 }
 
+/* No flow says what it would have become: the address it stands for is asked for all the same. */
+static void a_refused_packet_is_picked_by_the_ipv4_address_it_is_for(void **state)
+{
+	const struct trace_filter f = { .n_host = 1, .host = { a("203.0.113.7") } };
+	const struct trace_filter both = { .n_host = 2, .host = { a("203.0.113.7"), a("2001:db8:1::5") } };
+	const struct tuple foreign = tuple_of("2001:db8:2::5", "64:ff9b::203.0.113.7", 5000, 53, 17);
+	const struct tuple other = tuple_of("2001:db8:2::5", "64:ff9b::203.0.113.8", 5000, 53, 17);
+	const struct tuple ours = tuple_of("2001:db8:1::5", "64:ff9b::203.0.113.7", 5000, 53, 17);
+
+	(void)state;
+	trace_start(g.worker[0], &f);
+	send_udp(SIDE_INSIDE, &other);
+	STEPS_ARE();
+	send_udp(SIDE_INSIDE, &foreign);
+	assert_int_equal(g.last.why, DROP_SOURCE_NOT_INSIDE);
+	STEPS_ARE(TRACE_ARRIVED, TRACE_MADE, TRACE_ENDED);
+	trace_start(g.worker[0], &both);
+	send_udp(SIDE_INSIDE, &foreign);
+	STEPS_ARE();
+	send_udp(SIDE_INSIDE, &ours);
+	STEPS_ARE(TRACE_ARRIVED, TRACE_ASKED, TRACE_OPENED, TRACE_REWRITTEN, TRACE_ENDED);
+}
+
+static uint32_t held_as(enum side side, uint32_t len)
+{
+	static const struct trace_filter everything;
+	struct trace_record r = { .value = 0 };
+
+	trace_start(g.worker[0], &everything);
+	assert_int_equal(gateway_send(&g, side, bytes, len).next, VERDICT_HELD);
+	while (trace_read(g.worker[0]->trace, &r))
+		;
+	assert_int_equal(r.step, TRACE_ENDED);
+	return r.value;
+}
+
+static void why_a_packet_is_held_is_said(void **state)
+{
+	const struct tuple ping = tuple_of("203.0.113.7", "198.51.100.10", 77, 77, 0);
+	const struct tuple syn = tuple_of("203.0.113.7", "198.51.100.10", 5000, 2222, 6);
+	const struct tuple udp = tuple_of("203.0.113.7", "198.51.100.10", 53, 5000, 17);
+	uint32_t len;
+
+	(void)state;
+	gateway_advance(&g, 1000); /* tokens for answers */
+	assert_int_equal(held_as(SIDE_OUTSIDE, build_echo(bytes, &ping, false, 8)), TRACE_HELD_ANSWERED);
+	assert_int_equal(held_as(SIDE_OUTSIDE, build_tcp(bytes, &syn, (struct tcp_args){ 2, 1, 0 }, 0)),
+			 TRACE_HELD_SYN);
+	len = build_udp(bytes, &udp, 32);
+	bytes[7] = 10; /* a later fragment; its header checksum follows */
+	bytes[10] = bytes[11] = 0;
+	{
+		uint32_t sum = 0;
+
+		for (unsigned i = 0; i < 20; i += 2)
+			sum += (uint32_t)bytes[i] << 8 | bytes[i + 1];
+		sum = (sum & 0xffff) + (sum >> 16);
+		sum = ~((sum & 0xffff) + (sum >> 16));
+		bytes[10] = (uint8_t)(sum >> 8);
+		bytes[11] = (uint8_t)sum;
+	}
+	assert_int_equal(held_as(SIDE_OUTSIDE, len), TRACE_HELD_FRAGMENT);
+}
+
 static void a_full_ring_loses_records_and_counts_them(void **state)
 {
 	static const struct trace_filter everything;
@@ -197,6 +261,8 @@ int main(void)
 		TEST(filters_pick_by_protocol_hosts_and_ports),
 		TEST(a_flow_is_shown_both_ways_by_its_inside_host),
 		TEST(what_the_parser_refuses_is_shown_by_its_outer_header),
+		TEST(a_refused_packet_is_picked_by_the_ipv4_address_it_is_for),
+		TEST(why_a_packet_is_held_is_said),
 		TEST(a_full_ring_loses_records_and_counts_them),
 		TEST(packets_to_explain_are_whole_and_right),
 	};
