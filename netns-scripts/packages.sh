@@ -6,7 +6,7 @@ PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1
 PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils
  curl traceroute openssh-server openssh-client procps"
 PACKAGES_TEST="llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd ndisc6
- ethtool conntrack tayga awscli iputils-tracepath python3-pyftpdlib bind9 ldnsutils knot-dnsutils
+ ethtool conntrack tayga awscli iputils-tracepath python3-pyftpdlib bind9 ldnsutils knot-dnsutils openssl
  python3-dnspython"
 
 # need_packages PACKAGE... - install those that are missing; their services are not started.

@@ -28,6 +28,18 @@ static void ask(uint8_t how)
 	world_query(wire, dns_query_write(&q, 1, how & 16, wire), how & 32 ? DNS_MESSAGE_MAX : 0);
 }
 
+/* A COOKIE option says our cookie (RFC 7873 5.3), else all that have one would be forgeries. */
+static void make_cookie_right(const struct asked *a, uint8_t *wire, size_t len)
+{
+	struct dns_rr ours, theirs;
+	size_t from, to;
+
+	if (dns_opt_find(a->wire, a->len, &ours) && dns_opt_find(wire, len, &theirs) &&
+	    dns_option_find(a->wire, &ours, DNS_OPTION_COOKIE, &from) >= DNS_COOKIE_CLIENT_LEN &&
+	    dns_option_find(wire, &theirs, DNS_OPTION_COOKIE, &to) >= DNS_COOKIE_CLIENT_LEN)
+		memcpy(wire + to, a->wire + from, DNS_COOKIE_CLIENT_LEN);
+}
+
 /* The header's id, and the question that was asked, over the first bytes of @wire. */
 static void make_right(const struct asked *a, uint8_t *wire, size_t len)
 {
@@ -41,6 +53,7 @@ static void make_right(const struct asked *a, uint8_t *wire, size_t len)
 	store16(wire + 4, 1);
 	if (len >= end)
 		memcpy(wire + DNS_HEADER_LEN, a->wire + DNS_HEADER_LEN, end - DNS_HEADER_LEN);
+	make_cookie_right(a, wire, len);
 }
 
 static void answer(struct asked *a, const uint8_t *wire, size_t len)

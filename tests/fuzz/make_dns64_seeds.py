@@ -41,7 +41,16 @@ chain = message("a.example", ((rr(QNAME, 5, name("b.example")), rr(name("b.examp
 dname = message("a.example", ((rr(name("example"), 39, name("test")), rr(QNAME, 5, name("a.test")),
                                rr(name("a.test"), 1, bytes([8, 8, 4, 4]))), (), ()), kind=1)
 
+def cookie(n):
+    return struct.pack("!HH", 10, n) + bytes(range(n))
+
+
+BADCOOKIE = message("a.example", ((), (), (opt(cookie(24), ttl=1 << 24),)), 0x8187, kind=1)
 ANSWERS = {
+    "cookie": (0, [message("a.example", ((), (SOA,), (opt(cookie(24)),))),
+                   message("a.example", ((A,), (), (opt(cookie(16)),)), kind=1)]),
+    "badcookie": (1, [BADCOOKIE, BADCOOKIE, a_answer]),
+    "no_cookies": (1, [message("a.example", ((), (), (opt(),)), 0x8181, kind=1), a_answer]),
     "nodata_a": (0, [nodata, a_answer]), "aaaa": (0, [message("a.example", ((AAAA,), (), ()))]),
     "mixed": (0, [message("a.example", ((AAAA, MAPPED), (), (opt(),))), a_answer]),
     "mapped": (16, [message("a.example", ((MAPPED,), (), ())), a_answer]),
@@ -69,6 +78,8 @@ QUERIES = {
     "do": [message("a.example", ((), (), (opt(ttl=0x8000),)), 0x100)],
     "version": [message("a.example", ((), (), (opt(ttl=0x10000),)), 0x100)],
     "options": [message("a.example", ((), (), (opt(b"\0\x0a\0\x08" + bytes(8)),)), 0x100)],
+    "cookie": [message("a.example", ((), (), (opt(cookie(24)),)), 0x100)],
+    "cookie_alone": [struct.pack("!HHHHHH", 1, 0x100, 0, 0, 0, 1) + opt(cookie(8))],
     "cd": [message("a.example", flags=0x110)], "norec": [message("a.example", flags=0)],
     "ptr": [message(REVERSE, flags=0x100, kind=12)], "any": [message("a.example", flags=0x100, kind=255)],
     "local": [message("ipv4only.arpa", flags=0x100), message("x.ipv4only.arpa", flags=0x100),

@@ -241,3 +241,31 @@ def test_who_does_not_repeat_them_is_asked_without_in_the_end(lab, serve):
     assert 3 <= server.counters()["case-misses"] <= 4
     assert script.queries[-1][0][12:] == script.queries[-1][0][12:].lower()
     script.close()
+
+
+def test_ports_are_drawn_anew_rfc5452_9_2(lab, serve):
+    """There are 32 sockets at a time, each for 256 questions: after 32 * 256 some port is another."""
+    n = 32 * 256 + 800
+    script = Script(lab, 5417, lambda s, m, who: s.send(answer_to(m, rcode=3), who))
+    serve(upstream=f"{UPSTREAM},5417")
+    with lab.client.socket() as s:
+        s.settimeout(5)
+        for start in range(0, n, 50):
+            for i in range(start, start + 50):
+                s.sendto(query(f"port{i}.test", 1, ident=i & 0xffff), (SERVER, 53))
+            for _ in range(50):
+                s.recv(4096)
+    ports = {who[1] for _, who in script.queries}
+    assert len(script.queries) >= n and 33 <= len(ports) <= 80, (len(script.queries), len(ports))
+    script.close()
+
+
+def test_two_that_ask_each_other_come_to_an_end(lab, serve):
+    """Each question of the one is a question to the other; equal ones are one."""
+    first = serve(listen=SERVER, upstream="2001:db8:f::1")
+    second = serve(listen="2001:db8:f::1", upstream=SERVER)
+    start = time.monotonic()
+    assert dig(lab.client, "loop.test AAAA").status == "SERVFAIL"
+    assert time.monotonic() - start < 5
+    asked = [s.counters()["upstream-queries"] for s in (first, second)]
+    assert 2 <= sum(asked) <= 60, asked
