@@ -154,6 +154,22 @@ static void look_for_contradiction(struct advertiser *a, const struct ra_message
 
 /* ---- hearing ---- */
 
+/* A `source:` of ours in another gateway's file: no default router either, so no default route is lost
+ * and both may go on; but what one withdraws is withdrawn for both. */
+static bool is_twin(struct advertiser *a, const struct ra_message *m)
+{
+	char text[ADDR_TEXT_MAX];
+	uint64_t skipped;
+
+	if (addr_equal(&a->source, &unspecified) || m->router_lifetime_s)
+		return false;
+	if (log_allowed(&a->conflict, uv_now(&a->c->loop), &skipped))
+		log_warning("router advertisements on %s: another router advertises from %s, too: give "
+			    "each gateway a source of its own",
+			    a->name, addr_format(&a->from, text));
+	return true;
+}
+
 static void hear(struct advertiser *a, const struct ra_packet *p)
 {
 	uint64_t now = uv_now(&a->c->loop);
@@ -168,6 +184,7 @@ static void hear(struct advertiser *a, const struct ra_packet *p)
 		return;
 	case RA_ADVERTISEMENT:
 		a->n_heard++;
+		ours = ours && !is_twin(a, &m);
 		if (ra_speaker_heard(&a->speaker, &m, ours, now))
 			say_conflict(a);
 		if (!ours)

@@ -39,10 +39,14 @@ FINALS, LISTENING = 3, 5
 OTHER_ROUTER = """
 import socket, struct
 s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"eth0")
 s.setsockopt(41, socket.IPV6_MULTICAST_HOPS, 255)
 s.setsockopt(41, socket.IPV6_MULTICAST_LOOP, 0)
-s.sendto(struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0) + struct.pack("!BBH12s", 38, 2, 1800,
-         socket.inet_pton(socket.AF_INET6, "2001:db8:64::")), ("ff02::1%eth0", 0))
+s.setsockopt(41, 78, 1)  # IPV6_FREEBIND
+info = struct.pack("@16sI", socket.inet_pton(socket.AF_INET6, "%s"), socket.if_nametoindex("eth0"))
+s.sendmsg([struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 0, 0, 0) + struct.pack("!BBH12s", 38, 2, 1800,
+          socket.inet_pton(socket.AF_INET6, "2001:db8:64::"))], [(41, socket.IPV6_PKTINFO, info)], 0,
+          ("ff02::1%%eth0", 0))
 """
 
 
@@ -207,7 +211,7 @@ def test_hosts_learn_the_prefix_and_that_it_goes(lab):
     assert default_routes(lab) == []
     assert advertising(g)["state"] == "advertising"
     # RFC 8781 5.2: another router that says otherwise is told of
-    lab.host(f"python3 -c '{OTHER_ROUTER}'")
+    lab.host(f"python3 -c '{OTHER_ROUTER % '::'}'")
     g.expect(f"router {link_local(lab.host, 'eth0')} tells hosts the NAT64 prefix 2001:db8:64::/96, which is not ours")
     g.write(BASIC + "dns64: {upstream: 198.51.100.2}\n")
     g.ctl("reload")
@@ -276,6 +280,10 @@ def test_beside_radvd_from_an_address_of_its_own(lab):
     assert "from fe80::64" in said and f"from {us}" in said, said
     # radvd would take a link-local address that is new for its own
     assert "fe80::64/" not in lab.router("ip -6 addr show dev lan0")
+    # another gateway on the link with the same address: no default route is in danger, so both go on
+    lab.host(f"python3 -c '{OTHER_ROUTER % 'fe80::64'}'")
+    g.expect("another router advertises from fe80::64, too")
+    assert advertising(g)["state"] == "advertising"
     g.ctl("reload")
     g.write(BASIC + RA_CONF % ", source: fe80::64, lifetime: 2m")
     g.ctl("reload")
