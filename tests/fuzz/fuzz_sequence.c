@@ -774,6 +774,7 @@ static void finish(void)
 	for (int i = 0; i < 16 && gateway_flows(g) > 0; i++)
 		gateway_advance(g, 7500000);
 	gateway_advance(g, 300000); /* whatever rests for a while when it is free */
+	gateway_advance(g, 1);
 	sequence_law_tables(g, false);
 	sequence_law_end(g, f.config[1] & WITH_STATIC ? 1 : 0);
 	gateway_fini(g);

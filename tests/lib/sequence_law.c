@@ -6,6 +6,7 @@
 #include "sixgate/base/must.h"
 #include "sixgate/flow/tcp.h"
 #include "sixgate/nat64/event.h"
+#include "sixgate/nat64/lend.h"
 #include "sixgate/packet/checksum.h"
 #include "sixgate/packet/parse.h"
 
@@ -334,6 +335,20 @@ void sequence_law_tables(const struct gateway *g, bool settled)
 	law(mappings - c.is_static <= c.nat64_flows);
 }
 
+/* Nobody has a block or a port any more, or rests on one: only what static entries are in is shared. */
+static void law_of_supply(const struct nat64 *n, uint32_t n_static)
+{
+	static const uint8_t protocols[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+
+	law(nat64_subscribers(n) == 0);
+	for (unsigned i = 0; i < sizeof(protocols); i++) {
+		struct nat64_need need = nat64_need(n, protocols[i]);
+
+		law(need.free <= need.blocks);
+		law(need.blocks - need.free <= n_static);
+	}
+}
+
 void sequence_law_end(const struct gateway *g, uint32_t n_static)
 {
 	uint32_t ports = 0, mappings = 0;
@@ -345,6 +360,8 @@ void sequence_law_end(const struct gateway *g, uint32_t n_static)
 			continue;
 		ports += nat64_ports_used(g->worker[i]->nat64);
 		mappings += nat64_mappings(g->worker[i]->nat64);
+		if (g->snapshot->nat64) /* else no time goes by for it */
+			law_of_supply(g->worker[i]->nat64, n_static);
 	}
 	law(ports == n_static);
 	law(mappings == n_static);
