@@ -6,7 +6,7 @@
 #include <string.h>
 #include "sixgate/base/must.h"
 
-enum { LENT_BYTES = PACKET_HEADROOM + PACKET_LEN_MAX + 1, TAILROOM = 64 };
+enum { LENT_BYTES = PACKET_HEADROOM + PACKET_LEN_MAX + 1, TAILROOM = PACKET_TAILROOM };
 
 struct memory_port {
 	struct port port;

@@ -117,7 +117,7 @@ void tun_queues_close(struct tun_queues *q)
 }
 
 /* Room behind each packet, for what is appended in place. */
-enum { TAILROOM = 64 };
+enum { TAILROOM = PACKET_TAILROOM };
 
 /**
  * struct tun_port - packets stand one behind the other in @mem, each with its headroom

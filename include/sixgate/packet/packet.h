@@ -21,6 +21,8 @@ enum {
 	PACKET_LEN_MAX = 65535 + 40,    /* an IPv6 packet without jumbo option */
 	PACKET_HEADROOM = 64,           /* at least, before @data, from every port: 4->6 takes 28,
 					   an ICMP error up to 55 */
+	PACKET_TAILROOM = 128,          /* at least, behind it, from every port: an error that goes
+					   round grows by up to 88, and then by up to 64 */
 	IPPROTO_FRAGMENT6 = 44
 };
 
@@ -96,7 +98,7 @@ enum packet_flag {
  * @data:     first byte of the IP header
  * @len:      bytes from @data, equal to what the IP header says: trailing bytes are cut off
  * @headroom: writable bytes before @data
- * @room:     writable bytes from @data, at least @len
+ * @room:     writable bytes from @data, at least @len; PACKET_TAILROOM more from a port
  */
 struct packet {
 	uint8_t *data;

@@ -165,6 +165,40 @@ static void too_big_for_the_second_round_is_told_to_the_sender(void **state)
 	ask(1400 - 48);
 }
 
+/* Whatever is said about a packet on its second round is said inside: to the pool address itself it
+ * would leave to nobody, and outside it would be known who speaks with whom. */
+static void nothing_said_about_a_second_round_leaves_to_outside(void **state)
+{
+	struct tuple syn = tuple_of(client, pool6, 4000, 9999, 6),
+		     echo = tuple_of(client, pool6, 7, 7, 58), big = to_node(17), got;
+	struct tcp_args first = { TCP_SYN, 1, 0 };
+	uint32_t n = build_udp(bytes, &big, 1452);
+
+	(void)state;
+	for (unsigned misdelivered = 0; misdelivered < 2; misdelivered++) {
+		gateway_fini(&g);
+		args.n_workers = 1 + 2 * misdelivered;
+		gateway_init(&g, &args);
+		gateway_advance(&g, 1000);
+		g.misdeliver = misdelivered * 77;
+		g.snapshot->env.mtu[SIDE_INSIDE] = 1400;
+		gateway_send(&g, SIDE_INSIDE, bytes, n);
+		assert_int_equal(g.n_out, 1); /* too big */
+		assert_int_equal(g.out[0].side, SIDE_INSIDE);
+		gateway_send(&g, SIDE_INSIDE, bytes + n, build_echo(bytes + n, &echo, false, 20));
+		assert_int_equal(g.n_out, 1); /* answered by the pool address */
+		assert_int_equal(g.out[0].side, SIDE_INSIDE);
+		gateway_send(&g, SIDE_INSIDE, bytes + n, build_tcp(bytes + n, &syn, first, 0));
+		assert_int_equal(g.n_out, 0); /* kept */
+		gateway_advance(&g, 7000);
+		assert_int_equal(g.n_out, 1); /* RFC 6146 3.5.2.2, V4 INIT: port unreachable */
+		assert_int_equal(g.out[0].side, SIDE_INSIDE);
+		got = tuple_reverse(&g.out[0].packet.key);
+		assert_memory_equal(&got, &syn, sizeof(got));
+	}
+	args.n_workers = 0;
+}
+
 static uint32_t put_fragment(const uint8_t *whole, uint32_t len, uint32_t at, uint32_t part)
 {
 	uint32_t rest = len - 40 - at, n = rest < part ? rest : part;
@@ -284,6 +318,7 @@ int main(void)
 		TCP(a_tcp_connection_lives_in_two_sessions),
 		UDP(errors_of_either_end_reach_the_other),
 		UDP(too_big_for_the_second_round_is_told_to_the_sender),
+		UDP(nothing_said_about_a_second_round_leaves_to_outside),
 		UDP(fragments_arrive_whole_in_any_order),
 		UDP(a_host_reaches_itself_and_nothing_goes_round_for_ever),
 		UDP(nobody_outside_starts_a_hairpin),

@@ -11,7 +11,7 @@
 #include "sixgate/packet/icmp.h"
 
 static struct gateway g;
-static uint8_t bytes[4096], inner[1024];
+static uint8_t bytes[4096], inner[2048];
 
 /* ---- sections ---- */
 
@@ -452,6 +452,48 @@ static void errors_of_unlisted_routers_come_through_with_a_source_of_ours(void *
 	gateway_fini(&g);
 }
 
+/* An error grows twice on its way round: by the name of its source (RFC 5837), for which the quotation
+ * is padded (RFC 4884), and from IPv4 to IPv6. What ports lend beside a packet is room for both, however
+ * short the packet. */
+static void an_error_of_an_unlisted_router_has_room_to_go_round(void **state)
+{
+	struct addr router = a("2001:db8:9::1");
+	struct gateway_args args;
+	struct tuple got, t;
+
+	(void)state;
+	sections_init();
+	nat64.allow_private = true;
+	args = with(ON_NAT64 | ON_SIIT);
+	gateway_init(&g, &args);
+	send_udp(SIDE_INSIDE, "2001:db8:1::5", "2001:db8:64::100:5", 4000); /* 1.0.0.5 */
+	assert_int_equal(g.n_out, 1);
+	t = g.out[0].packet.key;
+	gateway_fini(&g);
+	args.inside[0] = "2001:db8::/32"; /* the router, too */
+	gateway_init(&g, &args);
+	for (uint32_t payload = 0; payload < 1600; payload += 4) {
+		uint32_t n, len;
+
+		gateway_advance(&g, 1000);
+		send_udp(SIDE_INSIDE, "2001:db8:1::5", "2001:db8:64::100:5", 4000);
+		t = g.out[0].packet.key;
+		n = build_udp(inner, &t, payload);
+		n = n < 1232 ? n : 1232; /* what an error may quote */
+		len = build_error(bytes, &router, &t.src, ICMP6_TYPE_UNREACHABLE, 0, 0, inner, n);
+		g.room = len + PACKET_TAILROOM;
+		gateway_send(&g, SIDE_INSIDE, bytes, len);
+		g.room = 0;
+		if (g.n_out != 1)
+			fail_msg("quoting %u bytes: %s", n, drop_reason_name(g.last.why));
+		assert_int_equal(g.out[0].side, SIDE_INSIDE);
+		assert_in_range(g.out[0].len, 96, 1280);
+		got = tuple_reverse(&g.out[0].packet.key);
+		is_addr(&got.src, "2001:db8:1::5");
+	}
+	gateway_fini(&g);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -465,6 +507,7 @@ int main(void)
 		cmocka_unit_test(nobody_outside_is_an_embedded_client),
 		cmocka_unit_test(where_the_prefix_is_a_network_inside_addresses_tell_no_side),
 		cmocka_unit_test(errors_of_unlisted_routers_come_through_with_a_source_of_ours),
+		cmocka_unit_test(an_error_of_an_unlisted_router_has_room_to_go_round),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
