@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "control.h"
+#include "dns_see.h"
 #include "nodes.h"
 #include "record.h"
 
@@ -108,6 +109,11 @@ void answer__request(void *owner, struct client *cl, const struct ctl_request *r
 		break;
 	case CTL_WHO:
 		answer_who(c, cl, r);
+		break;
+	case CTL_DNS_CACHE:
+	case CTL_DNS_LOOKUP:
+	case CTL_DNS_FLUSH:
+		dns_see__start(c, cl, r);
 		break;
 	case CTL_NODES:
 		send_one(cl, nodes__json(c));

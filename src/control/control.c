@@ -6,6 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "advertise.h"
+#include "dns_see.h"
 #include "handover.h"
 #include "lend.h"
 #include "nodes.h"
@@ -216,6 +217,7 @@ static void on_tick(uv_timer_t *t)
 		control__settle_soon(c);
 	dump__wake(c);
 	question__wake(c);
+	dns_see__wake(c);
 	if (ticks % TICKS_WATCH == 0)
 		watch__look(&c->watch, &c->workers, dns_threads__stats(&c->dns, &sum),
 			    uv_now(&c->loop));
@@ -238,6 +240,7 @@ static void on_dump_done(uv_async_t *a)
 {
 	dump__wake(a->data);
 	question__wake(a->data);
+	dns_see__wake(a->data);
 }
 
 int control__open_loop(struct control *c, int channel, struct err *e)

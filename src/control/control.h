@@ -81,6 +81,7 @@ struct control {
 	struct dump *dumps;
 	struct nat64_deal deal;
 	struct question *questions; /* see question.h */
+	struct dns_job *dns_jobs;   /* see dns_see.h */
 	bool tracing;
 	struct accounting accounting;
 

@@ -6,7 +6,7 @@
 #include "privileges.h"
 #include "sixgate/log/log.h"
 
-enum dns_order_kind { ORDER_APPLY, ORDER_INSIDE, ORDER_SERVICES, ORDER_END };
+enum dns_order_kind { ORDER_APPLY, ORDER_INSIDE, ORDER_SERVICES, ORDER_CALL, ORDER_END };
 
 struct dns_order {
 	enum dns_order_kind kind;
@@ -14,6 +14,8 @@ struct dns_order {
 	const struct dns64_sockets *sockets;
 	const unsigned *inside;
 	size_t n_inside;
+	int (*call)(struct dns64 *d, void *arg);
+	void *arg;
 	const struct dns64_service *service;
 	size_t n_services;
 	int rc;
@@ -62,6 +64,8 @@ static void obey(uv_async_t *wake)
 		o->rc = t->server ? dns64_set_inside(t->server, o->inside, o->n_inside) : 0;
 	} else if (o->kind == ORDER_SERVICES) {
 		o->rc = t->server ? dns64_set_services(t->server, o->service, o->n_services) : 0;
+	} else if (o->kind == ORDER_CALL) {
+		o->rc = t->server ? o->call(t->server, o->arg) : -ESRCH;
 	} else if (t->server) {
 		dns64_close(t->server, on_closed, t); /* goes on there */
 		return;
@@ -139,6 +143,13 @@ void dns_thread__set_inside(struct dns_thread *t, const unsigned *inside, size_t
 int dns_thread__set_services(struct dns_thread *t, const struct dns64_service *s, size_t n)
 {
 	struct dns_order o = { .kind = ORDER_SERVICES, .service = s, .n_services = n };
+
+	return order(t, &o);
+}
+
+int dns_thread__call(struct dns_thread *t, int (*call)(struct dns64 *d, void *arg), void *arg)
+{
+	struct dns_order o = { .kind = ORDER_CALL, .call = call, .arg = arg };
 
 	return order(t, &o);
 }

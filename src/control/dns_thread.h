@@ -39,6 +39,9 @@ void dns_thread__set_inside(struct dns_thread *t, const unsigned *inside, size_t
  *  goes on with what it knew. */
 int dns_thread__set_services(struct dns_thread *t, const struct dns64_service *s, size_t n);
 
+/** dns_thread__call() - @call on the server's thread. Return: as @call, or -ESRCH: DNS64 is off. */
+int dns_thread__call(struct dns_thread *t, int (*call)(struct dns64 *d, void *arg), void *arg);
+
 /** dns_thread__stats() - NULL while DNS64 is off. Control thread. */
 const struct dns64_stats *dns_thread__stats(const struct dns_thread *t);
 

@@ -12,6 +12,8 @@ static const char *const command_names[N_CTL_COMMANDS] = {
 	[CTL_NODES] = "nodes",       [CTL_COUNTERS] = "counters", [CTL_CONFIG] = "config",
 	[CTL_RELOAD] = "reload",     [CTL_DRAIN] = "drain",   [CTL_UNDRAIN] = "undrain",
 	[CTL_EXPLAIN] = "explain",   [CTL_TRACE] = "trace",   [CTL_WHO] = "who",
+	[CTL_DNS_CACHE] = "dns-cache", [CTL_DNS_LOOKUP] = "dns-lookup",
+	[CTL_DNS_FLUSH] = "dns-flush",
 };
 
 const char *ctl_command_name(enum ctl_command c)
@@ -31,13 +33,20 @@ static int decode_command(const json_t *v, struct ctl_request *out, struct err *
 	return err_set(e, -EINVAL, "no such command");
 }
 
-static int decode_name(const char *key, const json_t *v, char out[CTL_NAME_MAX], struct err *e)
+static int decode_text(const char *key, const json_t *v, char *out, size_t size, struct err *e)
 {
-	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) >= CTL_NAME_MAX)
-		return err_set(e, -EINVAL, "\"%s\" must be a name of 1 to %d bytes", key,
-			       CTL_NAME_MAX - 1);
+	if (!json_is_string(v) || !json_string_length(v) || json_string_length(v) >= size ||
+	    strlen(json_string_value(v)) != json_string_length(v))
+		return err_set(e, -EINVAL, "\"%s\" must be a name of 1 to %zu bytes", key, size - 1);
 	memcpy(out, json_string_value(v), json_string_length(v) + 1);
 	return 0;
+}
+
+static int decode_client(const json_t *v, struct addr *out, struct err *e)
+{
+	if (json_is_string(v) && addr_parse(json_string_value(v), out) == 0)
+		return 0;
+	return err_set(e, -EINVAL, "\"client\" must be an address");
 }
 
 static int decode_member(const char *key, const json_t *v, struct ctl_request *out, struct err *e)
@@ -57,10 +66,31 @@ static int decode_member(const char *key, const json_t *v, struct ctl_request *o
 		return 0;
 	}
 	if (strcmp(key, "node") == 0)
-		return decode_name(key, v, out->node, e);
+		return decode_text(key, v, out->node, sizeof(out->node), e);
 	if (strcmp(key, "service") == 0)
-		return decode_name(key, v, out->service, e);
+		return decode_text(key, v, out->service, sizeof(out->service), e);
+	if (strcmp(key, "name") == 0)
+		return decode_text(key, v, out->dns.name, sizeof(out->dns.name), e);
+	if (strcmp(key, "type") == 0)
+		return decode_text(key, v, out->dns.type, sizeof(out->dns.type), e);
+	if (strcmp(key, "client") == 0)
+		return decode_client(v, &out->dns.client, e);
 	return subject__decode(key, v, &out->about, e);
+}
+
+static int check_dns(const struct ctl_request *r, struct err *e)
+{
+	static const struct addr none;
+	const struct ctl_dns *d = &r->dns;
+	bool lookup = r->command == CTL_DNS_LOOKUP;
+
+	if (lookup && (!*d->name || !*d->type))
+		return err_set(e, -EINVAL, "\"name\" or \"type\" is missing");
+	if (!lookup && (*d->type || !addr_equal(&d->client, &none)))
+		return err_set(e, -EINVAL, "\"type\" and \"client\" go with dns-lookup");
+	if (*d->name && !lookup && r->command != CTL_DNS_CACHE && r->command != CTL_DNS_FLUSH)
+		return err_set(e, -EINVAL, "\"name\" goes with dns-cache, dns-lookup and dns-flush");
+	return 0;
 }
 
 static int check_names(const struct ctl_request *r, struct err *e)
@@ -90,7 +120,7 @@ static int decode_object(json_t *root, struct ctl_request *out, struct err *e)
 	}
 	if (r.command == N_CTL_COMMANDS)
 		return err_set(e, -EINVAL, "\"command\" is missing");
-	if (check_names(&r, e) != 0 || ctl_subject_check(r.command, &r.about, e) != 0)
+	if (check_names(&r, e) != 0 || check_dns(&r, e) != 0 || ctl_subject_check(r.command, &r.about, e) != 0)
 		return -EINVAL;
 	*out = r;
 	return 0;
@@ -112,6 +142,19 @@ int ctl_request_decode(const char *line, size_t len, struct ctl_request *out, st
 	return rc;
 }
 
+static void encode_dns(json_t *v, const struct ctl_dns *d)
+{
+	static const struct addr none;
+	char text[ADDR_TEXT_MAX];
+
+	if (*d->name)
+		json_object_set_new(v, "name", json_string(d->name));
+	if (*d->type)
+		json_object_set_new(v, "type", json_string(d->type));
+	if (!addr_equal(&d->client, &none))
+		json_object_set_new(v, "client", json_string(addr_format(&d->client, text)));
+}
+
 size_t ctl_request_encode(const struct ctl_request *r, char *line, size_t size)
 {
 	json_t *v = json_pack("{s:s,s:b,s:I}", "command", command_names[r->command], "all", (int)r->all,
@@ -124,8 +167,11 @@ size_t ctl_request_encode(const struct ctl_request *r, char *line, size_t size)
 		json_object_set_new(v, "service", json_string(r->service));
 	if (v)
 		subject__encode(v, &r->about);
+	if (v)
+		encode_dns(v, &r->dns);
 	if (v && (!r->node[0] || json_object_get(v, "node")) &&
-	    (!r->service[0] || json_object_get(v, "service")))
+	    (!r->service[0] || json_object_get(v, "service")) &&
+	    (!r->dns.name[0] || json_object_get(v, "name")))
 		n = json_dumpb(v, line, size, JSON_COMPACT);
 	json_decref(v);
 	if (n == 0 || n + 1 >= size)

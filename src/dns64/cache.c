@@ -194,6 +194,7 @@ static struct dns64_answer *find(struct dns64_cache *c, const struct dns64_key *
 	if (age >= a->ttl_s && !stale)
 		return NULL;
 	a->used = true;
+	a->uses++;
 	return a;
 }
 
@@ -212,8 +213,8 @@ struct dns64_answer *dns64_cache_probe(struct dns64_cache *c, const struct dns64
 
 	if (!a || dns64_answer_age(a, now_ms) >= a->ttl_s)
 		return NULL;
-	if (!a->used) /* else its cache line stays clean */
-		a->used = true;
+	a->used = true;
+	a->uses++;
 	return a;
 }
 
@@ -292,6 +293,26 @@ void dns64_cache_limit(struct dns64_cache *c, uint64_t bytes)
 		spare_used(c);
 		forget(c, c->oldest);
 	}
+}
+
+uint64_t dns64_cache_walk(struct dns64_cache *c, size_t most,
+			  bool (*goes)(void *ctx, const struct dns64_answer *a), void *ctx)
+{
+	uint64_t n = 0;
+
+	for (struct dns64_answer *a = c->newest, *older; a && most--; a = older) {
+		older = a->older;
+		if (!goes(ctx, a))
+			continue;
+		forget(c, a);
+		n++;
+	}
+	return n;
+}
+
+uint64_t dns64_cache_bound(const struct dns64_cache *c)
+{
+	return c->limit;
 }
 
 uint64_t dns64_cache_bytes(const struct dns64_cache *c)

@@ -41,16 +41,20 @@ enum {
 	CASE_MISSES_MAX = 3,	 /* lookups in a row, then it is asked as it can bear it */
 };
 
+struct dns64_told;
+
 /**
  * struct client - where an answer goes
  * @via:        the listener or connection, for the I/O side
  * @generation: of a connection slot
  * @most:       bytes that its answer may have; 0: as the query's EDNS says
+ * @told:       who wants it explained, lent until the reply; mostly NULL
  */
 struct client {
 	void *via;
 	uint32_t generation;
 	size_t most;
+	struct dns64_told *told;
 	struct sockaddr_in6 peer;
 	struct in6_pktinfo local;
 };

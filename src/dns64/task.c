@@ -1,9 +1,11 @@
 /* task.c - one client's query from its arrival to its answer: what is never asked, what is asked
  * as it is, AAAA (RFC 6147 5.1), PTR (5.3.1). */
+#include <stdio.h>
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "dns64_internal.h"
 #include "resolver.h"
+#include "told.h"
 #include "zones.h"
 
 /* One client is one IPv4 address or one IPv6 /64. Slots may be shared by unlucky clients: the key
@@ -230,15 +232,19 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 	if (a) {
 		counter_add(&r->stats->cache_hits, 1);
 		take(leg, a);
+		told__leg(t->client.told, r, leg, q, "in the cache,");
 		renew(r, a, &key);
 		return;
 	}
 	counter_add(&r->stats->cache_misses, 1);
 	a = dns64_cache_find_stale(r->cache, &key, r->now_ms);
 	leg->stale = a ? dns64_answer_get(a) : NULL;
-	if (leg->stale && answer_stale(r, leg, &key))
+	if (leg->stale && answer_stale(r, leg, &key)) {
+		told__leg(t->client.told, r, leg, q, "in the cache,");
 		return;
+	}
 	if (lookup__ask(r, leg, &key)) {
+		told__leg(t->client.told, r, leg, q, "");
 		be_patient(r, t, leg);
 		return;
 	}
@@ -337,6 +343,7 @@ static void step_aaaa(struct resolver *r, struct task *t)
 		legs = legs_of(r, t);
 		next = dns64_decide(policy_of(r, t), &legs);
 	}
+	told__decision(t->client.told, policy_of(r, t), &legs, next);
 	switch (next) {
 	case DNS64_WAIT:
 		return;
@@ -390,11 +397,30 @@ static void step(struct resolver *r, struct task *t)
 	}
 }
 
+static void tell_of_answer(const struct resolver *r, const struct task *t, const struct leg *leg)
+{
+	struct dns64_told *told = t->client.told;
+	struct dns_question q = t->query.question;
+	char how[64];
+
+	if (leg == &t->a)
+		q.type = DNS_TYPE_A;
+	if (t->kind == TASK_REVERSE)
+		q.type = DNS_TYPE_PTR;
+	snprintf(how, sizeof(how), "after %llu ms an upstream said",
+		 (unsigned long long)(r->now_ms - told->started_ms));
+	told__leg(told, r, leg, &q, how);
+}
+
 void task__wake(struct resolver *r, struct leg *leg)
 {
+	struct task *t = leg->task;
+
 	if (leg->stale && (leg->state == LEG_FAILED || dns64_answer_failed(leg->answer)))
 		take_stale(r, leg);
-	step(r, leg->task);
+	if (t->client.told)
+		tell_of_answer(r, t, leg);
+	step(r, t);
 }
 
 /* RFC 8767 5, client response timer: what is known is better than to be late. */
@@ -476,11 +502,16 @@ static void start(struct resolver *r, struct task *t)
 	if (ours && q->type == DNS_TYPE_PTR && !t->alias_ttl_s &&
 	    dns64_reverse_target(policy, &q->name, &t->target)) {
 		t->kind = TASK_REVERSE;
+		told__note(t->client.told, "rule: a name under a prefix is an alias into in-addr.arpa (RFC 6147 5.3.1)");
 		start_reverse(r, t);
 		return;
 	}
 	if (ours && q->type == DNS_TYPE_AAAA && !dns64_never(policy, &q->name))
 		t->kind = TASK_AAAA;
+	else
+		told__note(t->client.told, "rule: %s: the upstream's answer is passed on",
+			   q->type == DNS_TYPE_AAAA ? "the name is in a domain of `never`" :
+						      "only AAAA, and PTR under a prefix, are made here");
 	ask(r, t, &t->main, q);
 	step(r, t);
 }
@@ -492,6 +523,7 @@ static void follow_alias(const struct resolver *r, struct task *t)
 
 	if (!z)
 		return;
+	told__note(t->client.told, "zones: the name is an alias for another one, which is asked for");
 	t->target = q->name;
 	t->alias_ttl_s = z->ttl_s;
 	q->name = z->cname;
@@ -508,6 +540,7 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 	struct dns_view view = { .wire = r->made, .len = len };
 	struct reply reply = { .body = &view, .ede = DNS_EDE_NONE };
 
+	told__note(c->told, "answer: known here, from `zones` or RFC 8880; nobody is asked");
 	counter_add(&r->stats->local, 1);
 	send_reply(r, c, q, &reply);
 }
@@ -553,6 +586,7 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 	local = (struct zone_ask){ .policy = policy_for(r, c),
 				   .question = &q.question,
 				   .checking_disabled = q.flags & DNS_CD };
+	told__policy(c->told, local.policy);
 	made = answer_here(r, &local, r->made);
 	if (made) {
 		answer_locally(r, c, &q, made);

@@ -29,6 +29,7 @@ static const struct command {
 	{ "explain", NULL, NULL, CTL_EXPLAIN, 0, ctl_take_explain },
 	{ "trace", NULL, NULL, CTL_TRACE, TAKES_MAX, ctl_take_trace },
 	{ "who", NULL, NULL, CTL_WHO, 0, ctl_take_who },
+	{ "dns", NULL, NULL, CTL_DNS_CACHE, TAKES_MAX, ctl_take_dns },
 	{ "teardown", NULL, NULL, N_CTL_COMMANDS, 0, NULL },
 };
 
@@ -61,7 +62,7 @@ static int check_options(const struct command *k, const struct ctl_request *r, s
 		bool wrong;
 		const char *why;
 	} options[] = {
-		{ r->max && !(k->takes & TAKES_MAX), "--max and --count go with flows, bib and trace" },
+		{ r->max && !(k->takes & TAKES_MAX), "--max and --count go with flows, bib, trace and dns cache" },
 		{ r->all && !(k->takes & TAKES_ALL), "--all goes with counters" },
 		{ r->service[0] && !(k->takes & TAKES_SERVICE), "--service goes with drain and undrain" },
 		{ s->reply && !explain, "--reply goes with explain" },

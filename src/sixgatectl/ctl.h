@@ -30,6 +30,10 @@ int ctl_who_had(const char *log, const struct ctl_subject *about, const struct w
 int ctl_take_explain(int n, char **word, struct ctl_request *r, struct err *e);
 int ctl_take_trace(int n, char **word, struct ctl_request *r, struct err *e);
 int ctl_take_who(int n, char **word, struct ctl_request *r, struct err *e);
+int ctl_take_dns(int n, char **word, struct ctl_request *r, struct err *e);
+
+/** ctl_show_dns() - a line of dns cache, lookup or flush. */
+void ctl_show_dns(enum ctl_command command, const json_t *line, bool last);
 
 /** ctl_show_step() - a line of explain or trace. */
 void ctl_show_step(enum ctl_command command, const json_t *line, bool last);

@@ -250,6 +250,11 @@ void ctl_show(enum ctl_command command, const json_t *line, bool last)
 		if (!last)
 			show_mapping(json_object_get(line, "mapping"));
 		break;
+	case CTL_DNS_CACHE:
+	case CTL_DNS_LOOKUP:
+	case CTL_DNS_FLUSH:
+		ctl_show_dns(command, line, last);
+		break;
 	case CTL_NODES:
 		show_nodes(json_object_get(line, "nodes"));
 		break;

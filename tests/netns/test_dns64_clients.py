@@ -159,3 +159,66 @@ def test_answers_are_counted_by_view_and_code_and_upstreams_are_timed(net):
     buckets = [v for k, v in after.items() if k.startswith(latency + "bucket{" + where)]
     assert buckets == sorted(buckets) and buckets[-1] == after[latency + "count{" + where + "}"]
     assert buckets[-1] >= before[latency + "count{" + where + "}"] + 1
+
+
+def lookup(net, *words):
+    """(steps, records, last line)"""
+    lines = net.gateway.ctl_json("dns", "lookup", *words)
+    return ([x["step"] for x in lines if "step" in x],
+            [x["record"]["text"] for x in lines if "record" in x], lines[-1])
+
+
+def said(steps, *parts):
+    return all(any(p in s for s in steps) for p in parts)
+
+
+def test_a_lookup_says_why_there_are_aaaa(net):
+    net.gateway.ctl("dns", "flush")
+    steps, records, last = lookup(net, NAME, "AAAA")
+    assert last["rcode"] == "NOERROR" and not last["ad"]
+    assert len(records) == 1 and records[0].split()[-1] == WEB4_HEX
+    assert said(steps, "view: none has this client", "prefix: 64:ff9b::/96", "AAAA: not in the cache",
+                "A: after", "made of 1 A records", "ttl: that of A, at most ", " s, as the SOA beside"), steps
+    steps, records, last = lookup(net, NAME, "AAAA", topology.HOST6)
+    assert said(steps, "AAAA: in the cache, NOERROR, 0 records", "A: in the cache, NOERROR, 1 records"), steps
+
+
+@pytest.mark.parametrize("name, kind, rcode, why", [
+    ("www6.shop.example", "AAAA", "NOERROR", "there are AAAA records of its own"),
+    ("no-such-name.shop.example", "AAAA", "NXDOMAIN", "there is no such name"),
+    ("text.shop.example", "AAAA", "NOERROR", "no A record that a prefix may carry either"),
+    (NAME, "A", "NOERROR", "the upstream's answer is passed on"),
+    ("ipv4only.arpa", "AAAA", "NOERROR", "nobody is asked"),
+    ("0.5.1.7.0.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa", "PTR", "NOERROR",
+     "an alias into in-addr.arpa"),
+])
+def test_a_lookup_says_why_not(net, name, kind, rcode, why):
+    steps, _, last = lookup(net, name, kind)
+    assert last["rcode"] == rcode and said(steps, why), steps
+
+
+def test_the_cache_is_shown_and_forgotten(net):
+    net.gateway.ctl("dns", "flush")
+    for _ in range(5):
+        net.host6.out("dig", "+short", f"@{topology.GW_LAN}", NAME, "AAAA")
+    net.host6.out("dig", "+short", f"@{topology.GW_LAN}", "www6.shop.example", "AAAA")
+    shown = net.gateway.ctl_json("dns", "cache")
+    entries = [x["entry"] for x in shown if "entry" in x]
+    assert [e["name"] for e in entries][:2] == [NAME + "."] * 2
+    assert entries == sorted(entries, key=lambda e: -e["uses"]) and entries[0]["uses"] == 4
+    assert shown[-1]["entries"] == len(entries) >= 3 and shown[-1]["hits"] > 0
+    only = net.gateway.ctl_json("dns", "cache", "WWW6.shop.example")
+    assert [x["entry"]["name"] for x in only if "entry" in x] == ["www6.shop.example."] * (len(only) - 1)
+    assert len(net.gateway.ctl_json("dns", "cache", "--max", "1")) == 2
+    assert "% of" in net.gateway.ctl("dns", "cache")
+    assert net.gateway.ctl_json("dns", "flush", NAME)["flushed"] == 2
+    assert net.gateway.ctl_json("dns", "flush", ".shop.example")["flushed"] == len(entries) - 2
+    assert net.gateway.ctl_json("dns", "cache")["entries"] == 0
+
+
+def test_wrong_words_are_refused(net):
+    for words in (("lookup", "a..b", "A"), ("lookup", NAME, "NONSENSE"), ("lookup", NAME, "A", "here"),
+                  ("flush", "a..b"), ("nonsense",)):
+        done = net.gw.run(net.gateway.binary("sixgatectl"), "-s", net.gateway.control, "dns", *words,
+                          check=False)
+        assert done.returncode in (1, 64) and "sixgatectl: " in done.stdout

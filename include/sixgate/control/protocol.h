@@ -12,7 +12,8 @@
 #include "sixgate/base/addr.h"
 #include "sixgate/base/err.h"
 
-enum { CTL_LINE_MAX = 4096, CTL_CLIENTS_MAX = 16, CTL_NAME_MAX = 64 };
+enum { CTL_LINE_MAX = 4096, CTL_CLIENTS_MAX = 16, CTL_NAME_MAX = 64, CTL_DOMAIN_MAX = 256,
+       CTL_TYPE_MAX = 16 };
 
 enum ctl_command {
 	CTL_STATUS,
@@ -27,6 +28,9 @@ enum ctl_command {
 	CTL_EXPLAIN,
 	CTL_TRACE,
 	CTL_WHO,
+	CTL_DNS_CACHE,
+	CTL_DNS_LOOKUP,
+	CTL_DNS_FLUSH,
 	N_CTL_COMMANDS
 };
 
@@ -54,9 +58,19 @@ struct ctl_subject {
 };
 
 /**
+ * struct ctl_dns - what the commands dns-... are about
+ * @name:   a domain name; dns-flush: with a dot before it all names below, too; empty: all
+ * @type, @client: dns-lookup: of records, and who would ask, all zero: this host (::1)
+ */
+struct ctl_dns {
+	char name[CTL_DOMAIN_MAX], type[CTL_TYPE_MAX];
+	struct addr client;
+};
+
+/**
  * struct ctl_request - a checked request
  * @all: counters: also those that are zero
- * @max: flows and bib: at most so many records, trace: packets; 0 for all
+ * @max: flows and bib: at most so many records, trace: packets, dns-cache: answers; 0 for all
  * @node, @service: drain and undrain: a node's name, never empty, and in which service; empty: in all
  */
 struct ctl_request {
@@ -65,6 +79,7 @@ struct ctl_request {
 	uint64_t max;
 	char node[CTL_NAME_MAX], service[CTL_NAME_MAX];
 	struct ctl_subject about; /* explain, trace and who; else zero */
+	struct ctl_dns dns;	  /* dns-...; else zero */
 };
 
 /** ctl_protocol_number() - of "tcp", "udp", "icmp"; 0 for anything else. ctl_protocol_name() - and

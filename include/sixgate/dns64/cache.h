@@ -55,7 +55,7 @@ struct dns64_answer {
 	int16_t ede;
 	uint8_t flags;
 	bool linked, used;
-	uint32_t refs;
+	uint32_t refs, uses;
 	struct dns64_answer *newer, *older;
 	struct dns_shape shape;
 	uint8_t wire[];
@@ -118,6 +118,14 @@ void dns64_cache_add(struct dns64_cache *c, const struct dns64_key *key, struct 
 
 /** dns64_cache_limit() - a new bound; shrinking forgets at once. The index keeps its size. */
 void dns64_cache_limit(struct dns64_cache *c, uint64_t bytes);
+
+/** dns64_cache_walk() - @forget is shown at most @most answers, the ones that came last first, and
+ *  says which are to go. Return: how many went. */
+uint64_t dns64_cache_walk(struct dns64_cache *c, size_t most,
+			  bool (*forget)(void *ctx, const struct dns64_answer *a), void *ctx);
+
+/** dns64_cache_bound() - what dns64_cache_limit() set. */
+uint64_t dns64_cache_bound(const struct dns64_cache *c);
 
 uint64_t dns64_cache_bytes(const struct dns64_cache *c);
 uint64_t dns64_cache_entries(const struct dns64_cache *c);

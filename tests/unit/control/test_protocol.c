@@ -62,6 +62,13 @@ static const struct {
 	  -EINVAL, { 0 } },
 	{ "{\"command\":\"status\",\"ports\":[1]}", -EINVAL, { 0 } },
 	{ "{\"command\":\"who\",\"hosts\":[\"::1\"],\"ports\":[1]}", -EINVAL, { 0 } },
+	{ "{\"command\":\"dns-cache\"}", 0, { CTL_DNS_CACHE, false, 0, "", "" } },
+	{ "{\"command\":\"dns-flush\",\"name\":\".a\"}", 0, { CTL_DNS_FLUSH, false, 0, "", "" } },
+	{ "{\"command\":\"dns-flush\",\"name\":\"\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"dns-flush\",\"type\":\"A\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"dns-lookup\",\"name\":\"a\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"dns-lookup\",\"name\":\"a\",\"type\":\"A\",\"client\":\"b\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"status\",\"name\":\"a\"}", -EINVAL, { 0 } },
 	{ "{\"command\":\"who\",\"hosts\":[\"192.0.2.1\"]}", -EINVAL, { 0 } },
 	{ "", -EINVAL, { 0 } },
 	{ "status", -EINVAL, { 0 } },
@@ -118,6 +125,13 @@ static void a_request_survives_the_way_there(void **state)
 			strcpy(r.node, "a\"b\\c");
 			strcpy(r.service, "s3");
 		}
+		if (c == CTL_DNS_LOOKUP) {
+			strcpy(r.dns.name, "a\\046b.example");
+			strcpy(r.dns.type, "AAAA");
+			assert_int_equal(addr_parse("2001:db8::1", &r.dns.client), 0);
+		}
+		if (c == CTL_DNS_FLUSH)
+			strcpy(r.dns.name, ".example");
 		if (c == CTL_EXPLAIN || c == CTL_WHO)
 			r.about = (struct ctl_subject){ .protocol = 17, .n_host = 1, .n_port = 1,
 							.port = { 7, 9 } };
@@ -137,6 +151,9 @@ static void a_request_survives_the_way_there(void **state)
 		assert_string_equal(back.node, r.node);
 		assert_string_equal(back.service, r.service);
 		assert_int_equal(back.about.n_port, r.about.n_port);
+		assert_string_equal(back.dns.name, r.dns.name);
+		assert_string_equal(back.dns.type, r.dns.type);
+		assert_memory_equal(&back.dns.client, &r.dns.client, sizeof(r.dns.client));
 		assert_memory_equal(back.about.host, r.about.host, sizeof(r.about.host));
 	}
 }
