@@ -25,22 +25,52 @@ static void send_last(struct client *cl, json_t *v)
 	client__finish(cl);
 }
 
+/* Return: how many threads there are with a server. */
+static unsigned call_all(struct control *c, int (*call)(struct dns64 *d, void *arg), void *arg)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < c->dns.n; i++)
+		n += dns_thread__call(&c->dns.thread[i], call, arg) == 0;
+	return n;
+}
+
 /* ---- cache ---- */
 
+/* struct look - @facts, @seen: of all threads together, each of which has a cache of its own. */
 struct look {
 	const struct dns_name *name;
 	size_t max, n;
 	struct dns64_cache_facts facts;
-	struct dns64_seen seen[DNS64_SEEN_MAX];
+	struct dns64_seen seen[DNS64_SEEN_MAX * DNS64_THREADS_MAX];
 };
+
+static void add_facts(struct dns64_cache_facts *sum, const struct dns64_cache_facts *f)
+{
+	sum->bytes += f->bytes;
+	sum->limit += f->limit;
+	sum->entries += f->entries;
+	sum->hits += f->hits;
+	sum->misses += f->misses;
+}
 
 static int look(struct dns64 *d, void *arg)
 {
 	struct look *l = arg;
 
-	dns64_cache_state(d, &l->facts);
-	l->n = dns64_cache_look(d, l->name, l->seen, l->max);
+	struct dns64_cache_facts facts;
+
+	dns64_cache_state(d, &facts);
+	add_facts(&l->facts, &facts);
+	l->n += dns64_cache_look(d, l->name, l->seen + l->n, l->max);
 	return 0;
+}
+
+static int by_uses(const void *a, const void *b)
+{
+	const struct dns64_seen *x = a, *y = b;
+
+	return (x->uses < y->uses) - (x->uses > y->uses);
 }
 
 static json_t *seen_json(const struct dns64_seen *s)
@@ -59,11 +89,12 @@ static void answer_cache(struct control *c, struct client *cl, struct look *l)
 {
 	const struct dns64_cache_facts *f = &l->facts;
 
-	if (dns_thread__call(&c->dns, look, l) != 0) {
+	if (!call_all(c, look, l)) {
 		client__fail(cl, "DNS64 is off");
 		return;
 	}
-	for (size_t i = 0; i < l->n; i++)
+	qsort(l->seen, l->n, sizeof(l->seen[0]), by_uses);
+	for (size_t i = 0; i < l->n && i < l->max; i++)
 		client__send(cl, seen_json(&l->seen[i]));
 	send_last(cl, json_pack("{s:b,s:I,s:I,s:I,s:I,s:I}", "ok", 1, "bytes", (json_int_t)f->bytes,
 				"limit", (json_int_t)f->limit, "entries", (json_int_t)f->entries,
@@ -99,7 +130,7 @@ static int flush(struct dns64 *d, void *arg)
 {
 	struct flush *f = arg;
 
-	f->n = dns64_flush(d, f->what, f->name);
+	f->n += dns64_flush(d, f->what, f->name);
 	return 0;
 }
 
@@ -111,7 +142,7 @@ static void start_flush(struct control *c, struct client *cl, const struct ctl_r
 							 : DNS64_FLUSH_NAME,
 			   .name = name };
 
-	if (dns_thread__call(&c->dns, flush, &f) != 0)
+	if (!call_all(c, flush, &f))
 		client__fail(cl, "DNS64 is off");
 	else
 		send_last(cl, json_pack("{s:b,s:I}", "ok", 1, "flushed", (json_int_t)f.n));
@@ -220,7 +251,8 @@ static void start_lookup(struct control *c, struct client *cl, const struct ctl_
 	j->control = c;
 	j->client = cl;
 	j->told.on_end = on_end;
-	if (dns_thread__call(&c->dns, explain, j) != 0) {
+	/* any of the threads: they differ in nothing but what they remember */
+	if (dns_thread__call(&c->dns.thread[0], explain, j) != 0) {
 		free(j);
 		client__fail(cl, "DNS64 is off");
 		return;
