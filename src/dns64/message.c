@@ -289,6 +289,7 @@ static bool read_cookie_alone(const uint8_t *wire, size_t len, struct dns_query 
 			      .owner_at = DNS_HEADER_LEN,
 			      .rdata_at = DNS_HEADER_LEN + DNS_OPT_LEN };
 	const uint8_t *p = wire + DNS_HEADER_LEN;
+	struct dns_query got = *q;
 
 	if (len < opt.rdata_at || load32(wire + 4) || load32(wire + 8) != 1 || p[0] ||
 	    load16(p + 1) != DNS_TYPE_OPT || len != opt.rdata_at + load16(p + 9))
@@ -297,7 +298,10 @@ static bool read_cookie_alone(const uint8_t *wire, size_t len, struct dns_query 
 	opt.class = load16(p + 3);
 	opt.ttl = load32(p + 5);
 	opt.rdlen = load16(p + 9);
-	return read_opt(wire, &opt, q) == DNS_NOERROR && q->cookie_len;
+	if (read_opt(wire, &opt, &got) != DNS_NOERROR || !got.cookie_len)
+		return false;
+	*q = got;
+	return true;
 }
 
 int dns_query_read(const uint8_t *wire, size_t len, struct dns_query *q)

@@ -235,6 +235,7 @@ static void a_cookie_may_be_asked_for_alone_rfc7873_5_4(void **state)
 	assert_int_equal(replied_cookie(w, cookie), DNS_COOKIE_LEN);
 	send_query(w, wire, query_of(false, option, 0, wire));
 	assert_int_equal(load16(w->reply + 2) & DNS_RCODE, DNS_FORMERR);
+	assert_int_equal(w->reply_len, DNS_HEADER_LEN); /* nothing of it was understood */
 	world_free(w);
 	w = world_new(without_cookies);
 	send_query(w, wire, query_of(false, option, sizeof(option), wire));
