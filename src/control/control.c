@@ -215,7 +215,6 @@ static void on_tick(uv_timer_t *t)
 		look_around(c);
 	if (c->want_snapshot)
 		control__settle_soon(c);
-	dump__wake(c);
 	question__wake(c);
 	dns_see__wake(c);
 	if (ticks % TICKS_WATCH == 0)
@@ -238,7 +237,6 @@ static void on_worker_ended(uv_async_t *a)
 
 static void on_dump_done(uv_async_t *a)
 {
-	dump__wake(a->data);
 	question__wake(a->data);
 	dns_see__wake(a->data);
 }

@@ -50,7 +50,6 @@ struct dns_sockets {
  *           checked, set by the notice that comes before the answer to RELOAD
  * @retired: snapshots that a worker may still be reading
  * @settle:  runs what notices have asked for, once the stack is empty
- * @dumps:   answers that wait for a worker
  * @deal:    port blocks that one worker was asked to lend to another; n 0: none
  */
 struct control {
@@ -78,7 +77,6 @@ struct control {
 	struct translator *translator;  /* see translator.h */
 	struct advertiser *advertisers; /* see advertise.h */
 	struct watch watch;
-	struct dump *dumps;
 	struct nat64_deal deal;
 	struct question *questions; /* see question.h */
 	struct dns_job *dns_jobs;   /* see dns_see.h */
@@ -138,9 +136,8 @@ void dns__set_inside(struct control *c);
 /** answer__request() - a server_answer(): from a request to its lines. */
 void answer__request(void *owner, struct client *cl, const struct ctl_request *r);
 
-/** dump__start() - flows or bib, streamed from the workers. dump__wake(): a worker has answered. */
+/** dump__start() - flows, bib or who, streamed from the workers. */
 void dump__start(struct control *c, struct client *cl, const struct ctl_request *r);
-void dump__wake(struct control *c);
 
 /** explain__start(), trace__start() - streamed, too; see question.h. */
 void explain__start(struct control *c, struct client *cl, const struct ctl_subject *about);

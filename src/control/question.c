@@ -1,4 +1,4 @@
-/* question.c - see question.h. The flow and mapping lists of dump.c came before it and do the same. */
+/* question.c - see question.h. */
 #include "question.h"
 #include <stdlib.h>
 

@@ -196,6 +196,7 @@ static void rfc7915_5_3_an_error_is_mapped_with_what_it_quotes(void **state)
 	assert_int_equal(ask_error6("2001:db8:1c0:2:1::", 64, false).next, VERDICT_CONTINUE);
 	assert_addr(&answer.rewrite.outer_src, "192.0.2.1");
 	assert_false(answer.replaced);
+	assert_false(answer.rewrite.outer_src_shared); /* nor is it named (RFC 6791 3): it says itself who it is */
 }
 
 static void rfc6791_4_sources_without_a_mapping_are_from_the_pool_by_hop(void **state)
@@ -207,6 +208,7 @@ static void rfc6791_4_sources_without_a_mapping_are_from_the_pool_by_hop(void **
 	for (uint8_t hops = 1; hops < 20; hops++) {
 		assert_int_equal(ask_error6("4000::1", hops, false).next, VERDICT_CONTINUE);
 		assert_true(answer.replaced);
+		assert_true(answer.rewrite.outer_src_shared);
 		assert_addr(&answer.rewrite.outer_src, pool[hops % ARRAY_LEN(pool)]);
 	}
 }
