@@ -163,6 +163,22 @@ def test_without_our_own_nat64_nothing_is_synthesised(lab):
     assert g.stop() == 0
 
 
+def test_our_own_nat64_can_be_asked_through_too(lab):
+    """What only a packet can find out: the kernel looks well, and nobody answers behind it."""
+    lab.net("ip addr add 198.51.100.3/24 dev eth0")
+    g = lab.gateway(BASIC + OWN + "  probe: {address: 198.51.100.3, interval: 500ms, timeout: 300ms, fall: 2}\n")
+    assert lab.ask("a.example", 28)[0] == ["64:ff9b::c633:6402"]
+    wait_for(lambda: g.ask("status")[-1]["flows"]["mappings"], what="a ping goes through us")
+    assert g.ask("status")[-1]["translators"] == [{"prefix": "64:ff9b::/96", "works": True, "why": ""}]
+    lab.net("ip addr del 198.51.100.3/24 dev eth0")
+    g.expect("translator of 64:ff9b::/96 does not work: no answer to a ping within 300 ms")
+    assert lab.ask("a.example", 28)[0] == []
+    lab.net("ip addr add 198.51.100.3/24 dev eth0")
+    g.expect("translator of 64:ff9b::/96 works again")
+    assert lab.ask("a.example", 28)[0] == ["64:ff9b::c633:6402"]
+    assert g.stop() == 0
+
+
 def test_a_foreign_translator_that_dies_is_not_used_until_it_is_back(lab):
     tayga = lab.tayga("2001:db8:64::/96")
     g = lab.gateway(FOREIGN % "")
