@@ -47,7 +47,6 @@ struct known {
  * @lent:  frames of the batch that is out; @sent: per frame: it is in a transmit ring
  * @fresh: hops that the control thread has published; @seen: those that are used
  * @marks: which neighbours are in use; read by the parent
- * @dry:   the sockets had nothing at the last look
  */
 struct xdp_port {
 	struct port port;
@@ -58,7 +57,6 @@ struct xdp_port {
 	uint32_t lent[BATCH_MAX];
 	uint16_t n_lent;
 	unsigned n, turn;
-	bool dry;
 	_Atomic(const struct hops *) fresh, seen;
 	const struct hops *hops;
 	uint8_t *marks;
@@ -182,30 +180,24 @@ static void prepare(struct xdp_port *x)
 	}
 }
 
+/* TUN is looked at when the sockets have nothing, and now and then when they have. */
 static bool xdp_rx(struct port *port, struct batch *b)
 {
 	struct xdp_port *x = (struct xdp_port *)port;
-	const bool tun_first = x->dry || ++x->turn % TUN_TURN == 0;
-	uint16_t share = (uint16_t)(BATCH_MAX / (x->n ? x->n : 1));
+	const uint16_t share = (uint16_t)(BATCH_MAX / x->n);
 
 	prepare(x);
 	b->n = 0;
-	if (tun_first) {
-		x->dry = false;
+	if (unlikely(++x->turn % TUN_TURN == 0)) {
 		if (!x->tun->ops->rx(x->tun, b))
 			return false;
 		if (b->n)
 			return true;
 	}
 	for (unsigned i = 0; i < x->n; i++)
-		receive(x, &x->xsk[i], b, share ? share : 1);
+		receive(x, &x->xsk[i], b, share);
 	x->port.n_rx_direct += b->n;
-	if (b->n || tun_first) {
-		x->dry = b->n == 0;
-		return true;
-	}
-	x->dry = true;
-	return x->tun->ops->rx(x->tun, b);
+	return b->n ? true : x->tun->ops->rx(x->tun, b);
 }
 
 /* ---- out ---- */
