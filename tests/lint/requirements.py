@@ -1,8 +1,8 @@
-"""tests/rfc/README.md against the tests: every requirement is there, and is answered by tests that
-exist and run, or by a reason."""
+"""The numbered lists of tests/rfc against the tests: every requirement is there, and is answered by
+tests that exist and run, or by a reason."""
 import re
 
-N_REQUIREMENTS = 135
+LISTS = {"README.md": 135, "dns64.md": 55}  # requirements
 REASON_MIN = 40  # characters; less is no reason
 
 ROW = re.compile(r"\| (\d+) \| ([MSm]) \| (.+?) \| (.+) \|")
@@ -34,7 +34,11 @@ def complaints_about_row(top, shown):
 
 
 def every_requirement_is_answered(top):
-    path = top / "tests/rfc/README.md"
+    for name, n_requirements in LISTS.items():
+        yield from complaints_about_list(top, top / "tests/rfc" / name, n_requirements)
+
+
+def complaints_about_list(top, path, n_requirements):
     expected = 1
     for n, line in enumerate(path.read_text().splitlines(), 1):
         where = f"tests/rfc/{path.name}:{n}"
@@ -54,5 +58,5 @@ def every_requirement_is_answered(top):
             continue
         for complaint in complaints_about_row(top, shown):
             yield f"{where}: {number}: {complaint}"
-    if expected != N_REQUIREMENTS + 1:
-        yield f"tests/rfc/{path.name}: {expected - 1} requirements instead of {N_REQUIREMENTS}"
+    if expected != n_requirements + 1:
+        yield f"tests/rfc/{path.name}: {expected - 1} requirements instead of {n_requirements}"
