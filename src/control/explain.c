@@ -37,6 +37,8 @@ static void set_packet(struct explain *x, const struct control *c, const struct 
 	if (!inside)
 		shared__to_alias(c, &t.dst);
 	explain_set_packet(x, &t, about->reply);
+	if (about->fragment != CTL_FRAGMENT_NONE)
+		explain_cut_packet(x, about->fragment == CTL_FRAGMENT_LATER ? EXPLAIN_FRAGMENT_AT : 0);
 }
 
 static const char *verdict_name(struct verdict v)

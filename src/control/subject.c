@@ -33,6 +33,18 @@ static int decode_protocol(const json_t *v, uint8_t *out, struct err *e)
 	return *out ? 0 : err_set(e, -EINVAL, "\"protocol\" must be tcp, udp or icmp");
 }
 
+static const char *const fragments[N_CTL_FRAGMENTS] = { "none", "first", "later" };
+
+static int decode_fragment(const json_t *v, uint8_t *out, struct err *e)
+{
+	for (uint8_t i = 0; i < N_CTL_FRAGMENTS; i++)
+		if (json_is_string(v) && strcmp(json_string_value(v), fragments[i]) == 0) {
+			*out = i;
+			return 0;
+		}
+	return err_set(e, -EINVAL, "\"fragment\" must be none, first or later");
+}
+
 static int decode_side(const json_t *v, uint8_t *out, struct err *e)
 {
 	for (uint8_t i = 0; i < N_CTL_SIDES; i++)
@@ -93,6 +105,8 @@ int subject__decode(const char *key, const json_t *v, struct ctl_subject *out, s
 		return decode_protocol(v, &out->protocol, e);
 	if (strcmp(key, "side") == 0)
 		return decode_side(v, &out->side, e);
+	if (strcmp(key, "fragment") == 0)
+		return decode_fragment(v, &out->fragment, e);
 	if (strcmp(key, "seconds") == 0)
 		return decode_seconds(v, &out->seconds, e);
 	if (strcmp(key, "hosts") == 0)
@@ -124,8 +138,8 @@ int ctl_subject_check(enum ctl_command c, const struct ctl_subject *s, struct er
 
 	if (s->seconds && c != CTL_TRACE)
 		return err_set(e, -EINVAL, "\"seconds\" goes with trace");
-	if ((s->side || s->reply) && c != CTL_EXPLAIN)
-		return err_set(e, -EINVAL, "\"side\" and \"reply\" go with explain");
+	if ((s->side || s->reply || s->fragment) && c != CTL_EXPLAIN)
+		return err_set(e, -EINVAL, "\"side\", \"reply\" and \"fragment\" go with explain");
 	if (c == CTL_EXPLAIN)
 		return check_explain(s, e);
 	if (c == CTL_WHO && (s->n_host != 1 || s->n_port != 1 || !addr_is_v4(&s->host[0])))
@@ -151,6 +165,8 @@ void subject__encode(json_t *to, const struct ctl_subject *s)
 		json_object_set_new(to, "side", json_string(sides[s->side]));
 	if (s->reply)
 		json_object_set_new(to, "reply", json_true());
+	if (s->fragment)
+		json_object_set_new(to, "fragment", json_string(fragments[s->fragment]));
 	if (s->seconds)
 		json_object_set_new(to, "seconds", json_integer(s->seconds));
 	if (s->n_host)

@@ -7,6 +7,8 @@
 #include "dataplane_internal.h"
 #include "sixgate/packet/checksum.h"
 
+enum { FRAGMENT_ID = 0xe1a1 };
+
 struct explain_room {
 	struct batch batch;
 	uint8_t bytes[PACKET_HEADROOM + HANDOFF_BYTES];
@@ -74,6 +76,44 @@ void explain_set_packet(struct explain *x, const struct tuple *t, bool reply)
 							       checksum_pseudo(&t->src, &t->dst,
 									       t->proto, l4_len),
 				    l4, l4_len));
+}
+
+static void cut4(uint8_t *ip, uint32_t len, uint16_t field)
+{
+	store16(ip + 2, (uint16_t)len);
+	store16(ip + 4, FRAGMENT_ID);
+	store16(ip + 6, field);
+	memset(ip + 10, 0, 2);
+	store_checksum(ip + 10, checksum_add(0, ip, 20));
+}
+
+/* A Fragment Header goes between the IPv6 header and the rest. */
+static void cut6(uint8_t *ip, uint32_t len, uint16_t field)
+{
+	uint8_t *frag = ip + 40;
+
+	memmove(frag + 8, frag, len - 48);
+	memset(frag, 0, 8);
+	frag[0] = ip[6];
+	store16(frag + 2, field);
+	store16(frag + 6, FRAGMENT_ID);
+	ip[6] = IPPROTO_FRAGMENT;
+	store16(ip + 4, (uint16_t)(len - 40));
+}
+
+void explain_cut_packet(struct explain *x, uint32_t at)
+{
+	const bool v4 = x->bytes[0] >> 4 == 4;
+	const uint32_t head = v4 ? 20 : 40;
+	uint32_t rest = x->len - head;
+
+	must(at % 8 == 0);
+	rest += at ? 0 : (8 - rest % 8) % 8; /* all fragments but the last have whole units; zeros are there */
+	x->len = head + (v4 ? 0 : 8) + rest;
+	if (v4)
+		cut4(x->bytes, x->len, (uint16_t)(at / 8 | (at ? 0 : 0x2000)));
+	else
+		cut6(x->bytes, x->len, (uint16_t)(at | (at ? 0 : 1)));
 }
 
 static struct explain_room *take_room(struct arena *extra, const struct worker *w,

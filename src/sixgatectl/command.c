@@ -66,6 +66,7 @@ static int check_options(const struct command *k, const struct ctl_request *r, s
 		{ r->all && !(k->takes & TAKES_ALL), "--all goes with counters" },
 		{ r->service[0] && !(k->takes & TAKES_SERVICE), "--service goes with drain and undrain" },
 		{ s->reply && !explain, "--reply goes with explain" },
+		{ s->fragment && !explain, "--fragment goes with explain" },
 		{ s->side && !explain, "--inside and --outside go with explain" },
 		{ s->seconds && !trace, "--seconds goes with trace" },
 		{ s->protocol && !k->subject, "--protocol goes with who and trace" },

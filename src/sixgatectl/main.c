@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "json", no_argument, NULL, 'j' },	    { "all", no_argument, NULL, 'a' },
 	{ "max", required_argument, NULL, 'n' },    { "service", required_argument, NULL, 'S' },
 	{ "inside", no_argument, NULL, 'I' },	    { "outside", no_argument, NULL, 'O' },
+	{ "fragment", required_argument, NULL, 'F' },
 	{ "reply", no_argument, NULL, 'R' },	    { "count", required_argument, NULL, 'n' },
 	{ "seconds", required_argument, NULL, 'T' },
 	{ "protocol", required_argument, NULL, 'p' },
@@ -46,7 +47,7 @@ static const char help_text[] =
 	"                    no new flows to a node; those it has go on for the service's drain: time\n"
 	"  undrain NODE [--service NAME]\n"
 	"                    back into service\n"
-	"  explain PROTOCOL SOURCE PORT DESTINATION PORT [--inside | --outside] [--reply]\n"
+	"  explain PROTOCOL SOURCE PORT DESTINATION PORT [--inside | --outside] [--reply] [--fragment W]\n"
 	"                    what would happen to such a packet, and why; nothing is changed by it\n"
 	"  trace [tcp | udp | icmp] [host ADDRESS]... [port N]... [--count N] [--seconds N]\n"
 	"                    the steps of live packets, as they pass\n"
@@ -71,6 +72,7 @@ static const char help_text[] =
 	"      --inside, --outside\n"
 	"                     explain: where it arrives; else inside if its source is of there\n"
 	"      --reply        explain: not the first of its flow: TCP with ACK, an echo reply\n"
+	"      --fragment W   explain: a fragment, the first one or a later one: W is first or later\n"
 	"      --protocol P   trace: tcp, udp or icmp, as the word of that name\n"
 	"      --count N      trace: the same as --max\n"
 	"      --seconds N    trace: end after so long; default 60\n"
@@ -158,6 +160,16 @@ static int take_seconds(const char *text, uint32_t *out)
 	return CTL_USAGE;
 }
 
+static int take_fragment(const char *text, uint8_t *out)
+{
+	*out = strcmp(text, "first") == 0 ? CTL_FRAGMENT_FIRST :
+	       strcmp(text, "later") == 0 ? CTL_FRAGMENT_LATER : CTL_FRAGMENT_NONE;
+	if (*out)
+		return CTL_OK;
+	fprintf(stderr, "sixgatectl: --fragment wants first or later\n");
+	return CTL_USAGE;
+}
+
 static int take_protocol(const char *text, uint8_t *out)
 {
 	*out = ctl_protocol_number(text);
@@ -180,6 +192,7 @@ static int take_option(struct arguments *a, int opt)
 	case 'I': a->request.about.side = CTL_SIDE_INSIDE; return CTL_OK;
 	case 'O': a->request.about.side = CTL_SIDE_OUTSIDE; return CTL_OK;
 	case 'R': a->request.about.reply = true; return CTL_OK;
+	case 'F': return take_fragment(optarg, &a->request.about.fragment);
 	case 'T': return take_seconds(optarg, &a->request.about.seconds);
 	case 'l': snprintf(a->log, sizeof(a->log), "%s", optarg); return CTL_OK;
 	case 'p': return take_protocol(optarg, &a->request.about.protocol);

@@ -93,6 +93,21 @@ def test_explain_of_an_echo_to_ourselves_says_who_answers(lab):
     assert "kept for some seconds, in case a host inside opens to its sender" in text
 
 
+def test_explain_of_fragments(lab):
+    g = lab.gateway(BASIC.replace("workers: 2", "workers: 1"))
+    for words in (("udp", INSIDE, 5000, HOST_IN_64, 53), ("tcp", INSIDE, 5000, NET, 80)):
+        steps, last = explain(g, *words, "--fragment", "first")
+        assert last["verdict"] == "forwarded" and one(steps, "arrived")["fragment"]
+        assert one(steps, "rewritten")["fragment"]
+        steps, last = explain(g, *words, "--fragment", "later")
+        assert last["verdict"] == "held" and one(steps, "ended")["held"] == "waits-for-first-fragment"
+    steps, last = explain(g, "udp", "198.51.100.2", 53, "198.51.100.10", 5000, "--fragment", "first")
+    assert (last["verdict"], last["reason"]) == ("dropped", "no-bib-entry")
+    assert "kept until its first fragment comes" in g.ctl(
+        "explain", "udp", "198.51.100.2", "53", "198.51.100.10", "5000", "--fragment", "later")
+    assert "wants first or later" in g.ctl("explain", "udp", INSIDE, "1", NET, "2", "--fragment", "x", code=64)
+
+
 SERVICE = """
 services:
   - name: s3

@@ -37,6 +37,9 @@ enum ctl_command {
 /** By the source address; arrives inside; arrives outside. */
 enum ctl_side { CTL_SIDE_AUTO, CTL_SIDE_INSIDE, CTL_SIDE_OUTSIDE, N_CTL_SIDES };
 
+/** A whole datagram; the first of its fragments; one that follows. */
+enum ctl_fragment { CTL_FRAGMENT_NONE, CTL_FRAGMENT_FIRST, CTL_FRAGMENT_LATER, N_CTL_FRAGMENTS };
+
 enum { CTL_HOSTS_MAX = 2, CTL_SECONDS_MAX = 3600, CTL_SECONDS_DEFAULT = 60 };
 
 /**
@@ -44,6 +47,7 @@ enum { CTL_HOSTS_MAX = 2, CTL_SECONDS_MAX = 3600, CTL_SECONDS_DEFAULT = 60 };
  * @protocol: 1 (ICMP of both families), 6, 17; 0: any (explain always names one)
  * @side:     explain: enum ctl_side
  * @reply:    explain: not the first packet of its flow: TCP with ACK, an echo reply
+ * @fragment: explain: enum ctl_fragment
  * @host, @port: explain: both ends, source first; who: one of each, outside; trace: up to two of
  *            each. Ports are host order; identifiers of ICMP
  * @seconds:  trace: its end, 1 to CTL_SECONDS_MAX; 0 means CTL_SECONDS_DEFAULT
@@ -51,6 +55,7 @@ enum { CTL_HOSTS_MAX = 2, CTL_SECONDS_MAX = 3600, CTL_SECONDS_DEFAULT = 60 };
 struct ctl_subject {
 	uint8_t protocol, side;
 	bool reply;
+	uint8_t fragment;
 	uint8_t n_host, n_port;
 	struct addr host[CTL_HOSTS_MAX];
 	uint16_t port[CTL_HOSTS_MAX];

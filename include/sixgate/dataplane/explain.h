@@ -7,7 +7,7 @@
 #pragma once
 #include "sixgate/dataplane/worker.h"
 
-enum { EXPLAIN_STEPS_MAX = 64 };
+enum { EXPLAIN_STEPS_MAX = 64, EXPLAIN_FRAGMENT_AT = 1232 };
 
 /**
  * struct explain - a packet, and what became of it
@@ -36,6 +36,11 @@ struct explain {
  *  set. @reply: not the first of its flow: a TCP segment with ACK instead of SYN, an echo reply. Of TCP,
  *  UDP and ICMP; both addresses of one family. */
 void explain_set_packet(struct explain *x, const struct tuple *t, bool reply);
+
+/** explain_cut_packet() - what explain_set_packet() made becomes a fragment: the first one, with more to
+ *  come, if @at is 0, else the last one, @at bytes (a multiple of 8) into its datagram. Its identification
+ *  is that of nobody. */
+void explain_cut_packet(struct explain *x, uint32_t at);
 
 /** worker_explain_bytes() - zeroed memory that worker_explain() needs besides the copy. */
 size_t worker_explain_bytes(const struct worker *w);
