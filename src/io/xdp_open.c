@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "bpf/xdp_shared.h"
 #include "sixgate/base/must.h"
@@ -250,10 +251,12 @@ static int map_marks(const struct xdp_share *s, uint8_t **out)
  * the first one can. */
 static int open_share(struct xdp_share *s)
 {
+	static const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
 	int rc;
 
 	if (s->n == 0)
 		return 0;
+	setrlimit(RLIMIT_MEMLOCK, &any); /* where it may not be raised, the limit decides */
 	s->n_frames = s->n * FRAMES_PER_SOCKET + FRAMES_MORE;
 	s->memory = memfd_create("sixgate-frames", MFD_CLOEXEC);
 	if (s->memory < 0 || ftruncate(s->memory, (off_t)s->n_frames * XDP_FRAME_BYTES + HOPS_MARKS) < 0)
@@ -352,7 +355,8 @@ int xdp_open(struct xdp **out, struct xdp_interface *interface, unsigned n, unsi
 		if (rc == 0 && x->share[k].n)
 			rc = map_marks(&x->share[k], &x->marks[k]);
 		if (rc)
-			err_set(e, rc, "AF_XDP sockets of worker %u: %s", k, strerror(-rc));
+			err_set(e, rc, "AF_XDP sockets of worker %u: %s%s", k, strerror(-rc),
+				rc == -ENOBUFS ? " (locked memory: ulimit -l)" : "");
 	}
 	if (rc == 0 && x->n) {
 		rc = publish_sockets(x);

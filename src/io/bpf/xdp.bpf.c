@@ -86,7 +86,8 @@ static __always_inline int read4(struct facts *f, const void *at, const void *en
 	f->hops = ip->ttl;
 	f->options = ip->ihl != 5;
 	f->piece = (ip->frag_off & bpf_htons(0x3fff)) != 0;
-	if ((bpf_ntohl(ip->daddr) >> 28) == 0xe)
+	/* multicast; and 192.0.0.0/29, our names for addresses of the host, which the guard drops */
+	if ((bpf_ntohl(ip->daddr) >> 28) == 0xe || (bpf_ntohl(ip->saddr) & ~7u) == 0xc0000000)
 		return 0;
 	return read_port(f, at + sizeof(*ip), end);
 }
