@@ -42,11 +42,14 @@ static const struct {
 	{ "{\"command\":\"trace\",\"hosts\":[\"host\"]}", -EINVAL, { 0 } },
 	{ "{\"command\":\"trace\",\"ports\":[65536]}", -EINVAL, { 0 } },
 	{ "{\"command\":\"trace\",\"reply\":true}", -EINVAL, { 0 } },
+	{ "{\"command\":\"flows\",\"fragment\":\"first\"}", -EINVAL, { 0 } },
+	{ "{\"command\":\"explain\",\"protocol\":\"tcp\",\"hosts\":[\"::1\",\"::2\"],\"ports\":[1,2],"
+	  "\"fragment\":\"last\"}", -EINVAL, { 0 } },
 	{ "{\"command\":\"explain\",\"protocol\":\"tcp\",\"hosts\":[\"::1\",\"::2\"],"
-	  "\"ports\":[1,65535],\"side\":\"outside\",\"reply\":true}",
+	  "\"ports\":[1,65535],\"side\":\"outside\",\"reply\":true,\"fragment\":\"later\"}",
 	  0,
 	  { .command = CTL_EXPLAIN,
-	    .about = { .protocol = 6, .side = CTL_SIDE_OUTSIDE, .reply = true, .n_host = 2, .n_port = 2,
+	    .about = { .protocol = 6, .side = CTL_SIDE_OUTSIDE, .reply = true, .fragment = CTL_FRAGMENT_LATER, .n_host = 2, .n_port = 2,
 		       .host = { { .octet = { [15] = 1 } }, { .octet = { [15] = 2 } } },
 		       .port = { 1, 65535 } } } },
 	{ "{\"command\":\"explain\"}", -EINVAL, { 0 } },
