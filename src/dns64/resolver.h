@@ -126,6 +126,7 @@ struct leg {
 /**
  * struct task - one client's query
  * @kind:   TASK_PLAIN passes an answer on; TASK_AAAA is RFC 6147 5.1, TASK_REVERSE 5.3.1
+ * @check:  AAAA once more, with CD: whether a failure that gave no reason was one of validation
  * @target: TASK_REVERSE: the in-addr.arpa name; with @alias_ttl_s, the name that the client asked
  *          for: it is an alias of ours for the question's
  * @policy: this client's, valid while @generation is the resolver's
@@ -137,7 +138,7 @@ struct task {
 	struct dns_query query;
 	enum task_kind { TASK_PLAIN, TASK_AAAA, TASK_REVERSE } kind;
 	struct dns_name target;
-	struct leg main, a;
+	struct leg main, a, check;
 	bool impatient;
 	uint16_t client_slot;
 	uint32_t generation, alias_ttl_s;

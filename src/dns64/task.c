@@ -88,6 +88,7 @@ static void end_task(struct resolver *r, struct task *t)
 	timers__stop(&r->timers, &t->timer);
 	end_leg(&t->main);
 	end_leg(&t->a);
+	end_leg(&t->check);
 	r->client_tasks[t->client_slot]--;
 	*(t->newer ? &t->newer->older : &r->running) = t->older;
 	if (t->older)
@@ -226,6 +227,8 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 	struct dns64_answer *a;
 
 	as.question = *q;
+	if (leg == &t->check)
+		as.flags |= DNS_CD;
 	dns64_key_of(&as, &key);
 	leg->task = t;
 	a = dns64_cache_find(r->cache, &key, r->now_ms);
@@ -331,6 +334,31 @@ static struct dns64_legs legs_of(const struct resolver *r, struct task *t)
 				    .impatient = t->impatient };
 }
 
+/* Many resolvers say SERVFAIL and no more, be it that nobody answers or that validation failed. */
+static bool gave_no_reason(const struct task *t, const struct dns64_legs *l)
+{
+	return t->main.state == LEG_ANSWERED && l->aaaa.rcode == DNS_SERVFAIL &&
+	       (t->main.answer->ede == DNS_EDE_NONE || t->main.answer->ede == DNS_EDE_OTHER);
+}
+
+/* Whoever can break a signature must not be able to turn IPv6 into NAT64: if the upstream does know
+ * the answer when asked not to validate, that was what failed (RFC 4035 3.2.2). */
+static enum dns64_next decide_by_check(struct resolver *r, struct task *t)
+{
+	if (t->check.state == LEG_IDLE) {
+		told__note(t->client.told, "rule: SERVFAIL without a reason: AAAA is asked with CD, "
+					   "to see whether validation failed");
+		ask(r, t, &t->check, &t->query.question);
+	}
+	if (t->check.state == LEG_WAITING && !t->impatient)
+		return DNS64_WAIT;
+	if (t->check.state != LEG_ANSWERED || t->check.is_stale ||
+	    dns64_answer_failed(t->check.answer))
+		return DNS64_REPLY_SYNTHESIZED;
+	told__note(t->client.told, "rule: it did; an A record is no substitute for that");
+	return DNS64_REPLY_ORIGINAL;
+}
+
 static void step_aaaa(struct resolver *r, struct task *t)
 {
 	struct dns_question a = t->query.question;
@@ -343,6 +371,8 @@ static void step_aaaa(struct resolver *r, struct task *t)
 		legs = legs_of(r, t);
 		next = dns64_decide(policy_of(r, t), &legs);
 	}
+	if (next == DNS64_REPLY_SYNTHESIZED && gave_no_reason(t, &legs))
+		next = decide_by_check(r, t);
 	told__decision(t->client.told, policy_of(r, t), &legs, next);
 	switch (next) {
 	case DNS64_WAIT:

@@ -476,6 +476,27 @@ def test_failed_validation_never_turns_into_an_ipv4_address(lab, serve):
 
 # --- EDNS, sizes, transports -------------------------------------------------------------------
 
+def test_a_resolver_that_gives_no_reason_is_asked_for_one(lab, serve):
+    # Unbound says SERVFAIL and no more, unless told otherwise
+    text = (lab.directory / "unbound.conf").read_text().replace("ede: yes", "ede: no")
+    text = text.replace(f"interface: {UPSTREAM}", f"interface: {UPSTREAM}@54")
+    (lab.directory / "mute.conf").write_text(text.replace("interface: 203.0.113.2", ""))
+    p = lab.upstream.start(f"unbound -d -c {lab.directory}/mute.conf", stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "8.8.8.8" in lab.upstream(
+            f"dig +time=1 +tries=1 +short -p 54 @{UPSTREAM} v4.example.test", check=False),
+            what="the other Unbound")
+        serve(upstream=f"{UPSTREAM},54")
+        said = lab.upstream(f"dig -p 54 @{UPSTREAM} AAAA v4.bogus.test")
+        assert "SERVFAIL" in said and "EDE" not in said
+        assert dig(lab.client, "A v4.bogus.test").data("A") == ["8.8.8.8"]
+        assert dig(lab.client, "AAAA v4.bogus.test").status == "SERVFAIL"
+        assert dig(lab.client, "AAAA v4.example.test").data("AAAA") == ["64:ff9b::808:808"]
+    finally:
+        p.terminate()
+        p.wait(timeout=5)
+
+
 def test_a_set_that_grows_too_long_comes_over_tcp(lab, serve):
     server = serve()
     r = dig(lab.client, "+ignore +bufsize=1232 many.example.test AAAA")  # 40 * 16 fits, 40 * 28 too

@@ -73,6 +73,7 @@ enum { DNS_OPTION_COOKIE = 10, DNS_OPTION_PADDING = 12 };
 /* Extended errors (RFC 8914) that this server looks at or sends. */
 enum dns_ede {
 	DNS_EDE_NONE = -1,
+	DNS_EDE_OTHER = 0,
 	DNS_EDE_STALE = 3,
 	DNS_EDE_DNSSEC_FIRST = 5, /* "indeterminate": Unbound says it of aliases to bogus names */
 	DNS_EDE_DNSSEC_LAST = 12,

@@ -14,6 +14,10 @@ static const struct text a_record = { .answer = { "a.example. 300 IN A 8.8.8.8" 
 static const struct text aaaa_record = { .answer = { "a.example. 300 IN AAAA 2001:db8::1" } };
 static const struct text servfail = { .flags = DNS_SERVFAIL };
 static const struct text bogus = { .flags = DNS_SERVFAIL, .opt = true, .has_ede = true, .ede = 6 };
+static const struct text unreachable = {
+	.flags = DNS_SERVFAIL, .opt = true, .has_ede = true, .ede = 22
+};
+static const struct text other = { .flags = DNS_SERVFAIL, .opt = true, .has_ede = true, .ede = 0 };
 #define SYNTHESIZED(ttl) "NOERROR rd ra\na.example. " ttl " IN AAAA 64:ff9b::808:808\n"
 #define DENIED "-- authority\nexample. 120 IN SOA n. m. 1 2 3 4 120\n"
 
@@ -160,6 +164,54 @@ static void every_exchange_ends_as_rfc6147_says(void **state)
 			wait_ms(w, 50);
 		}
 		assert_string_equal(told(w, 1), exchanges[i].want);
+		world_free(w);
+	}
+}
+
+/* Three questions: AAAA, A, and AAAA with CD, once SERVFAIL of the first is known. */
+static const struct {
+	const char *why;
+	const struct text *aaaa, *unchecked;
+	unsigned n_sent;
+	const char *want;
+} failures[] = {
+	{ "it can be answered without validation: that was what failed", &servfail, &nodata, 3,
+	  "SERVFAIL rd ra\n" },
+	{ "records without validation", &servfail, &aaaa_record, 3, "SERVFAIL rd ra\n" },
+	{ "no such name without validation", &servfail, &nxdomain, 3, "SERVFAIL rd ra\n" },
+	{ "it fails without validation, too", &servfail, &servfail, 3, SYNTHESIZED("300") },
+	{ "no answer in time", &servfail, NULL, 3, SYNTHESIZED("299") },
+	{ "the reason is known: nobody answers", &unreachable, NULL, 2, SYNTHESIZED("300") },
+	{ "the reason is known: validation", &bogus, NULL, 2, "SERVFAIL rd ra\n" },
+	{ "the reason is \"other\"", &other, &nodata, 3, "SERVFAIL rd ra\n" },
+};
+
+static bool has_cd(const struct sent *s)
+{
+	return s->wire[3] & DNS_CD;
+}
+
+static void a_failure_without_a_reason_may_be_one_of_validation(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++) {
+		struct world *w = world_new(one_upstream);
+
+		print_message("%s\n", failures[i].why);
+		ask_plain(w, "a.example. IN AAAA");
+		answer(w, 1, &a_record);
+		answer(w, 0, failures[i].aaaa);
+		assert_int_equal(w->n_sent, failures[i].n_sent);
+		if (w->n_sent == 3) {
+			assert_string_equal(sent_question(w, 2), "a.example. AAAA");
+			assert_true(has_cd(&w->sent[2]) && !has_cd(&w->sent[0]));
+			assert_int_equal(w->n_replies, 0);
+		}
+		if (failures[i].unchecked)
+			answer(w, 2, failures[i].unchecked);
+		else
+			wait_ms(w, CLIENT_TIMEOUT_MS);
+		assert_string_equal(told(w, 1), failures[i].want);
 		world_free(w);
 	}
 }
@@ -591,6 +643,7 @@ int main(void)
 		cmocka_unit_test(both_legs_are_asked_at_once_rfc6147_5_1_8),
 		cmocka_unit_test(in_serial_mode_a_is_asked_on_need),
 		cmocka_unit_test(every_exchange_ends_as_rfc6147_says),
+		cmocka_unit_test(a_failure_without_a_reason_may_be_one_of_validation),
 		cmocka_unit_test(a_signed_denial_is_left_alone_for_who_sets_do_rfc6147_5_5),
 		cmocka_unit_test(a_lost_aaaa_leg_costs_the_timeout_not_five_seconds),
 		cmocka_unit_test(a_late_aaaa_still_wins_while_a_is_out),
