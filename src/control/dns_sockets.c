@@ -171,7 +171,8 @@ static void deal(const struct control *c, const struct dns_sockets *s, struct de
 						   .tcp = d->tcp[i],
 						   .inside = d->inside,
 						   .n_inside = n_inside,
-						   .trust = s->trust ? s->trust->of : NULL };
+						   .trust = s->trust ? s->trust->of : NULL,
+						   .cookie_secret = &c->key };
 	for (size_t i = 0; i < s->n; i++) {
 		const struct dns_socket *one = &s->at[i];
 		struct dns64_sockets *of = &d->of[one->thread];

@@ -129,7 +129,8 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	r->secret = hash_key_derive(setup->secret, 2);
 	r->n_random = setup->salt;
 	r->case_secret = hash_key_derive(setup->secret, 4);
-	r->cookie_secret = hash_key_derive(setup->secret, 5);
+	r->cookie_secret =
+		hash_key_derive(setup->cookie_secret ? setup->cookie_secret : setup->secret, 5);
 	r->cookie_keys = dns_cookie_keys_at(&r->cookie_secret, 0);
 	r->io = setup->io;
 	r->stats = setup->stats;

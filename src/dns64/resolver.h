@@ -238,6 +238,7 @@ struct resolver_setup {
 	const struct resolver_io *io; /* borrowed, as are the counters */
 	struct dns64_stats *stats;
 	const struct hash_key *secret; /* borrowed for the call */
+	const struct hash_key *cookie_secret; /* the same; NULL: @secret */
 	uint64_t salt; /* another one for each engine that has the same secret */
 	uint64_t cache_bytes;
 };

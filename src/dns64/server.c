@@ -254,11 +254,12 @@ static int start_tls(struct dns64 *d, const struct dns64_sockets *s, struct err 
 }
 
 static int make_resolver(struct dns64 *d, const struct dns64_conf *conf,
-			 const struct hash_key *secret, struct err *e)
+			 const struct dns64_sockets *s, const struct hash_key *secret, struct err *e)
 {
 	struct resolver_setup setup = { .io = &d->io,
 					.stats = &d->stats,
 					.secret = secret,
+					.cookie_secret = s->cookie_secret,
 					.cache_bytes = conf->cache_bytes };
 	int rc;
 
@@ -288,7 +289,7 @@ int dns64_new(struct dns64 **out, uv_loop_t *loop, const struct dns64_conf *conf
 	d->secret = hash_key_derive(secret, 3);
 	d->allow_outside = conf->allow_outside;
 	init_io(d);
-	rc = make_resolver(d, conf, secret, e);
+	rc = make_resolver(d, conf, s, secret, e);
 	if (!rc)
 		rc = start_tls(d, s, e);
 	if (!rc)

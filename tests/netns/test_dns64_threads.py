@@ -119,3 +119,17 @@ def test_one_thread_shares_its_address_with_nobody(lab):
              f"s.bind(('{AT}', 53))"]
     p = lab.router.start(thief, stderr=subprocess.PIPE, text=True)
     assert "Address already in use" in p.communicate(timeout=10)[1]
+
+
+def test_each_thread_knows_the_cookies_of_the_others(lab):
+    """RFC 9018 5: they are one server. dig says (good) of a cookie whose client part came back; whose
+    server part was known again is counted."""
+    g = lab.gateway(BASIC + DNS % (AT, 4))
+    options = "+time=4 +tries=1 n1.example.test AAAA"
+    first = lab.host(f"dig @{AT} +cookie=0123456789abcdef {options}")
+    cookie = first.split("COOKIE: ")[1].split()[0]
+    for _ in range(20):  # each from another port: the kernel chooses the thread
+        assert "(good)" in lab.host(f"dig @{AT} +cookie={cookie} {options}")
+    counters = g.counters()
+    assert counters["cookies-good"] == 20 and counters["cookies-new"] == 1, counters
+    assert g.stop() == 0

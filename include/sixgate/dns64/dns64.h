@@ -133,6 +133,8 @@ void dns64_stats_add(struct dns64_stats *sum, const struct dns64_stats *s);
  *
  * @trust:  for each upstream of the configuration, in its order; needed where `tls` has a name. NULL:
  *          there are none
+ * @cookie_secret: the same for all servers behind one address, so that each knows the cookies of the
+ *          others (RFC 9018 5); looked at when a server is made. NULL: its own
  *
  * The arrays are borrowed for the call. The descriptors become the server's when the call
  * succeeds, and stay the caller's when it fails.
@@ -143,6 +145,7 @@ struct dns64_sockets {
 	const unsigned *inside;
 	size_t n_inside;
 	const struct dns64_trust *trust;
+	const struct hash_key *cookie_secret;
 };
 
 /** dns64_open_udp() - a bound, non-blocking socket that tells where each query came to. IPv4
