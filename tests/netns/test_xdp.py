@@ -2,6 +2,7 @@
 leaves the network closed. The functional tests of TUN run over it, too: see netns-xdp in tests/run.py.
 """
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -223,11 +224,14 @@ def test_a_stop_detaches_the_programs(lab):
     assert not has_program(lab, "lan0") and not has_program(lab, "wan0")
 
 
-def test_somebody_elses_program_is_named(lab):
-    g = start(lab)
-    second = lab.gateway(XDP.replace("@N@", "1"), wait=False)
-    assert second.wait_end() != 0  # one gateway in a namespace
-    assert g.process.poll() is None
+@pytest.mark.parametrize("mode", ["xdpdrv", "xdpgeneric"])
+def test_somebody_elses_program_is_named_and_left_alone(lab, mode):
+    program = pathlib.Path(lab.programs[0]).parents[2] / "src/io/bpf/xdp.bpf.o"  # any will do
+    lab.router(f"ip link set dev lan0 {mode} obj {program} sec xdp.frags")
+    g = lab.gateway(XDP.replace("@N@", "1"), wait=False)
+    g.expect("lan0 has an XDP program of somebody else's")
+    assert g.wait_end() != 0
+    assert has_program(lab, "lan0") and not has_program(lab, "wan0")
 
 
 def test_an_interface_that_is_made_anew_is_served(lab):
