@@ -401,7 +401,7 @@ WRONG_FOR_THE_TOOL = [
     (["--max", "-1", "flows"], '--max wants a number from 1 on, not "-1"'),
     (["drain"], "drain wants the name of a node after it"), (["drain", "a", "b"], 'argument "b" after a'),
     (["drain", "n" * 64], "is no name of a node"), (["--bogus", "status"], "unrecognized option '--bogus'"),
-    (["status", "--max", "3"], "--max and --count go with flows, bib and trace, not with status"),
+    (["status", "--max", "3"], "--max and --count go with flows, bib, trace and dns cache, not with status"),
     (["flows", "--all"], "--all goes with counters, not with flows"),
     (["status", "--reply"], "--reply goes with explain, not with status"),
     (["flows", "--seconds", "3"], "--seconds goes with trace, not with flows"),
