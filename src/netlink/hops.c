@@ -89,13 +89,13 @@ static void add_interfaces(struct reading *x)
 
 /* ---- routes ---- */
 
-static void read_mtu(const struct nlattr *metrics, struct hops_route *r)
+static int read_metric(const struct nlattr *a, void *arg)
 {
-	const struct nlattr *a;
+	struct hops_route *r = arg;
 
-	mnl_attr_for_each_nested(a, metrics)
-		if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_get_payload_len(a) >= 4)
-			r->mtu = (uint16_t)(mnl_attr_get_u32(a) > UINT16_MAX ? 0 : mnl_attr_get_u32(a));
+	if (mnl_attr_get_type(a) == RTAX_MTU && mnl_attr_get_payload_len(a) >= 4)
+		r->mtu = (uint16_t)(mnl_attr_get_u32(a) > UINT16_MAX ? 0 : mnl_attr_get_u32(a));
+	return MNL_CB_OK;
 }
 
 /* Return: the interface when the route has one plain next hop, whose gateway goes into @via. */
@@ -139,7 +139,7 @@ static int read_route(const struct nlmsghdr *h, void *arg)
 	if (m->rtm_src_len || m->rtm_tos)
 		r.interface = HOPS_BY_KERNEL;
 	if (tb[RTA_METRICS])
-		read_mtu(tb[RTA_METRICS], &r);
+		mnl_attr_parse_nested(tb[RTA_METRICS], read_metric, &r);
 	add_route(arg, &r, tb[RTA_PRIORITY] ? mnl_attr_get_u32(tb[RTA_PRIORITY]) : 0);
 	return MNL_CB_OK;
 }
