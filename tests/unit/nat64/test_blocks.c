@@ -645,6 +645,30 @@ static void ports_of_an_address_that_goes_are_told_of(void **state)
 	}
 }
 
+/* RFC 6056: any of the pool's blocks may be the one, from the first above the system ports to the
+ * last. */
+static void every_block_of_the_pool_is_drawn(void **state)
+{
+	static const uint16_t first[] = { 1024, 65536 - 16 * 64 };
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_LEN(first); k++) {
+		struct bed *b = bed_with(first[k], (uint16_t)(first[k] + 16 * 64 - 1), 0);
+		unsigned n[16] = { 0 };
+
+		for (uint16_t i = 0; i < 1600; i++) {
+			struct tuple t = from(i, 1, 5000, 17);
+			struct flow_plan plan = bed_must_open(b, &t);
+
+			n[(mapped_port(&plan) - first[k]) / 64]++;
+			bed_end(b, &plan);
+		}
+		for (unsigned i = 0; i < 16; i++)
+			assert_in_range(n[i], 50, 150); /* 100 each if even */
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -669,6 +693,7 @@ int main(void)
 		cmocka_unit_test(a_refused_subscriber_leaves_no_record),
 		cmocka_unit_test(more_subscribers_than_there_are_records_are_refused),
 		cmocka_unit_test(ports_of_an_address_that_goes_are_told_of),
+		cmocka_unit_test(every_block_of_the_pool_is_drawn),
 	};
 
 	return cmocka_run_group_tests_name("nat64/blocks", tests, NULL, NULL);
