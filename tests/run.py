@@ -1,7 +1,8 @@
 """Builds and runs every test; started by tests/run, which has installed what is needed.
 
-One line per part as it goes, the output of what failed, and a last line with the sums. Builds are in
-build-* of the source tree and are kept, so that a second run is quick; `build` is left to the user.
+Parts with kernels and daemons, which wait a lot, run beside the others, which build a lot. One line
+per part as it goes, the output of what failed, and a last line with the sums. Builds are in build-* of
+the source tree and are kept, so that a second run is quick; `build` is left to the user.
 """
 import argparse
 import json
@@ -11,7 +12,9 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
+import traceback
 import xml.etree.ElementTree as xml
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
@@ -26,6 +29,9 @@ BUILDS = {  # directory: (compiler, options)
     "build-fuzz": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
                              "-Dc_args=-fsanitize=fuzzer-no-link"]),
 }
+# each list one after the other, the lists side by side
+LANES = [["unit", "lint", "golden", "sanitize", "threads", "fuzz", "coverage"],
+         ["netns", "netns-xdp", "demo"]]
 NO_REASON = ("", "Skipped", "unconditional skip")  # what pytest writes for want of one
 PROGRAMS = ["src/sixgated/sixgated", "src/sixgatectl/sixgatectl"]
 SANITIZERS = {
@@ -39,15 +45,17 @@ class Run:
     def __init__(self, options):
         self.options = options
         self.passed, self.failed, self.skipped = 0, 0, 0
-        self.io = None  # packet I/O that the network tests are to use; None: their own choice
+        self.summing = threading.Lock()
+        self.building = {name: threading.Lock() for name in BUILDS}
 
     def say(self, text):
         print(f"[{time.strftime('%H:%M:%S')}] {text}", flush=True)
 
     def count(self, what, passed, failed, skipped, took):
-        self.passed += passed
-        self.failed += failed
-        self.skipped += skipped
+        with self.summing:
+            self.passed += passed
+            self.failed += failed
+            self.skipped += skipped
         self.say(f"{what}: {passed} passed, {failed} failed" +
                  (f", {skipped} skipped" if skipped else "") + f" ({took:.0f} s)")
 
@@ -65,6 +73,10 @@ class Run:
 
     def build(self, name, *targets):
         """Configure and build. Returns the directory, or None when it does not build."""
+        with self.building[name]:
+            return self.build_alone(name, *targets)
+
+    def build_alone(self, name, *targets):
         compiler, options = BUILDS[name]
         directory, start = TOP / name, time.monotonic()
         made_with = directory / "made-with.txt"
@@ -157,21 +169,19 @@ class Run:
                    time.monotonic() - start)
 
     def golden(self):
-        os.environ["SIXGATE_TEST_ALL"] = "1"
-        self.pytest("golden: captures through the replay, 1 to 4 workers", "golden", 600)
-        del os.environ["SIXGATE_TEST_ALL"]
+        self.pytest("golden: captures through the replay, 1 to 4 workers", "golden", 600,
+                    env={"SIXGATE_TEST_ALL": "1"})
 
     def netns(self):
-        self.pytest("netns: real kernels, real peers", "netns", 1500)
+        self.pytest("netns: real kernels, real peers", "netns", 2000)
 
     def netns_xdp(self):
         """The functional tests again, over AF_XDP."""
-        self.io = "xdp"
-        self.pytest("the gateway and its jobs over AF_XDP", "netns/test_gateway.py", 600, None,
-                    *(TOP / f"tests/netns/test_{name}.py" for name in ("services", "siit", "clat")))
-        self.io = None
+        self.pytest("the gateway and its jobs over AF_XDP", "netns/test_gateway.py", 900, None,
+                    *(TOP / f"tests/netns/test_{name}.py" for name in ("services", "siit", "clat")),
+                    env={"SIXGATE_IO": "xdp"})
 
-    def run_pytest(self, directory, folder, seconds, *more):
+    def run_pytest(self, directory, folder, seconds, env, *more):
         """(exit code, output, junit suite or None) of one call of pytest."""
         report = directory / f"{folder.replace('/', '-')}.xml"
         report.unlink(missing_ok=True)
@@ -179,9 +189,9 @@ class Run:
                                  f"cache_dir={directory}/{report.stem}-cache", f"--junitxml={report}",
                                  *more, TOP / "tests" / folder, timeout=seconds,
                                  env={"SIXGATE_BUILD": str(directory),
-                                      "SIXGATE_IO": self.io or "",
                                       "SIXGATED": str(directory / "src/sixgated/sixgated"),
-                                      "SIXGATE_S3RVER": str(TOP / "build-s3rver")})
+                                      "SIXGATE_S3RVER": str(TOP / "build-s3rver"),
+                                      **(env or {})})
         suite = xml.parse(report).getroot().find("testsuite") if report.exists() else None
         return code, out, suite
 
@@ -190,23 +200,23 @@ class Run:
         return [t.get("name") for t in suite.iter("testcase")
                 if t.find("failure") is not None or t.find("error") is not None]
 
-    def second_try(self, directory, folder, bad, chosen):
+    def second_try(self, directory, folder, bad, chosen, env):
         """Kernels, daemons and clocks of a busy machine: what fails once and then holds is named
         and passes, what fails twice has failed. Returns how many failed twice."""
         self.say(f"a second try of {len(bad)}: {', '.join(bad)}")
-        code, out, suite = self.run_pytest(directory, folder, 600, *chosen, "--last-failed")
+        code, out, suite = self.run_pytest(directory, folder, 600, env, *chosen, "--last-failed")
         still = self.bad_tests(suite) if suite is not None else bad
         if still:
             print("\n".join(out.splitlines()[-120:]))
         return max(len(still), int(code != 0))
 
-    def pytest(self, what, folder, seconds, directory=None, *chosen):
+    def pytest(self, what, folder, seconds, directory=None, *chosen, env=None):
         """@chosen: more arguments for pytest; @directory: the build that is tested."""
         start = time.monotonic()
         directory = directory or self.build("build-test", "all")
         if not directory:
             return
-        code, out, suite = self.run_pytest(directory, folder, seconds, *chosen)
+        code, out, suite = self.run_pytest(directory, folder, seconds, env, *chosen)
         passed = failed = skipped = 0
         if suite is not None:
             bad, skipped = self.bad_tests(suite), int(suite.get("skipped"))
@@ -217,7 +227,7 @@ class Run:
                 failed, skipped = silent, skipped - silent
             if bad:
                 print("\n".join(out.splitlines()[-120:]))
-                twice = (self.second_try(directory, folder, bad, chosen)
+                twice = (self.second_try(directory, folder, bad, chosen, env)
                          if folder.startswith("netns") else len(bad))
                 failed, passed = failed + twice, passed + len(bad) - twice
                 code = 0  # every one of them has been counted
@@ -267,9 +277,17 @@ class Run:
                    time.monotonic() - start)
 
 
+    def lane(self, parts):
+        for part in parts:
+            try:
+                getattr(self, part.replace("-", "_"))()
+            except Exception:  # of ours: the other parts are still run, and this one has failed
+                traceback.print_exc()
+                self.count(f"{part} broke off", 0, 1, 0, 0)
+
+
 def main():
-    parts = ["unit", "sanitize", "threads", "lint", "golden", "netns", "netns-xdp", "demo", "fuzz",
-             "coverage"]
+    parts = [part for lane in LANES for part in lane]
     p = argparse.ArgumentParser(description="Every test.")
     p.add_argument("part", nargs="*", help=f"of: {' '.join(parts)}; default all")
     p.add_argument("--seconds", type=int, default=5, help="of fuzzing for each target")
@@ -279,8 +297,13 @@ def main():
         p.error(f"parts are: {' '.join(parts)}")
     run = Run(options)
     start = time.monotonic()
-    for part in options.part or parts:
-        getattr(run, part.replace("-", "_"))()
+    chosen = options.part or parts
+    lanes = [threading.Thread(target=run.lane, args=([part for part in lane if part in chosen],))
+             for lane in LANES]
+    for lane in lanes:
+        lane.start()
+    for lane in lanes:
+        lane.join()
     run.say(f"done in {(time.monotonic() - start) / 60:.1f} minutes")
     print(f"{run.passed} passed, {run.failed} failed" +
           (f", {run.skipped} skipped" if run.skipped else ""))
