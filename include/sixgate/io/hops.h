@@ -56,7 +56,8 @@ struct hops_neighbour {
  * @first, @n: routes with a prefix of that length, sorted by address
  */
 struct hops {
-	uint32_t magic, bytes;
+	_Alignas(16) uint32_t magic;
+	uint32_t bytes;
 	uint32_t n_interface, n_route, n_neighbour;
 	struct hops_interface interface[HOPS_INTERFACES_MAX];
 	struct {
