@@ -24,7 +24,7 @@ static void on_poll(uv_poll_t *p, int status, int events)
 		io__poll_again(p, s->fd, on_poll);
 	io__tell_time(d);
 	for (unsigned round = 0; round < UDP_ROUNDS; round++) {
-		unsigned n = io__rx(d, s->fd);
+		unsigned n = io__rx(d, s->fd, MSG_DONTWAIT);
 
 		/* An answer may retire the socket: the rest of its batch belongs to nobody. */
 		for (unsigned i = 0; i < n && d->upstream[number] == s; i++) {

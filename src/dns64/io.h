@@ -9,6 +9,9 @@
 enum {
 	UDP_BATCH = 64,
 	UDP_ROUNDS = 4,	     /* batches read in one go, then others have their turn */
+	LINGER_ROUNDS = 16,  /* batches waited for without the loop, where nobody else is there */
+	LINGER_NS = 200000,  /* queries that come as close as that are waited for so */
+	LINGER_WAIT_US = 1000,
 	UDP_MESSAGE_MAX = 4096, /* longer datagrams are neither queries nor answers of ours */
 	UDP_STRIDE = UDP_MESSAGE_MAX + 192, /* else all of a batch would share a few cache sets */
 	UPSTREAM_SOCKETS = 32,
@@ -41,6 +44,7 @@ struct batch_tx {
  * @leaving:  reads no more; closed when its last query is answered
  * @borrowed: the descriptor goes back to its owner
  * @n_open:   queries that are not answered yet
+ * @served_ns: when the last batch was
  */
 struct udp_listener {
 	struct via via; /* first */
@@ -50,6 +54,7 @@ struct udp_listener {
 	uv_poll_t poll;
 	bool wildcard, leaving, borrowed;
 	unsigned n_open;
+	uint64_t served_ns;
 	struct batch_tx tx;
 };
 
@@ -157,8 +162,8 @@ bool io__is_wildcard(int fd);
 /** io__handle_gone() - to be called by every close callback, last. */
 void io__handle_gone(struct dns64 *d);
 
-/** io__rx() - one recvmmsg() into d->rx. Return: datagrams, 0 when there are none. */
-unsigned io__rx(struct dns64 *d, int fd);
+/** io__rx() - one recvmmsg() into d->rx; @flags: MSG_DONTWAIT or MSG_WAITFORONE. Return: datagrams, 0 when there are none. */
+unsigned io__rx(struct dns64 *d, int fd, int flags);
 
 /** io__poll_again() - libuv stops polling when a socket has a pending error: clear it, go on. */
 void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb);

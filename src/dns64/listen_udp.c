@@ -1,6 +1,7 @@
 /* listen_udp.c - queries in batches, answers in batches. An answer leaves from the address that its
  * query came to (RFC 1123 6.1.3.2 and common sense: else the client drops it). */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -133,24 +134,62 @@ static void take(struct udp_listener *l, struct mmsghdr *h)
 	resolver__query(d->resolver, &c, h->msg_hdr.msg_iov->iov_base, h->msg_len);
 }
 
+static unsigned serve(struct udp_listener *l, int flags)
+{
+	struct dns64 *d = l->d;
+	unsigned n = io__rx(d, l->fd, flags);
+
+	if (flags == MSG_WAITFORONE)
+		uv_update_time(d->loop);
+	io__tell_time(d);
+	for (unsigned i = 0; i < n; i++)
+		take(l, &d->rx.header[i]);
+	udp__flush(l);
+	return n;
+}
+
+/* Nobody waits for anything but the next query: no upstream is asked, no other listener or connection
+ * is there. New ones, and orders, wait LINGER_WAIT_US longer (or a tick of the kernel). */
+static bool is_alone(const struct udp_listener *l)
+{
+	const struct dns64 *d = l->d;
+
+	return d->udp == l && !l->next && !d->n_clients && !l->n_open &&
+	       resolver__next(d->resolver) == UINT64_MAX;
+}
+
+/* Under load the next query is here before the loop has been round: it is waited for where it comes,
+ * which spares the loop's share of a turn. */
+static void linger(struct udp_listener *l)
+{
+	bool busy = uv_hrtime() - l->served_ns < LINGER_NS;
+
+	for (unsigned round = 0; busy && round < LINGER_ROUNDS && is_alone(l); round++)
+		busy = serve(l, MSG_WAITFORONE) > 0;
+	l->served_ns = uv_hrtime();
+}
+
 static void on_poll(uv_poll_t *p, int status, int events)
 {
 	struct udp_listener *l = p->data;
-	struct dns64 *d = l->d;
 
 	(void)events;
 	if (status < 0)
 		io__poll_again(p, l->fd, on_poll);
-	io__tell_time(d);
-	for (unsigned round = 0; round < UDP_ROUNDS; round++) {
-		unsigned n = io__rx(d, l->fd);
-
-		for (unsigned i = 0; i < n; i++)
-			take(l, &d->rx.header[i]);
-		udp__flush(l);
-		if (n < UDP_BATCH)
+	for (unsigned round = 0; round < UDP_ROUNDS; round++)
+		if (serve(l, MSG_DONTWAIT) < UDP_BATCH)
 			break;
-	}
+	linger(l);
+}
+
+/* What is read from the loop says that it does not wait; what lingers waits for a moment. */
+static void allow_waiting(int fd)
+{
+	const struct timeval moment = { .tv_usec = LINGER_WAIT_US };
+	int flags = fcntl(fd, F_GETFL);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof(moment)) == 0 && flags >= 0)
+		fcntl(fd, F_SETFL, flags & ~O_NONBLOCK);
 }
 
 struct udp_listener *udp__new(struct dns64 *d, int fd)
@@ -166,6 +205,7 @@ struct udp_listener *udp__new(struct dns64 *d, int fd)
 		errno = -rc;
 		return NULL;
 	}
+	allow_waiting(fd);
 	d->n_handles++;
 	l->poll.data = l;
 	l->via.reply = reply;

@@ -138,13 +138,13 @@ static void make_room(struct batch_rx *rx)
 	}
 }
 
-unsigned io__rx(struct dns64 *d, int fd)
+unsigned io__rx(struct dns64 *d, int fd, int flags)
 {
 	struct batch_rx *rx = &d->rx;
 	int n;
 
 	make_room(rx);
-	n = recvmmsg(fd, rx->header, UDP_BATCH, MSG_DONTWAIT, NULL);
+	n = recvmmsg(fd, rx->header, UDP_BATCH, flags, NULL);
 	rx->used = n > 0 ? (unsigned)n : 0;
 	return rx->used;
 }
