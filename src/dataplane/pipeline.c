@@ -101,7 +101,8 @@ SELDOM static struct verdict drop_stale(struct worker *w, uint32_t index, uint64
 	return verdict_drop(DROP_STALE_OBJECT);
 }
 
-/* A SYN that was refused goes to another node as the client sent it. */
+/* A SYN that was refused goes to another node as the client sent it. No error is sent about it: what
+ * refused it may have been one (RFC 1122 3.2.2), and the client's own repetition will tell. */
 static void send_again(struct worker *w, const struct snapshot *s, uint32_t index,
 		       struct packet *again, uint64_t now_ms)
 {
@@ -109,6 +110,7 @@ static void send_again(struct worker *w, const struct snapshot *s, uint32_t inde
 
 	if (v.next == VERDICT_CONTINUE)
 		v = rewrite_with(w, s, &w->flows.flow[index], 0, again);
+	v.reply = REPLY_NONE;
 	pipeline__finish(w, s, again, v, now_ms);
 }
 
