@@ -27,7 +27,7 @@ static const uint8_t pointer[] = {
 
 /* RFC 1191 7.1: what links carry; for routers too old to say. The lower ones are less than IPv6's
  * minimum. */
-static const uint16_t plateau[] = { 65535, 32000, 17914, 8166, 4352, 2002, 1492 };
+static const uint16_t plateau[] = { 32000, 17914, 8166, 4352, 2002, 1492 };
 
 static uint32_t plateau_below(uint32_t len)
 {

@@ -78,7 +78,10 @@ static inline struct bed *bed_new(unsigned n_workers)
 
 static inline int bed_compile(struct bed *b)
 {
+	struct pool4_conf *pool4;
+	struct nat64_conf conf;
 	struct prefix inside;
+	int rc;
 
 	b->steer = calloc(1, sizeof(*b->steer));
 	must(b->steer && prefix_parse("2001:db8:1::/48", &inside) == 0);
@@ -88,7 +91,15 @@ static inline int bed_compile(struct bed *b)
 		must(prefix_parse(b->link, &inside) == 0);
 		b->steer->inside[b->steer->n_prefix++] = (struct steer_prefix){ inside, 128 };
 	}
-	return nat64_table_new(&b->t, &b->conf, b->old, b->steer, &b->err);
+	/* nothing stands behind the last entry: who reads it is found out */
+	pool4 = malloc(b->conf.n_pool4 * sizeof(*pool4) + !b->conf.n_pool4);
+	must(pool4);
+	memcpy(pool4, b->conf.pool4, b->conf.n_pool4 * sizeof(*pool4));
+	conf = b->conf;
+	conf.pool4 = pool4;
+	rc = nat64_table_new(&b->t, &conf, b->old, b->steer, &b->err);
+	free(pool4);
+	return rc;
 }
 
 /* All of the table at once. */

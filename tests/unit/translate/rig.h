@@ -29,7 +29,7 @@ struct rig {
 	struct translate_state st;
 	struct packet p;
 	uint32_t len;
-	uint8_t bytes[RIG_BYTES], room[PACKET_HEADROOM + RIG_BYTES];
+	uint8_t bytes[RIG_BYTES], room[PACKET_HEADROOM + RIG_BYTES + 256];
 	struct outbox out;
 	struct packet made[RIG_OUT];
 	uint8_t *made_bytes;
@@ -83,6 +83,7 @@ static inline struct verdict rig_receive(struct rig *r, enum side side, const st
 {
 	memset(r->room, 0xa5, PACKET_HEADROOM); /* what is not written is seen */
 	memcpy(r->room + PACKET_HEADROOM, r->bytes, r->len);
+	memset(r->room + PACKET_HEADROOM + r->len, 0xa5, 256); /* and what is read behind it */
 	r->p = (struct packet){ .data = r->room + PACKET_HEADROOM,
 				.len = r->len,
 				.headroom = PACKET_HEADROOM,

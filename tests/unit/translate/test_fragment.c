@@ -269,6 +269,26 @@ static void a_full_outbox_drops_the_whole_packet_untouched(void **state)
 	assert_untouched(r);
 }
 
+/* Two full fragments and a byte are three. */
+static void the_last_byte_needs_a_fragment_too(void **state)
+{
+	struct rig *r = *state;
+	struct tuple from = in4(53, 5000, IPPROTO_UDP), to = in6(53, 4000, IPPROTO_UDP);
+	const uint32_t full = (1280 - 48) & ~7u;
+
+	r->len = build_udp(r->bytes, &from, 2 * full + 1 - 8);
+	store16(r->bytes + 6, 0);
+	rig_sum_ip4(r->bytes);
+	rig_receive(r, SIDE_OUTSIDE, NULL);
+	r->out.max = 2;
+	assert_dropped(rig_rewrite(r, &to, NULL), DROP_NO_BUFFER);
+	assert_untouched(r);
+	r->out.max = 3;
+	assert_int_equal(rig_rewrite(r, &to, NULL).next, VERDICT_HELD);
+	assert_int_equal(r->out.n, 3);
+	assert_int_equal(r->out.packet[2].len, 49);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +303,7 @@ int main(void)
 		RIG_TEST(rfc8200_5_ipv6_is_never_cut_on_the_way),
 		RIG_TEST(an_unfinished_checksum_is_finished_before_the_cut),
 		RIG_TEST(a_full_outbox_drops_the_whole_packet_untouched),
+		RIG_TEST(the_last_byte_needs_a_fragment_too),
 	};
 
 	return cmocka_run_group_tests_name("translate/fragment", tests, NULL, NULL);

@@ -226,6 +226,29 @@ static void rfc7915_4_3_an_embedded_tcp_segment_too(void **state)
 	}
 }
 
+/* RFC 4340 9: its checksum is where UDP's is, and sums the addresses; eight bytes are just enough. */
+static void rfc7915_4_3_an_embedded_dccp_packet_too(void **state)
+{
+	static const uint32_t quoted[] = { 8, 9 };
+	struct rig *r = *state;
+	struct tuple inner = out4(0, 0, 33), sent = out6(0, 0, 33), to = in6(0, 0, 33);
+	struct addr router = addr_of(ROUTER4), host = addr_of(HOST4);
+	uint8_t quote[200], want[2];
+
+	build_udp(quote, &inner, 40);
+	quote[9] = 33;
+	store16(quote + 26, 0x1234);
+	rig_sum_ip4(quote);
+	for (size_t i = 0; i < ARRAY_LEN(quoted); i++) {
+		r->len = build_error(r->bytes, &router, &host, 3, 2, 0, quote, 20 + quoted[i]);
+		rig_receive(r, SIDE_OUTSIDE, NULL);
+		assert_forwarded(rig_rewrite(r, &to, "64:ff9b::192.0.2.254"));
+		memcpy(want, quote + 26, 2);
+		checksum_apply(want, rewrite_addr_delta(&inner, &sent));
+		assert_memory_equal(icmp_out(r) + 8 + 40 + 6, want, 2);
+	}
+}
+
 static void rfc768_an_embedded_datagram_without_checksum_stays_so(void **state)
 {
 	struct rig *r = *state;
@@ -377,6 +400,7 @@ int main(void)
 		RIG_TEST(rfc7915_4_3_the_embedded_packet_is_what_the_host_had_sent),
 		RIG_TEST(rfc7915_4_3_an_embedded_echo_too),
 		RIG_TEST(rfc7915_4_3_an_embedded_tcp_segment_too),
+		RIG_TEST(rfc7915_4_3_an_embedded_dccp_packet_too),
 		RIG_TEST(rfc768_an_embedded_datagram_without_checksum_stays_so),
 		RIG_TEST(rfc768_an_embedded_checksum_never_becomes_0),
 		RIG_TEST(an_error_grows_into_the_headroom),
