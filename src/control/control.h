@@ -51,6 +51,7 @@ struct dns_sockets {
  * @retired: snapshots that a worker may still be reading
  * @settle:  runs what notices have asked for, once the stack is empty
  * @deal:    port blocks that one worker was asked to lend to another; n 0: none
+ * @deal_looks: how often its answer was looked for in vain
  */
 struct control {
 	uv_loop_t loop;
@@ -78,6 +79,7 @@ struct control {
 	struct advertiser *advertisers; /* see advertise.h */
 	struct watch watch;
 	struct nat64_deal deal;
+	unsigned deal_looks;
 	struct question *questions; /* see question.h */
 	struct dns_job *dns_jobs;   /* see dns_see.h */
 	bool tracing;

@@ -105,11 +105,16 @@ int workers__start(struct workers *w, void (*on_end)(struct worker_loop *l), str
 	return 0;
 }
 
+void workers__wake_one(struct workers *w, unsigned id)
+{
+	if (w->t[id].running)
+		worker_loop_wake(&w->t[id].loop);
+}
+
 void workers__wake(struct workers *w)
 {
 	for (unsigned i = 0; i < w->n; i++)
-		if (w->t[i].running)
-			worker_loop_wake(&w->t[i].loop);
+		workers__wake_one(w, i);
 }
 
 void workers__stop(struct workers *w)

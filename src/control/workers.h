@@ -46,6 +46,9 @@ void workers__stop(struct workers *w);
 /** workers__wake() - a new snapshot is there. */
 void workers__wake(struct workers *w);
 
+/** workers__wake_one() - something else is there for worker @id. */
+void workers__wake_one(struct workers *w, unsigned id);
+
 /** workers__drops(), workers__count() - summed over all. */
 uint64_t workers__drops(const struct workers *w, enum drop_reason why);
 uint64_t workers__count(const struct workers *w, enum worker_counter c);

@@ -60,6 +60,16 @@ void nat64_ask_loan(struct nat64 *n, const struct nat64_deal *deal)
 			      memory_order_release);
 }
 
+bool nat64_loan_asked(const struct nat64 *n)
+{
+	return atomic_load_explicit(&n->lending.asked, memory_order_acquire) != 0;
+}
+
+void nat64_withdraw_loan(struct nat64 *n)
+{
+	atomic_store_explicit(&n->lending.asked, 0, memory_order_relaxed);
+}
+
 uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max)
 {
 	struct lending *l = &n->lending;
@@ -70,6 +80,22 @@ uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max)
 		spsc_commit_read(&l->ring);
 	}
 	return n_out;
+}
+
+uint32_t nat64_return_loans(struct nat64 *n, const struct nat64_table *t,
+			    const struct nat64_loan *loan, uint32_t n_loans)
+{
+	struct lending *l = &n->lending;
+	uint32_t i, n_back = 0;
+
+	for (uint32_t k = 0; k < n_loans; k++) {
+		if (loan[k].serial != t->serial || (i = spsc_begin_write(&l->back_ring)) == UINT32_MAX)
+			continue;
+		l->back[i] = loan[k];
+		spsc_commit_write(&l->back_ring);
+		n_back++;
+	}
+	return n_back;
 }
 
 /* ---- the worker ---- */
@@ -115,25 +141,61 @@ void lend__use_table(struct nat64 *n, const struct nat64_table *t)
 	l->serial = t->serial;
 }
 
+static void take_back(struct nat64 *n, const struct nat64_loan *loan)
+{
+	struct lending *l = &n->lending;
+	uint32_t i = 0;
+
+	if (loan->serial != l->serial)
+		return;
+	while (i < l->n_aside && l->aside[i] != loan->block)
+		i++;
+	if (i == l->n_aside)
+		return;
+	l->aside[i] = l->aside[--l->n_aside];
+	if (block__at(n, loan->block)->holder == HOLDER_LENT)
+		block__set_holder(n, loan->block, HOLDER_NONE);
+}
+
+static void take_all_back(struct nat64 *n)
+{
+	struct lending *l = &n->lending;
+	uint32_t i;
+
+	while (unlikely((i = spsc_begin_read(&l->back_ring)) != UINT32_MAX)) {
+		take_back(n, &l->back[i]);
+		spsc_commit_read(&l->back_ring);
+	}
+}
+
+static void set_all_aside(struct nat64 *n, uint32_t asked)
+{
+	enum protocol_index proto = asked & ((1u << ASKED_SHIFT) - 1);
+
+	for (uint32_t wanted = asked >> ASKED_SHIFT; wanted; wanted--) {
+		const struct supply *s = &n->ports.supply[proto][CLASS_OTHER];
+
+		if (s->free <= s->blocks / PLENTY || !set_aside(n, proto))
+			break;
+	}
+}
+
 void lend__advance(struct nat64 *n)
 {
 	struct lending *l = &n->lending;
-	uint32_t asked = atomic_load_explicit(&l->asked, memory_order_acquire), wanted;
-	enum protocol_index proto = asked & ((1u << ASKED_SHIFT) - 1);
+	uint32_t asked = atomic_load_explicit(&l->asked, memory_order_acquire);
 
+	take_all_back(n);
 	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
 		counter_set(&l->blocks[i], n->ports.supply[i][CLASS_OTHER].blocks);
 		counter_set(&l->free[i], n->ports.supply[i][CLASS_OTHER].free);
 	}
 	if (likely(!asked))
 		return;
-	atomic_store_explicit(&l->asked, 0, memory_order_relaxed);
-	for (wanted = asked >> ASKED_SHIFT; wanted; wanted--) {
-		const struct supply *s = &n->ports.supply[proto][CLASS_OTHER];
-
-		if (s->free <= s->blocks / PLENTY || !set_aside(n, proto))
-			break;
-	}
+	set_all_aside(n, asked);
+	/* fails when it was withdrawn meanwhile: what is asked next stays */
+	atomic_compare_exchange_strong_explicit(&l->asked, &asked, 0, memory_order_release,
+						memory_order_relaxed);
 }
 
 /* ---- the table ---- */

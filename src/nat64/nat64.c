@@ -65,6 +65,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	n->events = events;
 	spsc_init(&events->ring, NAT64_EVENT_SLOTS);
 	spsc_init(&n->lending.ring, ARRAY_LEN(n->lending.loan));
+	spsc_init(&n->lending.back_ring, ARRAY_LEN(n->lending.back));
 	pool_init(&n->pool, next, n_records);
 	pool_init(&n->permit_pool, permit_next, n_permits);
 	return n;

@@ -215,6 +215,7 @@ enum { OBJECT_PERMIT = 1u << 31 };
  * @blocks, @free: gauges by protocol
  * @serial: of the table in use; 0: none
  * @aside:  what was set aside under it
+ * @ring:   of @loan, to the control thread; @back_ring: of @back, from it
  */
 struct lending {
 	_Atomic uint32_t asked;
@@ -223,6 +224,8 @@ struct lending {
 	uint32_t n_aside, aside[4 * NAT64_LOAN_MAX];
 	struct spsc ring;
 	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
+	struct spsc back_ring;
+	struct nat64_loan back[4 * NAT64_LOAN_MAX]; /* as many as can be aside */
 };
 
 /**

@@ -3,7 +3,8 @@
  *
  * A block is never taken from a worker: control asks, the worker sets free blocks aside and names
  * them, and the next table gives them to the other worker. What was set aside under one table is
- * free again under the next, unless it was given away by it. So no port is ever two workers'.
+ * free again under the next, unless it was given away by it, and at once when control returns it. So
+ * no port is ever two workers'.
  */
 #pragma once
 #include <stdbool.h>
@@ -41,6 +42,14 @@ bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_
  *  thread. */
 void nat64_ask_loan(struct nat64 *n, const struct nat64_deal *deal);
 
+/** nat64_loan_asked() - it has not done so yet. When it has, all that it has set aside can be taken.
+ *  Control thread. */
+bool nat64_loan_asked(const struct nat64 *n);
+
+/** nat64_withdraw_loan() - it need not do so any more; what it sets aside all the same, because it is
+ *  about to, is to be taken and returned. Control thread. */
+void nat64_withdraw_loan(struct nat64 *n);
+
 /** nat64_take_loans() - what was set aside since. Return: how many of @out were filled. Control
  *  thread. */
 uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max);
@@ -49,3 +58,9 @@ uint32_t nat64_take_loans(struct nat64 *n, struct nat64_loan *out, uint32_t max)
  *  @worker's (unless its address goes, or a static entry pins it). Return: false if it was set aside
  *  under another table than @t. Control thread; workers do not look at what this writes. */
 bool nat64_table_lend(struct nat64_table *t, const struct nat64_loan *loan, unsigned worker);
+
+/** nat64_return_loans() - taken from @n, lent to nobody: free again with its next nat64_advance().
+ *  @t: the table that runs; what was set aside under another is free already. Return: how many of
+ *  @loan were returned. Control thread. */
+uint32_t nat64_return_loans(struct nat64 *n, const struct nat64_table *t,
+			    const struct nat64_loan *loan, uint32_t n_loans);

@@ -241,10 +241,69 @@ static void a_worker_keeps_a_quarter_whatever_is_asked_of_it(void **state)
 	bed_free(b);
 }
 
+/* Control looks before a worker that sleeps has woken, and waits for it no longer. */
+static void what_is_set_aside_too_late_is_free_again(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_deal deal = { .protocol = NAT64_UDP, .from = 1, .to = 0, .n = 30 };
+	const uint32_t free = nat64_need(b->n[1], NAT64_UDP).free;
+	struct nat64_loan loan[NAT64_LOAN_MAX];
+
+	(void)state;
+	for (unsigned round = 0; round < 20; round++) { /* more than there is room for */
+		nat64_ask_loan(b->n[1], &deal);
+		assert_true(nat64_loan_asked(b->n[1]));
+		bed_advance(b, 1);
+		assert_false(nat64_loan_asked(b->n[1]));
+		bed_advance(b, 1);
+		assert_int_equal(nat64_need(b->n[1], NAT64_UDP).free, free - 30);
+		assert_int_equal(nat64_take_loans(b->n[1], loan, NAT64_LOAN_MAX), 30);
+		assert_int_equal(nat64_return_loans(b->n[1], b->t, loan, 30), 30);
+		bed_advance(b, 1);
+		assert_int_equal(nat64_need(b->n[1], NAT64_UDP).free, free);
+	}
+	nat64_ask_loan(b->n[1], &deal);
+	nat64_withdraw_loan(b->n[1]);
+	bed_advance(b, 1);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[1], NAT64_UDP).free, free);
+	assert_int_equal(nat64_take_loans(b->n[1], loan, NAT64_LOAN_MAX), 0);
+	bed_free(b);
+}
+
+/* What was set aside under a table that has gone is not freed twice: it may be aside again. */
+static void a_return_from_an_old_table_changes_nothing(void **state)
+{
+	struct bed *b = bed_two();
+	struct nat64_deal deal = { .protocol = NAT64_UDP, .from = 1, .to = 0, .n = NAT64_LOAN_MAX };
+	struct nat64_loan loan[NAT64_LOAN_MAX], again[NAT64_LOAN_MAX];
+	uint32_t n, aside;
+
+	(void)state;
+	nat64_ask_loan(b->n[1], &deal);
+	bed_advance(b, 1);
+	n = nat64_take_loans(b->n[1], loan, NAT64_LOAN_MAX);
+	assert_in_range(n, 30, NAT64_LOAN_MAX);
+	assert_int_equal(nat64_return_loans(b->n[1], b->t, loan, n), n); /* and it sleeps on */
+	b->conf.limits.flows = 1000;
+	bed_reload(b);
+	assert_int_equal(nat64_return_loans(b->n[1], b->t, loan, n), 0);
+	nat64_ask_loan(b->n[1], &deal);
+	bed_advance(b, 1);
+	aside = nat64_take_loans(b->n[1], again, NAT64_LOAN_MAX);
+	assert_int_equal(aside, n);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[1], NAT64_UDP).free,
+			 nat64_need(b->n[1], NAT64_UDP).blocks - aside);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(worker_that_is_short_is_helped_by_one_that_has_plenty),
+		cmocka_unit_test(what_is_set_aside_too_late_is_free_again),
+		cmocka_unit_test(a_return_from_an_old_table_changes_nothing),
 		cmocka_unit_test(lent_blocks_serve_the_other_worker_and_only_it),
 		cmocka_unit_test(loan_is_void_after_another_table),
 		cmocka_unit_test(static_entry_wins_over_a_loan),
