@@ -106,12 +106,19 @@ void trace__opened(struct worker *w, uint32_t index, unsigned dir);
 void trace__handed(struct worker *w, unsigned owner);
 void trace__end(struct worker *w, const struct packet *p);
 
-/* flow_log.c. started: once the log was on, for every flow of egress6; ended, packet, advance: while
+/* A packet, or the segments of a super-packet, as it came. */
+struct flow_log_size {
+	uint32_t bytes, packets;
+};
+
+/* flow_log.c. started: once the log was on, for every flow of egress6; ended, passed, advance: while
  * it is on. */
 void flow_log__use_snapshot(struct worker *w, const struct snapshot *s);
 void flow_log__started(struct worker *w, uint32_t index, uint64_t now_ms);
 void flow_log__ended(struct worker *w, uint32_t index, uint64_t now_ms);
-void flow_log__packet(struct worker *w, uint32_t index, unsigned dir, const struct packet *p);
+struct flow_log_size flow_log__size(const struct packet *p);
+void flow_log__passed(struct worker *w, uint32_t index, unsigned dir,
+		      const struct flow_log_size *size);
 /* Return: true when more is due. */
 bool flow_log__advance(struct worker *w, uint64_t now_ms);
 

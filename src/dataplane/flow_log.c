@@ -96,12 +96,18 @@ static uint32_t wire_packets(const struct packet *p)
 	return p->len > header ? (p->len - header + p->off.gso_size - 1) / p->off.gso_size : 1;
 }
 
-void flow_log__packet(struct worker *w, uint32_t index, unsigned dir, const struct packet *p)
+struct flow_log_size flow_log__size(const struct packet *p)
+{
+	return (struct flow_log_size){ p->len, wire_packets(p) };
+}
+
+void flow_log__passed(struct worker *w, uint32_t index, unsigned dir,
+		      const struct flow_log_size *size)
 {
 	struct flow_count *c = &w->flow_log->count[index];
-	uint32_t n = wire_packets(p);
+	uint32_t n = size->packets;
 
-	c->bytes[dir] += p->len;
+	c->bytes[dir] += size->bytes;
 	c->packets[dir] = c->packets[dir] > UINT32_MAX - n ? UINT32_MAX : c->packets[dir] + n;
 	c->touched = true;
 }

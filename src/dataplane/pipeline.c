@@ -137,6 +137,18 @@ static bool starts_anew(const struct flow *f, const struct packet *p, unsigned d
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
 }
 
+/* What was refused has not passed; the packet is measured before it may be cut. */
+SELDOM static struct verdict rewrite_logged(struct worker *w, const struct snapshot *s,
+					    uint32_t index, unsigned dir, struct packet *p)
+{
+	const struct flow_log_size size = flow_log__size(p);
+	struct verdict v = rewrite_with(w, s, &w->flows.flow[index], dir, p);
+
+	if (v.next != VERDICT_DROP)
+		flow_log__passed(w, index, dir, &size);
+	return v;
+}
+
 static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snapshot *s, uint32_t index,
 			      unsigned dir, struct packet *p, uint64_t now_ms)
 {
@@ -156,8 +168,9 @@ static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snaps
 	}
 	session__packet(w, s, index, dir, p, now_ms);
 	if (unlikely(w->flow_log_on) && f->policy == POLICY_EGRESS6 && !(p->flags & PACKET_ICMP_ERROR))
-		flow_log__packet(w, index, dir, p);
-	v = rewrite_with(w, s, f, dir, p);
+		v = rewrite_logged(w, s, index, dir, p);
+	else
+		v = rewrite_with(w, s, f, dir, p);
 	if (unlikely(f->flags & (FLOW_HAIRPIN_0 << dir))) {
 		if (p->flags & PACKET_HAIRPIN)
 			return verdict_drop(DROP_HAIRPIN_LOOP);

@@ -177,6 +177,29 @@ static void every_flow_has_its_turn_within_an_interval(void **state)
 	assert_int_equal(n, FLOWS);
 }
 
+static void a_packet_that_is_refused_is_not_told_as_passed(void **state)
+{
+	struct flow_event ev;
+	struct verdict v;
+	uint32_t n;
+
+	(void)state;
+	send_udp(SIDE_INSIDE, &out, 1);
+	told(FLOW_EVENT_STARTED);
+	n = build_udp(bytes, &out, 100);
+	bytes[7] = 1; /* its last hop */
+	v = gateway_send(&g, SIDE_INSIDE, bytes, n);
+	assert_int_equal(v.next, VERDICT_DROP);
+	assert_int_equal(v.why, DROP_HOP_LIMIT);
+	v = gateway_send(&g, SIDE_INSIDE, bytes, build_udp(bytes, &out, 1600));
+	assert_int_equal(v.next, VERDICT_DROP);
+	assert_int_equal(v.why, DROP_TOO_BIG);
+	gateway_advance(&g, (UDP_S + 1) * 1000);
+	told(FLOW_EVENT_ACTIVE);
+	ev = told(FLOW_EVENT_ENDED);
+	is_count(&ev, 0, 1, 49);
+}
+
 static void an_icmp_error_is_no_packet_of_its_flow(void **state)
 {
 	uint8_t inner[2048];
@@ -275,6 +298,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_flow_that_goes_on_is_told_of_once_an_interval_if_anything_passed, start, teardown),
 		cmocka_unit_test_setup_teardown(every_flow_has_its_turn_within_an_interval, start, teardown),
+		cmocka_unit_test_setup_teardown(a_packet_that_is_refused_is_not_told_as_passed, start,
+						teardown),
 		cmocka_unit_test_setup_teardown(an_icmp_error_is_no_packet_of_its_flow, start, teardown),
 		cmocka_unit_test_setup_teardown(a_super_packet_is_as_many_as_its_segments, start, teardown),
 		cmocka_unit_test_setup_teardown(a_log_that_begins_later_says_that_it_does, start, teardown),
