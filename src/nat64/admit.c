@@ -95,21 +95,24 @@ static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const 
 	struct port_request want = { subscriber, k->port, k->proto };
 	struct mapping m = { .inside = k->inside, .inside_port = k->port, .subscriber = subscriber,
 			     .proto_plus = (uint8_t)(k->proto + 1) };
+	struct subscriber *s = &n->ports.subscriber[subscriber];
 	uint32_t index;
 
+	s->n_flows++; /* an address that has gone may take its last blocks with it: it is still needed */
 	*why = ports__take(n, t, &want, &m);
+	s->n_flows--;
 	if (*why != DROP_NONE)
 		return BIB_NONE;
-	n->ports.subscriber[subscriber].n_ports++;
+	s->n_ports++;
 	index = bib__find_outside(n, m.slot, m.outside_port, k->proto);
 	if (index != BIB_NONE) /* left from an address that had this slot */
 		bib__detach(n, index);
 	index = bib__add(n, &m);
 	if (index == BIB_NONE) {
 		*why = DROP_BIB_FULL;
-		n->ports.subscriber[subscriber].n_flows++; /* it is still needed */
+		s->n_flows++;
 		ports__release(n, &m);
-		n->ports.subscriber[subscriber].n_flows--;
+		s->n_flows--;
 	}
 	return index;
 }

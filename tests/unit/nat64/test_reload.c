@@ -549,9 +549,47 @@ static void ranges_that_touch_are_one(void **state)
 	}
 }
 
+/* Who has nothing but resting blocks, on addresses that go, loses them while it is served. */
+static void who_is_served_while_its_addresses_go_has_one_record(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct flow_plan plan[64];
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.32", 1024, 65535);
+	bed_up(b, 1000);
+	for (unsigned i = 0; i < 64; i++) {
+		struct tuple t = from_host(i, 5000);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (unsigned i = 0; i < 64; i++)
+		bed_end(b, &plan[i]);
+	b->pool4[0].first = addr_of("198.51.100.1");
+	b->pool4[0].last = addr_of("198.51.100.32");
+	b->old = b->t;
+	b->steer_old = b->steer;
+	must(bed_compile(b) == 0);
+	nat64_use_table(b->n[0], b->t); /* the rest is done packet by packet */
+	for (unsigned i = 0; i < 64; i++) {
+		struct tuple t = from_host(i, 5000);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	assert_int_equal(nat64_subscribers(b->n[0]), 64);
+	while (nat64_adopt(b->n[0], b->t))
+		;
+	for (unsigned i = 0; i < 64; i++)
+		bed_end(b, &plan[i]);
+	bed_advance(b, 200000);
+	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_is_served_while_its_addresses_go_has_one_record),
 		cmocka_unit_test(too_much_or_wrong_is_refused_and_says_so),
 		cmocka_unit_test(claims_are_those_of_pool4_and_the_prefixes),
 		cmocka_unit_test(full_pool_of_1024_addresses_is_found),
