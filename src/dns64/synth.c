@@ -1,5 +1,6 @@
 /* synth.c - takes upstream answers apart with ldns and builds the ones that DNS64 makes of them.
  * The slow path: what is served unchanged never comes here. */
+#include <stdbool.h> /* before ldns, which has one of its own */
 #include <ldns/ldns.h>
 #include <string.h>
 #include "sixgate/base/must.h"

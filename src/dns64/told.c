@@ -1,6 +1,7 @@
 /* told.c - says in words what was decided about a question. Decides nothing itself. */
 #include "told.h"
 #include <errno.h>
+#include <stdbool.h> /* before ldns, which has one of its own */
 #include <ldns/ldns.h>
 #include <stdarg.h>
 #include <stdio.h>

@@ -6,6 +6,7 @@
  * Octets: flags (1: stale, 2: the prefixes may carry private addresses, 4: one prefix only), age in
  * units of 8 s, negative TTL in units of 16 s, then the message; its question is made right.
  */
+#include <stdbool.h> /* before ldns, which has one of its own */
 #include <ldns/ldns.h>
 #include <stdlib.h>
 #include "dns64_internal.h"
@@ -33,7 +34,7 @@ static struct dns64_policy *policy_of(uint8_t how)
 	c.n_prefix = how & 4 ? 1 : 2;
 	c.mapped = mapped;
 	c.n_mapped = 2;
-	c.allow_private = how & 2;
+	c.allow_private = (how & 2) != 0;
 	c.upstream = &upstream;
 	c.n_upstream = 1;
 	must(dns64_policy_new(&p, &c, &e) == 0);

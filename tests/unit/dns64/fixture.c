@@ -1,6 +1,7 @@
 /* fixture.c - see fixture.h. ldns reads and writes the texts. */
 #include "fixture.h"
 #include <arpa/inet.h>
+#include <stdbool.h> /* before ldns, which has one of its own */
 #include <ldns/ldns.h>
 #include <stdio.h>
 #include <stdlib.h>
