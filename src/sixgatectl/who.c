@@ -291,12 +291,28 @@ static void begin_hold(struct holders *h, const json_t *v)
 	h->times[h->n++] = 1;
 }
 
+/* All lines here are about the port that was asked for. A release may name the subscriber by another
+ * length, after a reload, or, when a pool address goes, nobody and all protocols. */
+static bool frees(const json_t *released, const json_t *v)
+{
+	const char *protocol = json_string_value(json_object_get(released, "protocol"));
+
+	return is_event(v, "port-block-allocated") && same(released, v, "gateway") &&
+	       (same(released, v, "protocol") || (protocol && strcmp(protocol, "any") == 0));
+}
+
 static void end_hold(struct holders *h, const json_t *v)
 {
+	bool released = is_event(v, "port-block-released");
 	size_t i = find_hold(h, v);
 
-	if (i < h->n && (is_event(v, "port-block-released") || --h->times[i] == 0))
+	if (i < h->n && (released || --h->times[i] == 0)) {
 		remove_at(h, i);
+		return;
+	}
+	for (i = released ? h->n : 0; i-- > 0;)
+		if (frees(v, h->record[i]))
+			remove_at(h, i);
 }
 
 static void follow(struct who *w, struct holders *h, const struct who_line *line)

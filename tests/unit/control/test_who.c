@@ -60,12 +60,31 @@ static const char sessions[] = SESSION("10:00:00.000", "created", "2001:db8:1::5
 	SESSION("10:30:00.000", "deleted", "2001:db8:1::5", "203.0.113.2")
 	SESSION("10:40:00.000", "created", "2001:db8:1::6", "203.0.113.2");
 
+/* a port of its own, whose pool address went: one line for all that was left of the block */
+static const char address_gone[] = LINE("10:00:00.000", "g", "port-block-allocated\",\"protocol\":\"udp\","
+	"\"outside\":\"198.51.100.10\",\"port_first\":1030,\"port_last\":1030,\"inside\":\"2001:db8:1::/64\"")
+	LINE("11:00:00.000", "g", "port-block-released\",\"protocol\":\"any\",\"outside\":\"198.51.100.10\","
+	"\"port_first\":1024,\"port_last\":1087");
+static const char other_length[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	BLOCK("11:00:00.000", "released", "2001:db8::/56");
+/* what ends a port of another protocol, or of another gateway, ends nothing of this one */
+static const char of_others[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	LINE("11:00:00.000", "g", "port-block-released\",\"protocol\":\"udp\",\"outside\":\"198.51.100.10\","
+	"\"port_first\":1030,\"port_last\":1030,\"inside\":\"2001:db8:7::/64\"")
+	LINE("11:00:00.000", "other", "port-block-released\",\"protocol\":\"any\",\"outside\":\"198.51.100.10\","
+	"\"port_first\":1024,\"port_last\":1087");
+
 static const struct {
 	const char *log, *time;
 	uint16_t port;
 	uint8_t protocol;
 	const char *who; /* NULL: nobody */
 } rows[] = {
+	{ address_gone, "10:30:00.000", 1030, 0, "2001:db8:1::/64" },
+	{ address_gone, "11:30:00.000", 1030, 0, NULL },
+	{ other_length, "10:30:00.000", 1030, 0, "2001:db8:1::/64" },
+	{ other_length, "11:30:00.000", 1030, 0, NULL },
+	{ of_others, "11:30:00.000", 1030, 0, "2001:db8:1::/64" },
 	{ two_owners, "09:59:59.999", 1024, 0, NULL },
 	{ two_owners, "10:00:00.000", 1024, 0, "2001:db8:1::/64" },
 	{ two_owners, "10:59:59.999", 1087, 6, "2001:db8:1::/64" },
