@@ -608,12 +608,16 @@ void block__count(struct nat64 *n, const struct nat64_table *t)
 }
 
 /* A slot that waits may have anything: it is looked at before something is taken from it. */
-static void may_have(struct nat64 *n, uint32_t slot, bool yes)
+static void may_have(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
 {
 	for (enum protocol_index i = 0; i < N_PROTOS; i++)
 		for (enum port_class class = 0; class < N_CLASSES; class++) {
-			note_bit(n->ports.has_free[i][class], slot, yes);
-			note_bit(n->ports.has_room[i][class], slot, yes);
+			uint64_t any = 0;
+
+			for (unsigned w = 0; w < BLOCK_WORDS && t->slot[slot].used; w++)
+				any |= t->given[slot][i][w] & in_class(w, class);
+			note_bit(n->ports.has_free[i][class], slot, any);
+			note_bit(n->ports.has_room[i][class], slot, any);
 		}
 }
 
@@ -623,6 +627,6 @@ void block__use_table(struct nat64 *n, const struct nat64_table *t)
 		if ((int32_t)(t->changed[slot] - n->lending.serial) > 0 ||
 		    (t->changed[slot] && !n->lending.serial)) {
 			bit_set(n->ports.pending, slot);
-			may_have(n, slot, t->slot[slot].used);
+			may_have(n, t, slot);
 		}
 }

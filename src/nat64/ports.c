@@ -236,7 +236,8 @@ enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
 	n->ports.looks = LOOKS_MAX;
 	if (take_with_mask(n, t, want, ~0ull, out))
 		return DROP_NONE;
-	share__refused(n, &n->ports.subscriber[want->index], want->proto);
+	if (ports__next_slot(n->ports.pending, 0) == NO_SLOT) /* else nobody knows what there is */
+		share__refused(n, &n->ports.subscriber[want->index], want->proto);
 	return anything_left(n, want->proto) ? DROP_FAIR_SHARE : DROP_POOL4_EXHAUSTED;
 }
 
