@@ -21,7 +21,7 @@ NAME = "www4.shop.example"
 
 @pytest.fixture(scope="module")
 def net():
-    with topology.Network(prefix="sg-dcl") as n:
+    with topology.Network(prefix=f"sg-dcl{os.getpid()}") as n:
         servers.name_servers(n)
         servers.web(n.web4, topology.WEB4)
         n.gateway = Gateway(n.gw)

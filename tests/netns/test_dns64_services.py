@@ -3,6 +3,7 @@
 Runs as root; SIXGATE_BUILD names the build directory. The topology is drawn in
 netns-scripts/lab/topology.py; health and nodes are those of test_services.py.
 """
+import os
 import signal
 
 import pytest
@@ -34,7 +35,7 @@ dns64:
 
 @pytest.fixture(scope="module")
 def module_net():
-    with topology.Network(prefix="sg-dsv") as n:
+    with topology.Network(prefix=f"sg-dsv{os.getpid()}") as n:
         n.nginx = servers.start_stores(n)
         n.write("objects/hello", "hello\n")
         n.gateway = Gateway(n.gw)

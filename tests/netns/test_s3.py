@@ -46,7 +46,7 @@ def wait_states(gateway, **want):
 
 @pytest.fixture(scope="module")
 def net():
-    with topology.Network(prefix="sg-s3") as n:
+    with topology.Network(prefix=f"sg-s3{os.getpid()}") as n:
         n.node = {name: start_node(n, name) for name in topology.STORES}
         gateway = n.gateway = Gateway(n.gw)
         gateway.start(f"""

@@ -4,6 +4,7 @@ Runs as root; SIXGATE_BUILD names the build directory. The topology is drawn in
 netns-scripts/lab/topology.py.
 """
 import json
+import os
 import pathlib
 import signal
 import socket
@@ -36,7 +37,7 @@ egress6: {{prefixes: inside}}
 
 @pytest.fixture
 def net():
-    with topology.Network(prefix="sg-svc") as n:
+    with topology.Network(prefix=f"sg-svc{os.getpid()}") as n:
         n.nginx = servers.start_stores(n)
         n.write("objects/hello", "hello\n")
         n.gateway = Gateway(n.gw)
