@@ -43,6 +43,7 @@ struct parent {
 	int exit_code;
 	uint64_t last_sync_ms, next_sync_ms; /* 0: none yet */
 	struct log_limit sync_limit;
+	struct err failing; /* what the last look could not set up, empty: nothing */
 	struct xdp *xdp;
 	struct netlink_hops_watch *hops_watch;
 	struct hops *hops;
@@ -57,6 +58,10 @@ int parent__kernel_begin(struct parent *p, struct err *e);
 /** parent__kernel_sync() - make the kernel follow the running file; tell the child what it looks
  *  like. Return: 0; -EADDRINUSE: it must not be done; another negative errno: part of it failed. */
 int parent__kernel_sync(struct parent *p, struct err *e);
+
+/** parent__kernel_report() - log @e, the outcome of a look, when it is another than the last one's
+ *  (empty: all is set up). */
+void parent__kernel_report(struct parent *p, const struct err *e);
 
 /** parent__kernel_changed() - the watcher has seen something: look soon, but, while a routing daemon
  *  is busy, not more than ten times a second. */

@@ -153,16 +153,30 @@ void parent__kernel_changed(struct parent *p)
 		p->next_sync_ms = soon;
 }
 
+/* Once, however long it lasts. */
+void parent__kernel_report(struct parent *p, const struct err *e)
+{
+	uint64_t skipped;
+
+	if (strcmp(p->failing.text, e->text) == 0)
+		return;
+	if (!e->text[0])
+		log_notice("mended: %s", p->failing.text);
+	else if (log_allowed(&p->sync_limit, now__ms(), &skipped))
+		log_error("%s", e->text);
+	else
+		return;
+	p->failing = *e;
+}
+
 void parent__kernel_watch(struct parent *p)
 {
 	struct err e = { "" };
-	uint64_t skipped;
-	int rc;
 
 	parent__xdp_refresh(p);
-	rc = parent__kernel_sync(p, &e);
-	if (rc && log_allowed(&p->sync_limit, now__ms(), &skipped))
-		log_error("%s", e.text);
+	if (parent__kernel_sync(p, &e) == 0)
+		e.text[0] = '\0';
+	parent__kernel_report(p, &e);
 }
 
 void parent__kernel_end(struct parent *p)

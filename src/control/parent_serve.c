@@ -75,7 +75,7 @@ static void serve_ready(struct parent *p, const struct request *r)
 	/* only now: the checks of the nodes, which the child begins next, need the routes */
 	answer(p, r, 0, "", -1);
 	if (rc)
-		log_error("%s", e.text);
+		parent__kernel_report(p, &e);
 	if (rc == -EADDRINUSE) { /* the local table would take our packets: it cannot work */
 		parent__end(p, DAEMON_FAILED);
 		return;

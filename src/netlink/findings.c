@@ -621,6 +621,50 @@ static void look_at_manage(struct looking *k)
 		      k->plan->device[NETLINK_DEVICE_OUTSIDE].name);
 }
 
+/* ---- settings that cannot be written ---- */
+
+/* Devices of ours are made later than the container is: they take what `default` has. */
+static void name_setting(const struct looking *k, const struct netlink_sysctl *w, char *out, size_t size)
+{
+	char family[8], kind[8], name[INTERFACE_NAME_MAX], key[32];
+
+	if (sscanf(w->path, "net/%7[^/]/%7[^/]/%15[^/]/%31s", family, kind, name, key) != 4) {
+		snprintf(out, size, "%s", w->path);
+		for (char *at = out; (at = strchr(at, '/')) != NULL;)
+			*at = '.';
+	} else if (strcmp(family, "ipv4") == 0 && strcmp(key, "forwarding") == 0) {
+		snprintf(out, size, "net.ipv4.ip_forward");
+	} else {
+		for (size_t i = 0; i < N_NETLINK_DEVICES; i++)
+			if (strcmp(name, k->plan->device[i].name) == 0)
+				snprintf(name, sizeof(name), "default");
+		snprintf(out, size, "net.%s.%s.%s.%s", family, kind, name, key);
+	}
+}
+
+/* One line with all of them, as they are given to what makes the container. */
+static void look_at_settings(struct looking *k, bool soft)
+{
+	char list[400] = "", one[320], name[128];
+
+	for (size_t i = 0; i < k->plan->sysctls.n; i++) {
+		const struct netlink_sysctl *w = &k->plan->sysctls.at[i];
+		size_t len = strlen(list);
+
+		if (w->soft != soft || !sysctl__stuck(w))
+			continue;
+		name_setting(k, w, name, sizeof(name));
+		snprintf(one, sizeof(one), " %s=%s", name, w->value);
+		if (!strstr(list, one) && len + strlen(one) < sizeof(list))
+			memcpy(list + len, one, strlen(one) + 1);
+	}
+	if (list[0])
+		found(k, soft ? NETLINK_NOTICE : NETLINK_WARNING,
+		      soft ? "/proc/sys is read-only, better would be:%s" :
+			     "/proc/sys is read-only: packets will not pass before these are set on the host or "
+			     "where the container is made:%s", list);
+}
+
 size_t netlink_findings(const struct netlink_input *in, const struct netlink_plan *plan,
 			struct netlink_finding *out, size_t max)
 {
@@ -632,6 +676,8 @@ size_t netlink_findings(const struct netlink_input *in, const struct netlink_pla
 	look_at_interfaces(&k);
 	look_at_mappings(&k);
 	look_at_manage(&k);
+	look_at_settings(&k, false);
+	look_at_settings(&k, true);
 	look_at_third_interfaces(&k);
 	look_at_nodes(&k);
 	for (size_t i = 0; in->conf->has_services && i < in->conf->services.n_service; i++)

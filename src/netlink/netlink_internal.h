@@ -72,6 +72,8 @@ int sysctls__restore(struct sysctls *s, struct err *e);
 /** sysctl__read() - Return: length without the newline, or a negative errno. */
 int sysctl__read(const char *path, char *value, size_t size);
 int sysctl__read_int(const char *path, int otherwise);
+/** sysctl__stuck() - it is not as wanted, matters, and cannot be written. */
+bool sysctl__stuck(const struct netlink_sysctl *w);
 /** sysctl__want() - append @value for the path that @fmt makes. Return: the entry, NULL when out of
  *  memory (which the list remembers). */
 struct netlink_sysctl *sysctl__want(struct netlink_sysctls *list, const char *value,

@@ -95,12 +95,19 @@ static void optional(struct netlink_sysctl *s)
 		s->optional = true;
 }
 
+static void soft(struct netlink_sysctl *s)
+{
+	optional(s);
+	if (s)
+		s->soft = true;
+}
+
 /* Loose reverse path check: what we write has sources that are reached by other interfaces, and the
  * kernel takes the larger one of this value and `all`'s, so that 0 would not always do. */
 static void want_device(struct netlink_sysctls *list, const char *name)
 {
 	optional(sysctl__want(list, "0", "net/ipv6/conf/%s/disable_ipv6", name));
-	optional(sysctl__want(list, "0", "net/ipv6/conf/%s/accept_ra", name));
+	soft(sysctl__want(list, "0", "net/ipv6/conf/%s/accept_ra", name));
 	sysctl__want(list, "2", "net/ipv4/conf/%s/rp_filter", name);
 	sysctl__want(list, "1", "net/ipv4/conf/%s/forwarding", name);
 }
@@ -122,7 +129,7 @@ static void want_own_source(const struct netlink_input *in, struct netlink_sysct
 static void want_accept_ra(struct netlink_sysctls *list, const struct netlink_interface *i)
 {
 	if (i->accept_ra == 1 && (i->ra_default || (i->outside && !i->forwards)))
-		optional(sysctl__want(list, "2", "net/ipv6/conf/%s/accept_ra", i->name));
+		soft(sysctl__want(list, "2", "net/ipv6/conf/%s/accept_ra", i->name));
 }
 
 static bool has_proxies(const struct netlink_plan *p, int ifindex)
@@ -136,8 +143,8 @@ static bool has_proxies(const struct netlink_plan *p, int ifindex)
 /* A delay above zero holds the first answer back by up to 0.8 s. */
 static void want_proxies(struct netlink_sysctls *list, const char *name)
 {
-	sysctl__want(list, "0", "net/ipv4/neigh/%s/proxy_delay", name);
-	optional(sysctl__want(list, "0", "net/ipv6/neigh/%s/proxy_delay", name));
+	soft(sysctl__want(list, "0", "net/ipv4/neigh/%s/proxy_delay", name));
+	soft(sysctl__want(list, "0", "net/ipv6/neigh/%s/proxy_delay", name));
 	optional(sysctl__want(list, "1", "net/ipv6/conf/%s/proxy_ndp", name));
 }
 
@@ -181,7 +188,7 @@ void plan__sysctls(const struct netlink_input *in, struct netlink_plan *p)
 		if (!f->interface[i].present)
 			continue;
 		sysctl__want(list, "1", "net/ipv4/conf/%s/forwarding", name);
-		optional(sysctl__want(list, "1", "net/ipv6/conf/%s/forwarding", name));
+		soft(sysctl__want(list, "1", "net/ipv6/conf/%s/forwarding", name));
 		if (has_proxies(p, f->interface[i].ifindex))
 			want_proxies(list, name);
 	}

@@ -368,6 +368,50 @@ static int explain(const struct netlink_sysctl *w, const char *now, int rc, stru
 			       : "");
 }
 
+static bool as_wanted(const struct netlink_sysctl *w, const char *now)
+{
+	return w->merge ? all_listed(now, w->value) : strcmp(now, w->value) == 0;
+}
+
+/* The strict check is what drops our packets, and the kernel takes the larger one of two values. */
+static bool checks_strictly(const char *now)
+{
+	int all = sysctl__read_int("net/ipv4/conf/all/rp_filter", 0);
+
+	return strcmp(now, "2") != 0 && all != 2 && (strcmp(now, "1") == 0 || all == 1);
+}
+
+static bool is_rp_filter(const char *path)
+{
+	size_t len = strlen(path);
+	static const char end[] = "/rp_filter";
+
+	return len >= sizeof(end) && strcmp(path + len - (sizeof(end) - 1), end) == 0;
+}
+
+/* What cannot be written is no failure where we can go without it. */
+static bool goes_without(const struct netlink_sysctl *w, const char *now, int rc)
+{
+	if (rc != -EROFS && rc != -EACCES && rc != -EPERM)
+		return false;
+	return w->soft || (is_rp_filter(w->path) && !checks_strictly(now));
+}
+
+bool sysctl__stuck(const struct netlink_sysctl *w)
+{
+	char now[VALUE_MAX];
+	int fd;
+
+	if (sysctl__read(w->path, now, sizeof(now)) < 0 || as_wanted(w, now))
+		return false;
+	if (is_rp_filter(w->path) && !checks_strictly(now))
+		return false;
+	fd = open_value(w->path, O_WRONLY);
+	if (fd >= 0)
+		close(fd);
+	return fd < 0;
+}
+
 static int apply_one(struct sysctls *s, const struct netlink_sysctl *w, struct err *e)
 {
 	char now[VALUE_MAX], ours[VALUE_MAX];
@@ -375,7 +419,7 @@ static int apply_one(struct sysctls *s, const struct netlink_sysctl *w, struct e
 
 	if (rc < 0)
 		return w->optional ? 0 : err_set(e, rc, "/proc/sys/%s: %s", w->path, strerror(-rc));
-	if (w->merge ? all_listed(now, w->value) : strcmp(now, w->value) == 0)
+	if (as_wanted(w, now))
 		return 0;
 	if (w->merge)
 		snprintf(ours, sizeof(ours), "%.*s%s%s", VALUE_MAX - 200, now, *now ? "," : "",
@@ -387,7 +431,7 @@ static int apply_one(struct sysctls *s, const struct netlink_sysctl *w, struct e
 		return err_set(e, rc, "%s: %s", s->file, strerror(-rc));
 	rc = strcmp(w->path, forwarding6) == 0 ? switch_on_forwarding6() : write_value(w->path, ours);
 	if (rc)
-		return explain(w, now, rc, e);
+		return goes_without(w, now, rc) ? 0 : explain(w, now, rc, e);
 	if (w->merge)
 		remember_as_printed(s, w->path);
 	return 1;

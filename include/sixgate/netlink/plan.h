@@ -75,12 +75,13 @@ struct netlink_objects {
  * struct netlink_sysctl
  * @path:     below /proc/sys
  * @optional: the kernel may lack it
+ * @soft:     better so, but where it cannot be written (read-only /proc/sys) we go without
  * @merge:    @value is a list of port ranges that must be in the list that is there
  */
 struct netlink_sysctl {
 	char path[96];
 	char value[160];
-	bool optional, merge;
+	bool optional, soft, merge;
 };
 
 struct netlink_sysctls {
