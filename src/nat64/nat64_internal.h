@@ -271,6 +271,9 @@ void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
 
+/* statics.c: entries of @t become mappings, those of before that are not in it do not stay. */
+void statics__use_table(struct nat64 *n, const struct nat64_table *t);
+
 /* lend.c: what was lent under @prev is the borrower's in @t. */
 void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev);
 /* It has rested where it was. */
