@@ -50,6 +50,11 @@ static void write_worker_counters(FILE *f, const struct control *c)
 	}
 }
 
+static uint32_t statics_missing(const struct worker *w)
+{
+	return w->nat64 ? nat64_statics_missing(w->nat64) : 0;
+}
+
 static void write_gauges(FILE *f, const struct control *c)
 {
 	metrics__head(f, "flows", "gauge", "Flows in the table");
@@ -64,6 +69,11 @@ static void write_gauges(FILE *f, const struct control *c)
 	for (unsigned w = 0; w < c->workers.n; w++)
 		fprintf(f, "sixgate_mappings{worker=\"%u\"} %llu\n", w,
 			(unsigned long long)counter_read(&c->workers.t[w].worker->mappings_used));
+	metrics__head(f, "static_entries_missing", "gauge",
+		      "Static entries of nat64 that wait for sessions of earlier ones to end");
+	for (unsigned w = 0; w < c->workers.n; w++)
+		fprintf(f, "sixgate_static_entries_missing{worker=\"%u\"} %u\n", w,
+			statics_missing(c->workers.t[w].worker));
 }
 
 static void node_sample(FILE *f, const char *name, const struct node_record *r, uint64_t value)

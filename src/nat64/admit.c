@@ -81,8 +81,11 @@ static struct verdict check_inside(const struct nat64_table *t, const struct pac
 static uint32_t current_mapping(struct nat64 *n, const struct nat64_table *t,
 				const struct bib_key *k)
 {
-	uint32_t index = bib__find_inside(n, k);
+	uint32_t index;
 
+	if (unlikely(n->statics.waiting))
+		statics__find(n, t, k);
+	index = bib__find_inside(n, k);
 	if (index == BIB_NONE || bib__valid(n, t, &n->mapping[index]))
 		return index;
 	bib__detach(n, index);
@@ -330,6 +333,8 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_LINK_LOCAL);
 	if (proto < 0)
 		return verdict_drop(DROP_UNKNOWN_PROTOCOL);
+	if (unlikely(n->statics.waiting) && bit_test(n->ports.pending, slot))
+		ports__adopt_at_once(n, t, slot);
 	index = bib__find_outside(n, slot, be16_to(p->key.dport), proto);
 	v = filter_outside(n, t, p, index);
 	if (v.next != VERDICT_CONTINUE)

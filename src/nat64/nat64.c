@@ -75,10 +75,12 @@ bool nat64_adopt(struct nat64 *n, const struct nat64_table *t)
 {
 	uint32_t slot = ports__next_slot(n->ports.pending, 0), budget = ADOPT_BUDGET;
 
-	if (likely(slot == NO_SLOT))
+	if (likely(slot == NO_SLOT)) {
+		statics__all_adopted(n, t);
 		return n->ports.dead_at < n->ports.resting_pool.fresh && single__bury(n);
+	}
 	while (slot != NO_SLOT && budget) {
-		uint32_t cost = ADOPT_COST + block__adopt(n, t, slot);
+		uint32_t cost = ADOPT_COST + ports__adopt(n, t, slot);
 
 		budget -= cost < budget ? cost : budget;
 		slot = ports__next_slot(n->ports.pending, slot);

@@ -229,6 +229,17 @@ struct lending {
 };
 
 /**
+ * struct statics - static entries that are not mappings yet
+ * @waiting:    their addresses wait for their turn
+ * @incomplete: there was no record for some
+ * @n_missing:  how many those are, once they were counted
+ */
+struct statics {
+	bool waiting, incomplete;
+	counter64 n_missing;
+};
+
+/**
  * struct nat64 - see nat64.h
  * @n_max:   mappings that hosts may have; static ones come on top
  * @counter: how many random numbers were drawn
@@ -248,6 +259,7 @@ struct nat64 {
 	struct permit *permit;
 	struct ports ports;
 	struct lending lending;
+	struct statics statics;
 	uint64_t now_ms;
 	struct nat64_limits limits;
 	struct nat64_quarantine quarantine;
@@ -259,6 +271,10 @@ struct nat64 {
 };
 
 /* ports.c */
+/* @slot, which waits, becomes what it is in @t. Return: blocks and static entries looked at; after the
+ * last one block__count() is due. At once: with it, for a packet. */
+uint32_t ports__adopt(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
+void ports__adopt_at_once(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
 /* A random free port for @want: of its subscriber's blocks, of a new one, or a single; on the
  * address the subscriber is paired with, or on another. Return: DROP_NONE, or why not. */
 enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
@@ -271,8 +287,17 @@ void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);
 
-/* statics.c: entries of @t become mappings, those of before that are not in it do not stay. */
+struct bib_key;
+
+/* statics.c */
+/* Mappings of entries that are not in @t do not stay; slots with entries wait. */
 void statics__use_table(struct nat64 *n, const struct nat64_table *t);
+/* Entries on @slot become mappings. Return: how many were looked at. */
+uint32_t statics__install(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
+/* While entries wait: the one for the inside transport address @k, if any, is a mapping now. */
+void statics__find(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k);
+/* No slot waits: what found no record is tried again when there is one. */
+void statics__all_adopted(struct nat64 *n, const struct nat64_table *t);
 
 /* lend.c: what was lent under @prev is the borrower's in @t. */
 void lend__fulfil(struct nat64_table *t, const struct nat64_table *prev);

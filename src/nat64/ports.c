@@ -97,6 +97,19 @@ static void take_bit(struct nat64 *n, uint32_t number, enum protocol_index proto
 	out->outside_port = (uint16_t)(block__first_port(number) + (unsigned)bit);
 }
 
+uint32_t ports__adopt(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	uint32_t done = block__adopt(n, t, slot);
+
+	return done + statics__install(n, t, slot);
+}
+
+void ports__adopt_at_once(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	ports__adopt(n, t, slot);
+	block__count(n, t);
+}
+
 bool ports__ready(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
 {
 	struct ports *p = &n->ports;
@@ -106,8 +119,7 @@ bool ports__ready(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
 	if (p->looks < LOOKS_AT_PENDING)
 		return false;
 	p->looks -= LOOKS_AT_PENDING;
-	block__adopt(n, t, slot);
-	block__count(n, t);
+	ports__adopt_at_once(n, t, slot);
 	return true;
 }
 

@@ -1,5 +1,9 @@
 /*
  * statics.c - static entries of the configuration as mappings of a worker.
+ *
+ * Entries of a new table are installed when their pool address is taken up, in its turn; a packet that
+ * needs one has that address taken up at once. One that finds no record, for sessions of others that
+ * were configured before hold them still, gets the next that is free.
  */
 #include "nat64_internal.h"
 
@@ -32,8 +36,9 @@ static void make_way(struct nat64 *n, uint32_t index)
 		bib__detach(n, index);
 }
 
-/* A static entry becomes a mapping; a host's own that stands in its way is taken down. */
-static void install(struct nat64 *n, const struct nat64_table *t, const struct static_entry *s)
+/* A static entry becomes a mapping; a host's own that stands in its way is taken down. Return: false
+ * without a record for it. */
+static bool install(struct nat64 *n, const struct nat64_table *t, const struct static_entry *s)
 {
 	struct bib_key k = { s->inside, s->inside_port, s->proto };
 	struct mapping m = { .inside = s->inside, .inside_port = s->inside_port,
@@ -43,12 +48,10 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 			     .proto_plus = (uint8_t)(s->proto + 1), .flags = MAPPING_STATIC };
 	uint32_t index = bib__find_outside(n, s->slot, s->outside_port, s->proto);
 
-	if (bit_test(n->ports.pending, s->slot))
-		block__adopt(n, t, s->slot);
 	if (index != BIB_NONE && same_entry(s, &n->mapping[index]) &&
 	    bib__valid(n, t, &n->mapping[index])) {
 		if (n->mapping[index].flags & MAPPING_STATIC)
-			return; /* it was there before */
+			return true; /* it was there before */
 		n->mapping[index].flags |= MAPPING_STATIC;
 		ports__pin(n, &n->mapping[index]);
 	} else {
@@ -56,10 +59,72 @@ static void install(struct nat64 *n, const struct nat64_table *t, const struct s
 		make_way(n, bib__find_inside(n, &k));
 		index = bib__add(n, &m);
 		if (index == BIB_NONE)
-			return;
+			return false;
 		ports__reserve(n, &m);
 	}
+	must(n->n_static < NAT64_STATIC_MAX);
 	n->static_at[n->n_static++] = index;
+	return true;
+}
+
+/* The first entry of @slot, or of a later one. */
+static uint32_t first_of(const struct nat64_table *t, uint32_t slot)
+{
+	uint32_t low = 0, high = t->n_static;
+
+	while (low < high) {
+		uint32_t mid = (low + high) / 2;
+
+		if (t->entry[mid].slot < slot)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+uint32_t statics__install(struct nat64 *n, const struct nat64_table *t, uint32_t slot)
+{
+	uint32_t first = first_of(t, slot), i = first;
+
+	for (; i < t->n_static && t->entry[i].slot == slot; i++)
+		if (t->entry[i].worker == n->worker && !install(n, t, &t->entry[i]))
+			n->statics.incomplete = true;
+	return i - first;
+}
+
+void statics__find(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k)
+{
+	for (uint32_t i = 0; i < t->n_static; i++) {
+		const struct static_entry *s = &t->entry[i];
+
+		if (s->inside_port == k->port && s->proto == k->proto &&
+		    addr_equal(&s->inside, &k->inside)) {
+			if (bit_test(n->ports.pending, s->slot))
+				ports__adopt_at_once(n, t, s->slot);
+			return;
+		}
+	}
+}
+
+/* When a record may be free for some of those that are missing, or they were not yet counted. */
+static void install_missing(struct nat64 *n, const struct nat64_table *t)
+{
+	uint32_t missing = 0;
+
+	if (n->pool.used == n->pool.n && counter_read(&n->statics.n_missing))
+		return;
+	for (uint32_t i = 0; i < t->n_static; i++)
+		missing += t->entry[i].worker == n->worker && !install(n, t, &t->entry[i]);
+	n->statics.incomplete = missing;
+	counter_set(&n->statics.n_missing, missing);
+}
+
+void statics__all_adopted(struct nat64 *n, const struct nat64_table *t)
+{
+	n->statics.waiting = false;
+	if (unlikely(n->statics.incomplete))
+		install_missing(n, t);
 }
 
 void statics__use_table(struct nat64 *n, const struct nat64_table *t)
@@ -71,5 +136,13 @@ void statics__use_table(struct nat64 *n, const struct nat64_table *t)
 		keep_or_drop(n, t, n->static_at[i]);
 	for (uint32_t i = 0; i < t->n_static; i++)
 		if (t->entry[i].worker == n->worker)
-			install(n, t, &t->entry[i]);
+			bit_set(n->ports.pending, t->entry[i].slot);
+	n->statics.waiting = t->n_static;
+	n->statics.incomplete = false;
+	counter_set(&n->statics.n_missing, 0);
+}
+
+uint32_t nat64_statics_missing(const struct nat64 *n)
+{
+	return (uint32_t)counter_read(&n->statics.n_missing);
 }

@@ -62,16 +62,17 @@ struct nat64;
 struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
 			   const struct hash_key *key);
 
-/** nat64_use_table() - the worker's first batch under @t: static entries become mappings. Nothing is
- *  done for a table that was in use before. Bounded by the static entries, if they have changed. */
+/** nat64_use_table() - the worker's first batch under @t. Nothing is done for a table that was in use
+ *  before. If the static entries have changed, mappings of those that have gone go, and it is bounded
+ *  by their number; the others become mappings with their addresses (nat64_adopt()). */
 void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
 
 /** nat64_prefetch() - a packet from inside with @key will most likely be asked about. */
 void nat64_prefetch(const struct nat64 *n, const struct tuple *key);
 
 /** nat64_adopt() - pool addresses that are not in @t, which is in use, what they were in the table
- *  before: some of them, in less than half a millisecond; a packet does it for those that it needs.
- *  Return: true if others wait. */
+ *  before: some of them, with their static entries, in less than half a millisecond; a packet does it
+ *  for those that it needs. Return: true if others wait. */
 bool nat64_adopt(struct nat64 *n, const struct nat64_table *t);
 
 /**
@@ -129,6 +130,10 @@ uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t
  *  nat64_ports_used(): ports and identifiers given out, of all protocols. */
 uint32_t nat64_mappings(const struct nat64 *n);
 uint32_t nat64_ports_used(const struct nat64 *n);
+
+/** nat64_statics_missing() - static entries without a mapping, for sessions of others that were
+ *  configured before still hold the records. Any thread. */
+uint32_t nat64_statics_missing(const struct nat64 *n);
 
 /** nat64_subscribers() - that have flows or ports, or something of whom rests. */
 uint32_t nat64_subscribers(const struct nat64 *n);

@@ -403,6 +403,51 @@ static void reloads_change_nothing_of_what_hosts_may_have(void **state)
 	bed_free(b);
 }
 
+/* Sessions of entries of before hold their records: what finds none waits for one, and is counted. */
+static void static_entry_that_found_no_record_gets_the_next_one(void **state)
+{
+	enum { N = NAT64_STATIC_MAX, ROUNDS = 3, HOSTS = 10 };
+	static struct flow_plan plan[ROUNDS][N];
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+
+	(void)state;
+	bed_up(b, HOSTS);
+	for (unsigned i = 0; i < N; i++)
+		bed_static(b, NAT64_TCP, web, 0, "192.0.2.1", 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		for (unsigned i = 0; i < N; i++) {
+			b->entry[i].inside_port = (uint16_t)(10000 + round * N + i);
+			b->entry[i].outside_port = (uint16_t)(20000 + round * N + i);
+		}
+		bed_reload(b);
+		for (unsigned i = 0; i < N && round < 2; i++) {
+			struct tuple t = tuple_of(web, server, b->entry[i].inside_port, 80, 6);
+
+			plan[round][i] = bed_must_open(b, &t);
+		}
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), 2 * N + HOSTS);
+	assert_int_equal(nat64_statics_missing(b->n[0]), N - HOSTS);
+	assert_false(nat64_adopt(b->n[0], b->t)); /* nothing to be done */
+	for (unsigned i = 0; i < N; i++) {
+		bed_end(b, &plan[0][i]);
+		nat64_adopt(b->n[0], b->t);
+		assert_int_equal(nat64_statics_missing(b->n[0]), i < N - HOSTS ? N - HOSTS - 1 - i : 0);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		struct tuple in = tuple_of("198.51.100.7", "192.0.2.1", 999, b->entry[i].outside_port, 6);
+		struct flow_plan found = bed_must_open(b, &in);
+
+		assert_int_equal(be16_to(found.key[0].sport), b->entry[i].inside_port);
+		bed_end(b, &plan[1][i]);
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), N);
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_int_equal(nat64_statics_missing(b->n[0]), 0);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -418,6 +463,7 @@ int main(void)
 		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
 		cmocka_unit_test(every_one_of_many_static_entries_works),
 		cmocka_unit_test(doubles_among_many_static_entries_are_refused),
+		cmocka_unit_test(static_entry_that_found_no_record_gets_the_next_one),
 		cmocka_unit_test(reloads_change_nothing_of_what_hosts_may_have),
 	};
 

@@ -376,6 +376,65 @@ static void pool_that_changes_as_a_whole_is_taken_up_in_bounded_steps(void **sta
 	bed_free(b);
 }
 
+static struct tuple from_web(unsigned i, uint16_t outside_port)
+{
+	struct tuple t = tuple_of("198.51.100.7", "10.0.0.0", 999, outside_port, 6);
+
+	t.dst.octet[14] = (uint8_t)(i >> 8);
+	t.dst.octet[15] = (uint8_t)i;
+	return t;
+}
+
+static struct tuple by_web(uint16_t inside_port)
+{
+	return tuple_of("2001:db8:1::80", "64:ff9b:1::203.0.113.9", inside_port, 80, 6);
+}
+
+/* An entry on each address, all of them new, as is every address's range: none of them is missed by a
+ * packet, though most are not looked at yet. */
+static void static_entries_are_taken_up_with_their_address(void **state)
+{
+	enum { N = 1000 };
+	struct bed *b = bed_of_1023_addresses();
+	unsigned left, steps = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		char outside[20];
+
+		snprintf(outside, sizeof(outside), "10.0.%u.%u", i >> 8, i & 255);
+		bed_static(b, NAT64_TCP, "2001:db8:1::80", (uint16_t)(5000 + i), outside,
+			   (uint16_t)(3000 + i));
+	}
+	b->pool4[0].port_first = 2048;
+	swap_table(b);
+	nat64_use_table(b->n[0], b->t);
+	assert_in_range(n_pending(b->n[0]), 900, 1022);
+	for (unsigned i = N - 1; i > N - 100; i--) {
+		struct tuple in = from_web(i, (uint16_t)(3000 + i)), out = by_web((uint16_t)(5000 + i));
+		struct flow_plan plan = i % 2 ? bed_must_open(b, &in) : bed_must_open(b, &out);
+
+		assert_int_equal(be16_to(plan.key[0].sport), 5000 + i);
+		assert_int_equal(mapped_port(&plan), 3000 + i);
+	}
+	left = n_pending(b->n[0]);
+	assert_in_range(left, 700, 950);
+	while (nat64_adopt(b->n[0], b->t)) {
+		assert_in_range(left - n_pending(b->n[0]), 0, 64);
+		left = n_pending(b->n[0]);
+		assert_in_range(++steps, 1, 100);
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), N);
+	assert_int_equal(nat64_ports_used(b->n[0]), N);
+	for (unsigned i = 0; i < N; i++) {
+		struct tuple in = from_web(i, (uint16_t)(3000 + i));
+		struct flow_plan plan = bed_must_open(b, &in);
+
+		assert_int_equal(be16_to(plan.key[0].sport), 5000 + i);
+	}
+	bed_free(b);
+}
+
 static void packet_is_served_while_the_pool_is_still_taken_up(void **state)
 {
 	struct bed *b = bed_of_1023_addresses();
@@ -482,6 +541,7 @@ int main(void)
 		cmocka_unit_test(table_is_made_anew_when_the_inside_changes),
 		cmocka_unit_test(address_more_is_looked_at_alone),
 		cmocka_unit_test(pool_that_changes_as_a_whole_is_taken_up_in_bounded_steps),
+		cmocka_unit_test(static_entries_are_taken_up_with_their_address),
 		cmocka_unit_test(packet_is_served_while_the_pool_is_still_taken_up),
 		cmocka_unit_test(reload_that_exempts_a_destination_ends_sessions_with_it),
 		cmocka_unit_test(fragmented_echo_opens_nothing),
