@@ -7,7 +7,7 @@ PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound ip
  curl traceroute openssh-server openssh-client procps"
 PACKAGES_TEST="llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd ndisc6
  ethtool conntrack tayga awscli iputils-tracepath python3-pyftpdlib bind9 ldnsutils knot-dnsutils openssl
- python3-dnspython"
+ python3-dnspython dpkg-dev debhelper lintian mmdebstrap systemd-container"
 
 # need_packages PACKAGE... - install those that are missing; their services are not started.
 need_packages() {

@@ -31,7 +31,7 @@ BUILDS = {  # directory: (compiler, options)
 }
 # each list one after the other, the lists side by side
 LANES = [["unit", "lint", "golden", "sanitize", "threads", "fuzz", "coverage"],
-         ["netns", "netns-xdp", "demo"]]
+         ["netns", "netns-xdp", "demo", "package"]]
 NO_REASON = ("", "Skipped", "unconditional skip")  # what pytest writes for want of one
 PROGRAMS = ["src/sixgated/sixgated", "src/sixgatectl/sixgatectl"]
 SANITIZERS = {
@@ -180,6 +180,9 @@ class Run:
         self.pytest("the gateway and its jobs over AF_XDP", "netns/test_gateway.py", 900, None,
                     *(TOP / f"tests/netns/test_{name}.py" for name in ("services", "siit", "clat")),
                     env={"SIXGATE_IO": "xdp"})
+
+    def package(self):
+        self.pytest("package: a fresh Debian and its systemd", "package", 900)
 
     def run_pytest(self, directory, folder, seconds, env, *more):
         """(exit code, output, junit suite or None) of one call of pytest."""
