@@ -334,20 +334,25 @@ void block__reserve(struct nat64 *n, uint32_t number, enum protocol_index proto,
 	n->ports.n_used++;
 }
 
+/* It rests from now on; beyond what may rest, the one that has rested longest is free. */
+static void rest(struct nat64 *n, uint32_t number)
+{
+	const uint32_t most = n->quarantine.ports;
+
+	idle_add(n, number);
+	if (most && n->ports.n_idle > most / BLOCK_BITS)
+		give_up(n, n->ports.idle_oldest - 1);
+}
+
 /* It is idle from now on; or free, where nothing rests. */
 static void became_idle(struct nat64 *n, uint32_t number)
 {
-	const struct nat64_quarantine *q = &n->quarantine;
-
 	if (block__at(n, number)->idle_prev != UNLINKED)
 		return; /* it was before */
-	if (!q->time_s) {
+	if (n->quarantine.time_s)
+		rest(n, number);
+	else
 		give_up(n, number);
-		return;
-	}
-	idle_add(n, number);
-	if (q->ports && n->ports.n_idle > q->ports / BLOCK_BITS)
-		give_up(n, n->ports.idle_oldest - 1);
 }
 
 void block__unuse(struct nat64 *n, uint32_t number, enum protocol_index proto, unsigned bit)
@@ -447,7 +452,7 @@ static void rest_block(struct nat64 *n, uint32_t number)
 	if (has_subscriber(b) || b->holder == HOLDER_RESTING)
 		give_up(n, number);
 	block__set_holder(n, number, HOLDER_RESTING);
-	idle_add(n, number);
+	rest(n, number);
 }
 
 /* A worker's part of a slot under a new table. */

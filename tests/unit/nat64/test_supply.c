@@ -226,6 +226,20 @@ static void blocks_that_are_dealt_out_anew_rest(void **state)
 	bed_free(b);
 }
 
+/* `quarantine: ports` bounds what rests for whatever reason. */
+static void more_moved_blocks_than_may_rest_do_not(void **state)
+{
+	struct bed *b = bed_of(2, 1024 + 7 * 64 - 1);
+
+	(void)state;
+	b->pool4[0].port_last = 1024 + 200 * 64 - 1;
+	b->conf.quarantine.ports = 2 * 64 + 63;
+	bed_reload(b);
+	bed_advance(b, 1);
+	assert_int_equal(nat64_need(b->n[1], NAT64_UDP).blocks - nat64_need(b->n[1], NAT64_UDP).free, 2);
+	bed_free(b);
+}
+
 /* ---- the search for a port ---- */
 
 /* RFC 4787 REQ-4 is a wish: a host gets an odd port for an even one rather than none, and rather
@@ -536,6 +550,7 @@ int main(void)
 		cmocka_unit_test(moved_block_rests_before_its_new_worker_gives_it_out),
 		cmocka_unit_test(lent_block_serves_at_once),
 		cmocka_unit_test(blocks_that_are_dealt_out_anew_rest),
+		cmocka_unit_test(more_moved_blocks_than_may_rest_do_not),
 		cmocka_unit_test(search_for_parity_is_bounded_and_ends_with_another_port),
 		cmocka_unit_test(section_that_stays_the_same_keeps_its_table),
 		cmocka_unit_test(table_is_made_anew_when_the_inside_changes),
