@@ -91,7 +91,7 @@ unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, un
 	return (unsigned)((mix(s->key[0], pool_slot) + block) % s->n_workers);
 }
 
-struct addr steering_subscriber(const struct steering *s, const struct addr *a)
+uint8_t steering_subscriber_len(const struct steering *s, const struct addr *a)
 {
 	uint8_t len = s->subscriber_len;
 	int longest = -1;
@@ -104,7 +104,12 @@ struct addr steering_subscriber(const struct steering *s, const struct addr *a)
 			len = p->subscriber_len;
 		}
 	}
-	return addr_mask(a, len);
+	return len;
+}
+
+struct addr steering_subscriber(const struct steering *s, const struct addr *a)
+{
+	return addr_mask(a, steering_subscriber_len(s, a));
 }
 
 void steering_set_subscriber(struct steering *s, uint8_t len)

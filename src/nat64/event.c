@@ -23,14 +23,6 @@ static void put(struct nat64_event_ring *r, const struct nat64_event *e)
 	spsc_commit_write(&r->ring);
 }
 
-/* A subscriber's prefix as it was cut: a host whose last 64 bits are zero does not exist. */
-static uint8_t subscriber_len(const struct nat64 *n, const struct subscriber *s)
-{
-	if (n->limits.subscriber_prefix)
-		return n->limits.subscriber_prefix;
-	return s->prefix.word[1] ? 128 : 64;
-}
-
 void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subscriber *s,
 		  const struct event_ports *what)
 {
@@ -43,7 +35,7 @@ void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subs
 		return;
 	if (s) {
 		e.inside = s->prefix;
-		e.subscriber_len = subscriber_len(n, s);
+		e.subscriber_len = s->len_less_1 + 1;
 	}
 	put(n->events, &e);
 }
@@ -95,6 +87,6 @@ void event__refused(struct nat64 *n, enum drop_reason why, uint32_t subscriber)
 	if (why == DROP_POOL4_EXHAUSTED)
 		e.kind = NAT64_EVENT_POOL_EXHAUSTED;
 	e.inside = s->prefix;
-	e.subscriber_len = subscriber_len(n, s);
+	e.subscriber_len = s->len_less_1 + 1;
 	put(n->events, &e);
 }

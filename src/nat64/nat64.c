@@ -95,7 +95,6 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 
 	if (n->lending.serial == t->serial)
 		return;
-	n->limits = t->limits;
 	n->quarantine = t->quarantine;
 	n->log_what = t->log_what;
 	block__use_table(n, t);

@@ -244,7 +244,7 @@ struct statics {
  * @n_max:   mappings that hosts may have; static ones come on top
  * @counter: how many random numbers were drawn
  * @static_at: mappings of the static entries
- * @now_ms:  of the call that is under way; @limits, @quarantine: of the table in use
+ * @now_ms:  of the call that is under way; @quarantine: of the table in use
  * @flows_free, @flows_all: room in the flow table, as it was told last; 0 and 0 at first
  * @told_s: when a quota or exhaustion was told last, by a hash of whose
  */
@@ -261,7 +261,6 @@ struct nat64 {
 	struct lending lending;
 	struct statics statics;
 	uint64_t now_ms;
-	struct nat64_limits limits;
 	struct nat64_quarantine quarantine;
 	uint8_t log_what;
 	uint32_t flows_free, flows_all;

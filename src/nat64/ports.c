@@ -80,7 +80,7 @@ void ports__settle_in(const struct nat64 *n, struct subscriber *s, uint32_t slot
 {
 	if (subscriber__held(s) && n->ports.slot[s->home].generation == s->home_generation)
 		return;
-	s->home = (uint16_t)slot;
+	s->home = slot & (NAT64_POOL_MAX - 1);
 	s->home_generation = n->ports.slot[slot].generation;
 }
 

@@ -50,7 +50,7 @@ static void unlink_resting(struct nat64 *n, uint32_t index)
 	if (r->sub_younger)
 		p->resting[r->sub_younger - 1].sub_older = r->sub_older;
 	else
-		p->subscriber[r->subscriber].resting = (uint16_t)r->sub_older;
+		p->subscriber[r->subscriber].resting = r->sub_older & 0x7fff;
 	if (r->sub_older)
 		p->resting[r->sub_older - 1].sub_younger = r->sub_younger;
 	r->used = false;
@@ -130,7 +130,7 @@ static void rest(struct nat64 *n, const struct mapping *m)
 	p->resting_youngest = index + 1;
 	if (s->resting)
 		p->resting[s->resting - 1].sub_younger = index + 1;
-	s->resting = (uint16_t)(index + 1);
+	s->resting = (index + 1) & 0x7fff;
 	p->slot[m->slot].n_resting++;
 	p->n_used--;
 }

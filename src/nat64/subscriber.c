@@ -16,18 +16,20 @@ static uint32_t *chain_of(const struct nat64 *n, const struct addr *prefix)
 						    n->ports.n_subscriber_heads)];
 }
 
-static uint32_t find(const struct nat64 *n, const struct addr *prefix)
+static uint32_t find(const struct nat64 *n, const struct addr *prefix, uint8_t len)
 {
 	for (uint32_t at = *chain_of(n, prefix); at; at = n->ports.subscriber[at - 1].next)
-		if (addr_equal(&n->ports.subscriber[at - 1].prefix, prefix))
+		if (addr_equal(&n->ports.subscriber[at - 1].prefix, prefix) &&
+		    n->ports.subscriber[at - 1].len_less_1 + 1u == len)
 			return at - 1;
 	return SUBSCRIBER_NONE;
 }
 
 uint32_t subscriber__get(struct nat64 *n, const struct nat64_table *t, const struct addr *inside)
 {
-	struct addr prefix = steering_subscriber(&t->steer, inside);
-	uint32_t index = find(n, &prefix), *head;
+	uint8_t len = steering_subscriber_len(&t->steer, inside);
+	struct addr prefix = addr_mask(inside, len);
+	uint32_t index = find(n, &prefix, len), *head;
 
 	if (index != SUBSCRIBER_NONE)
 		return index;
@@ -36,7 +38,7 @@ uint32_t subscriber__get(struct nat64 *n, const struct nat64_table *t, const str
 		return SUBSCRIBER_NONE;
 	head = chain_of(n, &prefix);
 	n->ports.subscriber[index] = (struct subscriber){
-		.prefix = prefix, .next = *head,
+		.prefix = prefix, .len_less_1 = (len - 1) & 127, .next = *head,
 		.credit = t->limits.new_flows * FLOW_CREDIT, .credit_ms = (uint32_t)n->now_ms };
 	*head = index + 1;
 	return index;

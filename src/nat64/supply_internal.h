@@ -83,6 +83,8 @@ struct pool_ports {
 
 /**
  * struct subscriber - exists while it has ports or flows, or something of it rests
+ * @len_less_1: bits of @prefix that count, by the table under which it was made, less one: under
+ *              another one it is another subscriber
  * @room:     first of its blocks with a free port, by protocol, + 1
  * @resting:  the youngest of its resting ports, + 1
  * @n_closing: of its blocks
@@ -94,15 +96,16 @@ struct subscriber {
 	struct addr prefix;
 	uint32_t next; /* in the index, + 1 */
 	uint32_t room[N_PROTOS];
-	uint16_t resting, n_closing;
+	uint32_t resting : 15, home : 10, len_less_1 : 7;
 	uint32_t n_flows, n_ports;
 	uint32_t credit, credit_ms;
 	uint16_t n_single[N_PROTOS];
-	uint16_t n_blocks;
-	uint16_t home, home_generation;
+	uint16_t n_blocks, n_closing;
+	uint16_t home_generation;
 };
 _Static_assert(sizeof(struct subscriber) == 64, "a subscriber is one cache line");
-_Static_assert(RESTING_MAX < UINT16_MAX, "its number + 1 fits");
+_Static_assert(RESTING_MAX < 1 << 15, "its number + 1 fits");
+_Static_assert(NAT64_POOL_MAX <= 1 << 10, "ten bits name a slot");
 
 /** struct resting - a single port that was freed at @since; links + 1. @generation: of its slot then;
  *  when that has changed, nothing rests but the record. */

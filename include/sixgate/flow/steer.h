@@ -66,8 +66,10 @@ void steering_set_subscriber(struct steering *s, uint8_t len);
  *  each has its share of any range. */
 unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block);
 
-/** steering_subscriber() - @a cut to its subscriber prefix (by the longest inside prefix it is in). */
+/** steering_subscriber() - @a cut to its subscriber prefix (by the longest inside prefix it is in).
+ *  steering_subscriber_len(): bits of that. */
 struct addr steering_subscriber(const struct steering *s, const struct addr *a);
+uint8_t steering_subscriber_len(const struct steering *s, const struct addr *a);
 
 /** owner_of_tuple() - worker of a packet with tuple @t that came in on @side. */
 unsigned owner_of_tuple(const struct steering *s, const struct tuple *t, enum side side);
