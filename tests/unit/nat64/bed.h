@@ -126,8 +126,9 @@ static inline void bed_up(struct bed *b, uint32_t n_mappings)
 	}
 }
 
-/* bed_reload() - compile b->conf again and let every worker use it. */
-static inline void bed_reload(struct bed *b)
+/* bed_begin() - compile b->conf again and let every worker begin with it: most addresses of a big pool
+ * wait. bed_finish(): none does. */
+static inline void bed_begin(struct bed *b)
 {
 	nat64_table_free(b->old);
 	free(b->steer_old);
@@ -135,7 +136,20 @@ static inline void bed_reload(struct bed *b)
 	b->steer_old = b->steer;
 	must(bed_compile(b) == 0);
 	for (unsigned i = 0; i < b->n_workers; i++)
+		nat64_use_table(b->n[i], b->t);
+}
+
+static inline void bed_finish(struct bed *b)
+{
+	for (unsigned i = 0; i < b->n_workers; i++)
 		bed_use(b, i);
+}
+
+/* bed_reload() - all of a new table at once. */
+static inline void bed_reload(struct bed *b)
+{
+	bed_begin(b);
+	bed_finish(b);
 }
 
 static inline void bed_free(struct bed *b)

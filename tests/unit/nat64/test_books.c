@@ -7,6 +7,7 @@
 #include "nat64_internal.h"
 
 enum { SUBSCRIBERS = 6, SESSIONS = 6000, STEPS = 48000, AUDIT_EVERY = 200 };
+enum { BIG = 4, STEPS_BIG = 20000, AUDIT_EVERY_BIG = 900 };
 
 static const uint8_t wire[N_PROTOS] = { 6, 17, 58 };
 
@@ -306,6 +307,10 @@ static void shape_pool(struct life *l)
 	case 2: /* tiny */
 		bed_pool(b, "192.0.2.1", "192.0.2.1", 1000, (uint16_t)(1100 + some / 2));
 		break;
+	case BIG: /* too many addresses to be taken up at once; some go */
+		bed_pool(b, rnd(&l->seed) % 2 ? "192.0.2.1" : "192.0.2.70", "192.0.2.200",
+			 (uint16_t)(900 + rnd(&l->seed) % 3 * 100), (uint16_t)(1300 + some));
+		break;
 	default: /* split by protocol */
 		bed_pool(b, "192.0.2.1", "192.0.2.2", 1024, (uint16_t)(2500 + some));
 		b->pool4[0].protocols = NAT64_TCP | NAT64_ICMP;
@@ -347,12 +352,14 @@ static void statics(struct life *l)
 {
 	static const char *const hosts[] = { "2001:db8:1:3::9", "2001:db8:1:4::9",
 					     "2001:db8:1:5::9" };
+	static const char *const big[] = { "192.0.2.80", "192.0.2.150", "192.0.2.199" };
 
 	l->b->conf.n_static = 0;
 	for (unsigned i = 0; i < 3; i++)
 		if (rnd(&l->seed) % 2)
-			bed_static(l->b, NAT64_UDP, hosts[i], 4100, "192.0.2.2",
-				   (uint16_t)(2500 + 40 * i));
+			bed_static(l->b, NAT64_UDP, hosts[i], 4100,
+				   l->shape == BIG ? big[rnd(&l->seed) % 3] : "192.0.2.2",
+				   (uint16_t)((l->shape == BIG ? 1100 : 2500) + 40 * i));
 }
 
 static void lend(struct life *l)
@@ -373,8 +380,10 @@ static void lend(struct life *l)
 		nat64_table_lend(l->b->t, &loan[i], 1);
 }
 
+/* What waits has its turn first. */
 static void audit_all(const struct life *l)
 {
+	bed_finish(l->b);
 	for (unsigned w = 0; w < l->b->n_workers; w++)
 		audit(l->b->n[w], l->b->t);
 }
@@ -393,13 +402,14 @@ static void step(struct life *l, int at)
 	} else {
 		lend(l);
 		shape_pool(l);
-		if (l->shape < 2 && l->b->conf.n_pool4)
+		if ((l->shape < 2 && l->b->conf.n_pool4) || l->shape == BIG)
 			statics(l);
 		if (l->shape == 0 && !addr_equal(&l->b->pool4[0].last, &(struct addr){ 0 }) &&
 		    l->b->pool4[0].last.octet[15] != 2)
 			l->b->conf.n_static = 0; /* the address of the entries is not there */
-		bed_reload(l->b);
-		audit_all(l);
+		bed_begin(l->b);
+		if (l->shape != BIG)
+			audit_all(l);
 	}
 }
 
@@ -414,9 +424,9 @@ static void the_books_are_right(unsigned shape, unsigned n_workers)
 	bed_prefix(l->b, "64:ff9b:1::/96");
 	shape_pool(l);
 	bed_up(l->b, 3000);
-	for (int i = 0; i < STEPS; i++) {
+	for (int i = 0; i < (shape == BIG ? STEPS_BIG : STEPS); i++) {
 		step(l, i);
-		if (i % AUDIT_EVERY == 0)
+		if (i % (shape == BIG ? AUDIT_EVERY_BIG : AUDIT_EVERY) == 0)
 			audit_all(l);
 	}
 	while (l->n)
@@ -464,6 +474,14 @@ static void of_workers_that_lend(void **state)
 {
 	(void)state;
 	the_books_are_right(0, 2);
+}
+
+/* Sessions begin and end while a new table is taken up step by step. */
+static void of_a_pool_that_is_taken_up_in_steps(void **state)
+{
+	(void)state;
+	the_books_are_right(BIG, 1);
+	the_books_are_right(BIG, 2);
 }
 
 /* The longest chain of an index; @next: offset of the link in an entry of @size bytes. */
@@ -539,6 +557,8 @@ int main(void)
 		  NULL, NULL, NULL },
 		{ "the_books_are_right_of_workers_that_lend", of_workers_that_lend, NULL, NULL,
 		  NULL },
+		{ "the_books_are_right_of_a_pool_that_is_taken_up_in_steps",
+		  of_a_pool_that_is_taken_up_in_steps, NULL, NULL, NULL },
 		cmocka_unit_test(chains_are_short_whatever_differs),
 	};
 
