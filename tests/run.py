@@ -126,7 +126,7 @@ class Run:
 
     # -- parts ----------------------------------------------------------------------------------------
     def unit(self):
-        directory = self.build("build-test", "all", "meson-test-prereq", "tests/bench/floor")
+        directory = self.build("build-test", "all", "meson-test-prereq", "bench-programs")
         if directory:
             self.meson_tests("unit, property, golden, corpora with gcc", directory, SUITES)
 

@@ -1,11 +1,11 @@
 /*
- * floor.c - what our own packet I/O costs: the tun port with an empty pipeline.
+ * floor_tun.c - what our own packet I/O costs: the tun port with an empty pipeline.
  *
  * Moves every packet from one device to the other with its facts untouched: same queues, same
  * offloads, same batches as the daemon. Nothing that keeps tun, the copy in and the copy out can be
- * faster, so tests/bench/tun quotes the daemon as a fraction of this.
+ * faster, so the benchmarks quote the daemon as a multiple of this.
  *
- *   floor DEVICE-INSIDE DEVICE-OUTSIDE [QUEUES]
+ *   floor_tun DEVICE-INSIDE DEVICE-OUTSIDE [QUEUES]
  *
  * Prints "ready" when the devices are there; ends with SIGTERM.
  */

@@ -1,20 +1,24 @@
 /* blast.bpf.c - the generator's and the receiver's programs. The generator's sends every frame out of one
- * interface, its UDP source port counting through the flows; the receiver's counts UDP to port 9 and
- * drops it. */
+ * interface, its UDP source port counting through the flows; the receivers' drop UDP to port 9: one
+ * counts what comes as a socket buffer, the other sees frames before there is one. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/pkt_cls.h>
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-enum { DISCARD = 9, FIRST_PORT = 1024 };
+enum { DISCARD = 9, FIRST_PORT = 1024, TOGETHER = 64, SPINS_MAX = 1 << 22 };
 
 volatile __u32 out_ifindex, n_flows = 1, next_flow;
 volatile __u8 to_mac[6];
 volatile __u32 sum; /* of everything in the UDP checksum but the source port */
+volatile __u64 gap_ns; /* between two lots of TOGETHER packets; 0: none */
+volatile __u64 waited_ns, due_ns;
+volatile __u32 n_together;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -23,23 +27,42 @@ struct {
 	__type(value, __u64);
 } received SEC(".maps");
 
-/* Return: the UDP header of a frame of either family, or NULL. */
-static __always_inline struct udphdr *udp_of(struct xdp_md *ctx)
+/* Whether a frame of either family is UDP to port 9. */
+static __always_inline int is_ours(void *at, void *end)
 {
-	void *at = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = at;
 	struct ipv6hdr *six = at + sizeof(*eth);
 	struct iphdr *four = at + sizeof(*eth);
-	struct udphdr *udp;
+	struct udphdr *udp = (void *)(four + 1);
 
-	if (at + sizeof(*eth) + sizeof(*four) + sizeof(*udp) > end)
+	if ((void *)(udp + 1) > end)
 		return 0;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return four->protocol == IPPROTO_UDP ? (void *)(four + 1) : 0;
+		return four->protocol == IPPROTO_UDP && udp->dest == bpf_htons(DISCARD);
 	udp = (void *)(six + 1);
 	if (eth->h_proto != bpf_htons(ETH_P_IPV6) || (void *)(udp + 1) > end)
 		return 0;
-	return six->nexthdr == IPPROTO_UDP ? udp : 0;
+	return six->nexthdr == IPPROTO_UDP && udp->dest == bpf_htons(DISCARD);
+}
+
+static long spin(__u32 i, void *arg)
+{
+	(void)i;
+	(void)arg;
+	return bpf_ktime_get_ns() >= due_ns;
+}
+
+/* In time for the next lot. What is late is not made up for: that would be a burst. */
+static __always_inline void keep_pace(void)
+{
+	__u64 begun = bpf_ktime_get_ns();
+
+	if (begun < due_ns)
+		bpf_loop(SPINS_MAX, spin, 0, 0);
+	else
+		due_ns = begun;
+	waited_ns += due_ns - begun;
+	due_ns += gap_ns;
 }
 
 SEC("xdp")
@@ -52,6 +75,8 @@ int blast(struct xdp_md *ctx)
 	__u32 n = next_flow + 1;
 
 	next_flow = n >= n_flows ? 0 : n;
+	if (gap_ns && n_together++ % TOGETHER == 0)
+		keep_pace();
 	if ((void *)(udp + 1) > end)
 		return XDP_DROP;
 	/* the frame may be one that was forwarded before: as new */
@@ -65,19 +90,24 @@ int blast(struct xdp_md *ctx)
 	return bpf_redirect(out_ifindex, 0);
 }
 
-SEC("xdp")
-int count(struct xdp_md *ctx)
+SEC("tc")
+int count(struct __sk_buff *skb)
 {
-	const struct udphdr *udp = udp_of(ctx);
 	__u32 zero = 0;
 	__u64 *n;
 
-	if (!udp || udp->dest != bpf_htons(DISCARD))
-		return XDP_PASS;
+	if (!is_ours((void *)(long)skb->data, (void *)(long)skb->data_end))
+		return TC_ACT_OK;
 	n = bpf_map_lookup_elem(&received, &zero);
 	if (n)
 		++*n;
-	return XDP_DROP;
+	return TC_ACT_SHOT;
+}
+
+SEC("xdp")
+int drop(struct xdp_md *ctx)
+{
+	return is_ours((void *)(long)ctx->data, (void *)(long)ctx->data_end) ? XDP_DROP : XDP_PASS;
 }
 
 /* Merely there: with a program a veth takes frames that are redirected to its peer. */

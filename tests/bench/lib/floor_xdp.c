@@ -2,7 +2,7 @@
  * floor_xdp.c - what our AF_XDP port costs: the port with an empty pipeline.
  *
  * Takes every IP packet that comes in on one interface and sends it on by the kernel's routes: same
- * program, rings, frames and next hops as the daemon. tests/bench/xdp quotes the daemon's costs as a
+ * program, rings, frames and next hops as the daemon. The benchmarks quote the daemon's costs as a
  * multiple of this one's.
  *
  *   floor_xdp INSIDE OUTSIDE [WORKERS]
