@@ -1,6 +1,6 @@
-/* blast.bpf.c - the generator's and the receiver's programs. The generator's sends every frame out of one
- * interface, its UDP source port counting through the flows; the receivers' drop UDP to port 9: one
- * counts what comes as a socket buffer, the other sees frames before there is one. */
+/* blast.bpf.c - the generator's and the receiver's programs. The generator's sends every frame out
+ * of one interface, its UDP source port counting through the flows; the receivers' drop UDP to port
+ * 9: one counts what comes as a socket buffer, the other sees frames before there is one. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -15,7 +15,7 @@ enum { DISCARD = 9, FIRST_PORT = 1024, TOGETHER = 64, SPINS_MAX = 1 << 22 };
 
 volatile __u32 out_ifindex, n_flows = 1, next_flow;
 volatile __u8 to_mac[6];
-volatile __u32 sum; /* of everything in the UDP checksum but the source port */
+volatile __u32 sum;    /* of everything in the UDP checksum but the source port */
 volatile __u64 gap_ns; /* between two lots of TOGETHER packets; 0: none */
 volatile __u64 waited_ns, due_ns;
 volatile __u32 n_together;

@@ -1,16 +1,16 @@
 /*
  * blast.c - small UDP packets at a steady rate or as fast as can be, from XDP frames that no socket
- * and no stack has touched, and a receiver that counts and drops them where a driver would hand them to
- * the stack.
+ * and no stack has touched, and a receiver that counts and drops them where a driver would hand
+ * them to the stack.
  *
  *   blast send DEVICE SOURCE DESTINATION MAC PACKETS FLOWS RATE
  *   blast count DEVICE      counts until SIGTERM; prints how many
  *   blast drop DEVICE       drops them until SIGTERM, as early as can be
  *   blast pass DEVICE       holds an empty program there until SIGTERM
  *
- * send takes the RATE (packets a second, in lots of 64; 0: as fast as can be), and prints how many it has
- * sent, how long that took, and how much of it it has merely waited (ns). It waits by spinning: that is
- * CPU time, which whoever counts CPU time takes off.
+ * send takes the RATE (packets a second, in lots of 64; 0: as fast as can be), and prints how many
+ * it has sent, how long that took, and how much of it it has merely waited (ns). It waits by
+ * spinning: that is CPU time, which whoever counts CPU time takes off.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -75,13 +75,14 @@ static int send_frames(int program, const uint8_t *frame, size_t len, uint32_t n
 
 static int send_all(struct blast_bpf *b, char **arg)
 {
-	const uint32_t n = (uint32_t)strtoul(arg[4], NULL, 0), rate = (uint32_t)strtoul(arg[6], NULL, 0);
+	const uint32_t n = (uint32_t)strtoul(arg[4], NULL, 0),
+		       rate = (uint32_t)strtoul(arg[6], NULL, 0);
 	uint64_t begun;
 	uint8_t frame[128] = { 0 }, mac[6];
 	size_t len;
 
-	must(sscanf(arg[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3], &mac[4],
-		    &mac[5]) == 6);
+	must(sscanf(arg[3], "%hhx:%hhx:%hhx:%hhx:%hhx:%hhx", &mac[0], &mac[1], &mac[2], &mac[3],
+		    &mac[4], &mac[5]) == 6);
 	len = make_frame(frame, arg[1], arg[2], mac);
 	b->bss->out_ifindex = if_nametoindex(arg[0]);
 	for (int i = 0; i < 6; i++)
@@ -137,8 +138,8 @@ static uint64_t counted(struct blast_bpf *b)
 	return sum;
 }
 
-/* By tc, not XDP: for a program of XDP veth copies each packet that comes from a socket, at the cost of
- * the receiver, which no gateway pays where the receiver is another machine. */
+/* By tc, not XDP: for a program of XDP veth copies each packet that comes from a socket, at the
+ * cost of the receiver, which no gateway pays where the receiver is another machine. */
 static int count(struct blast_bpf *b, const char *device)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(device),

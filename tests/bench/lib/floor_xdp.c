@@ -144,8 +144,8 @@ int main(int argc, char **argv)
 	}
 	signal(SIGTERM, end);
 	signal(SIGINT, end);
-	if (read_facts(argv[1], argv[2], &e) < 0 || netlink_hops_read(&facts, &hops, &why, &e) < 0 ||
-	    open_all(&x, n, &e) < 0) {
+	if (read_facts(argv[1], argv[2], &e) < 0 ||
+	    netlink_hops_read(&facts, &hops, &why, &e) < 0 || open_all(&x, n, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}

@@ -41,7 +41,8 @@ int main(int argc, char **argv)
 	uint32_t zero = 0;
 	char line[16];
 
-	if (!m || group < 0 || bpf_map_update_elem(bpf_map__fd(m->maps.ours), &zero, &group, BPF_ANY) ||
+	if (!m || group < 0 ||
+	    bpf_map_update_elem(bpf_map__fd(m->maps.ours), &zero, &group, BPF_ANY) ||
 	    meter_bpf__attach(m)) {
 		fprintf(stderr, "usage: %s CGROUP2-DIRECTORY (%s)\n", argv[0], strerror(errno));
 		return 1;

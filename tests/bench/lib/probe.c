@@ -4,8 +4,8 @@
  *   probe echo ADDRESS PORT                   sends back what comes, until it is ended
  *   probe send ADDRESS PORT RATE COUNT SIZE   one line each: nanoseconds, or "lost" after a second
  *
- * A datagram is sent when its time has come whether or not the one before is back: what waits for the
- * answer must not slow down the question.
+ * A datagram is sent when its time has come whether or not the one before is back: what waits for
+ * the answer must not slow down the question.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -70,7 +70,8 @@ static void gather(int fd, uint64_t *took, uint32_t n, uint64_t until)
 		const struct timespec left = { .tv_sec = (time_t)((until - now) / SECOND_NS),
 					       .tv_nsec = (long)((until - now) % SECOND_NS) };
 
-		if (ppoll(&set, 1, &left, NULL) != 1 || recv(fd, stamp, sizeof(stamp), MSG_DONTWAIT) < 16)
+		if (ppoll(&set, 1, &left, NULL) != 1 ||
+		    recv(fd, stamp, sizeof(stamp), MSG_DONTWAIT) < 16)
 			continue;
 		if (stamp[1] < n && took[stamp[1]] == 0)
 			took[stamp[1]] = now_ns() - stamp[0];
@@ -105,14 +106,16 @@ int main(int argc, char **argv)
 	socklen_t len;
 	int fd;
 
-	if (!(argc == 4 && strcmp(argv[1], "echo") == 0) && !(argc == 7 && strcmp(argv[1], "send") == 0)) {
+	if (!(argc == 4 && strcmp(argv[1], "echo") == 0) &&
+	    !(argc == 7 && strcmp(argv[1], "send") == 0)) {
 		fprintf(stderr, "usage: see probe.c\n");
 		return 2;
 	}
 	prctl(PR_SET_TIMERSLACK, 1);
 	make_address(&at, &len, argv + 2);
 	fd = socket(at.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || (argc == 4 ? bind(fd, (void *)&at, len) : connect(fd, (void *)&at, len)) < 0) {
+	if (fd < 0 ||
+	    (argc == 4 ? bind(fd, (void *)&at, len) : connect(fd, (void *)&at, len)) < 0) {
 		perror(argv[2]);
 		return 1;
 	}
