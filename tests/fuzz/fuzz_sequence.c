@@ -4,7 +4,8 @@
  * Input: four bytes that choose the configuration (workers, pool, tables, policies, where packets
  * come in), then steps of a few bytes each: a host opens something, somebody outside sends
  * something, somebody answers what left, a router sends an error about it, a datagram comes in
- * pieces, time goes on, the configuration changes, raw bytes come. Missing bytes are zero.
+ * pieces, time goes on, the configuration changes, raw bytes come; and any packet may come with its
+ * checksum unfinished, or uncut: a super-packet. Missing bytes are zero.
  *
  * The laws are in sequence_law.h; those here are about pairs of packets: an answer reaches the one
  * who asked, as what he asked; an error quotes what he sent; pieces add up to the datagram.
@@ -23,7 +24,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { STEPS_MAX = 100, MEMORY = 16, PACKET_BYTES = 2048, FRESH_MS = 5000, PIECES = 3 };
+enum { STEPS_MAX = 100, LEAVE_OVER = 0xf8, MEMORY = 16, PACKET_BYTES = 2048, FRESH_MS = 5000,
+       PIECES = 3 };
 
 /* Bits of the first byte; the two lowest are the workers. */
 enum { ADDRESS_DEPENDENT = 4, TINY_TABLES = 8, TINY_POOL = 16, WITH_SIIT = 32, NARROW_INSIDE = 64,
@@ -33,11 +35,15 @@ enum { WITH_SERVICES = 1, NO_EGRESS6 = 2, WITH_STATIC = 4, ODD_TRANSLATION = 8, 
        NARROW_OUTSIDE = 32, HIDE_CLIENTS = 64, REJECT = 128 };
 
 /* ... of the third; with MISDELIVER the third and fourth also say where packets come in. */
-enum { WITH_EXEMPT = 16, WITH_LIMITS = 32, MAGLEV = 64 };
+enum { WITH_EXEMPT = 16, WITH_LIMITS = 32, MAGLEV = 64, WIDE_POOL = 128 };
 
 /* How a packet is dressed: bits of one byte each. */
 enum { WRONG_CHECKSUM = 1, LAST_HOP = 2, MAY_FRAGMENT = 4, LONG = 8, NO_CHECKSUM = 16, CLASS = 32,
        EXTENSION = 64, OTHER_SIDE = 128 };
+
+/* What is left undone: a checksum, segments; a reduced window is told (RFC 3168); and lies. */
+enum { LEFT_CHECKSUM = 1, LEFT_SEGMENTS = 2, LEFT_CWR = 4, LEFT_LESS_START = 16,
+       LEFT_OTHER_OFFSET = 32, LEFT_OTHER_KIND = 64, LEFT_NO_SIZE = 128 };
 
 /** struct sent - a packet that left, and the one that made it leave. */
 struct sent {
@@ -49,6 +55,15 @@ struct sent {
 	bool forwarded;
 };
 
+/** struct left_over - what the kernel of whoever sends the next packet has left undone
+ * @how:  a LEFT_* bit set; 0: nothing
+ * @size: of the payload; of bytes that are not built here: csum_start
+ * @gso:  of a segment; of bytes that are not built here: csum_offset
+ */
+struct left_over {
+	uint8_t how, size, gso;
+};
+
 static struct {
 	const uint8_t *at, *end;
 	uint8_t config[4];
@@ -57,6 +72,8 @@ static struct {
 	struct sequence_world world;
 	struct sent sent[MEMORY];
 	unsigned n_sent;
+	struct left_over left_over;
+	struct offload off; /* of the packet that is sent next */
 	uint8_t bytes[PACKET_HEADROOM + 70000];
 } f;
 
@@ -146,6 +163,12 @@ static const struct nat64_conf *nat64(unsigned variant)
 		pool[0].port_last = 1024 + 64 * 5;
 	pool[1] = pool[0];
 	pool[1].first = pool[1].last = a("198.51.100.11");
+	if (f.config[2] & WIDE_POOL) { /* more than is adopted at once */
+		pool[0].first = a("198.51.100.8");
+		pool[0].last = a("198.51.100.11");
+		pool[1].first = a("198.51.100.12");
+		pool[1].last = a("198.51.100.15");
+	}
 	c.pool4 = variant & 2 ? pool + 1 : pool;
 	c.n_pool4 = variant & 1 ? 2 - (variant >> 1 & 1) : 1;
 	c.allow_private = !(variant & 4);
@@ -234,6 +257,8 @@ static void list_world(void)
 		w->embed[w->n_embed++] = pf(embed[i]);
 	w->own_range[w->n_own_range++] = pf("203.0.113.0/28");
 	w->own_range[w->n_own_range++] = pf("203.0.113.128/28");
+	if (f.config[2] & WIDE_POOL)
+		w->own_range[w->n_own_range++] = pf("198.51.100.8/29");
 	w->inside[w->n_inside++] = pf("2001:db8:1::/64");
 	w->inside[w->n_inside++] = pf("192.0.2.24/29");
 }
@@ -260,6 +285,7 @@ static void start(void)
 		f.config[i] = take();
 	memset(f.sent, 0, sizeof(f.sent)); /* or an input answers what an earlier one's gateway sent */
 	f.n_sent = 0;
+	f.left_over = (struct left_over){ 0 };
 	describe(0);
 	gateway_init(g, &f.args);
 	adjust_snapshot();
@@ -337,7 +363,8 @@ static uint8_t *dress(uint8_t *p, uint32_t *len, uint8_t dress)
 
 static struct packet parse(uint8_t *data, uint32_t len, enum side side)
 {
-	struct packet p = { .data = data, .len = len, .room = len, .side = (uint8_t)side };
+	struct packet p = { .data = data, .len = len, .room = len, .side = (uint8_t)side,
+			    .off = f.off };
 
 	p.verdict = packet_parse(&p);
 	return p;
@@ -345,12 +372,16 @@ static struct packet parse(uint8_t *data, uint32_t len, enum side side)
 
 static void remember(const struct gateway_out *o, const struct packet *in)
 {
+	static uint8_t bytes[SEQUENCE_PLAIN_BYTES];
 	struct sent *s = &f.sent[f.n_sent % MEMORY];
+	struct packet plain = o->packet;
 
-	if (o->len > PACKET_BYTES)
+	if (plain.off.csum_partial)
+		plain = sequence_law_first_segment(&o->packet, bytes);
+	if (plain.len > PACKET_BYTES)
 		return;
-	memcpy(s->bytes, o->data, o->len);
-	s->len = o->len;
+	memcpy(s->bytes, plain.data, plain.len);
+	s->len = plain.len;
 	s->side = o->side;
 	s->asked = in->key;
 	s->at_ms = g->now_ms;
@@ -368,8 +399,9 @@ static struct packet arrive(enum side side, uint8_t *p, uint32_t len)
 	struct packet in;
 
 	memcpy(copy, p, len);
-	gateway_send(g, side, p, len);
+	gateway_send_offload(g, side, p, len, &f.off);
 	in = parse(copy, len, side);
+	f.off = (struct offload){ .gso = GSO_NONE };
 	sequence_law_out(g, &f.world, in.verdict.next == VERDICT_CONTINUE ? &in : NULL);
 	for (uint32_t i = 0; i < g->n_out; i++)
 		remember(&g->out[i], &in);
@@ -393,12 +425,71 @@ static uint32_t build(uint8_t *at, struct tuple *t, uint8_t how, uint32_t n)
 	return build_echo(at, t, how & 4, n);
 }
 
+static uint8_t other_kind(uint8_t kind)
+{
+	return (uint8_t)((kind + 1) % (GSO_UDP + 1));
+}
+
+static uint32_t checksum_at(uint8_t proto)
+{
+	return proto == IPPROTO_TCP ? 16 : proto == IPPROTO_UDP ? 6 : 2;
+}
+
+/* Bytes of payload of a packet that is cut later, or now. The longest fills what IPv6 can say. */
+static uint32_t super_payload(bool v4)
+{
+	return f.left_over.size < 255 ? 1 + f.left_over.size * 256u : 65535 - 28 - (v4 ? 24 : 0);
+}
+
+/* Take the checksum's end back, and say so: truly, or not. */
+static void leave_over(uint8_t *p, uint32_t len, const struct tuple *t, struct left_over l)
+{
+	uint32_t head = p[0] >> 4 == 4 ? 20 : 40, size = 8 + l.gso * 8u;
+	uint8_t *l4 = p + head;
+	uint16_t sum = t->proto == IPPROTO_ICMP ?
+			       0 :
+			       checksum_fold(checksum_pseudo(&t->src, &t->dst, t->proto, len - head));
+
+	memcpy(l4 + checksum_at(t->proto), &sum, sizeof(sum));
+	if (t->proto == IPPROTO_TCP && l.how & LEFT_CWR)
+		l4[13] |= 0x80;
+	f.off = (struct offload){ .csum_partial = true, .csum_start = (uint16_t)head,
+				  .csum_offset = (uint16_t)checksum_at(t->proto) };
+	if (!(l.how & LEFT_SEGMENTS))
+		return;
+	f.off.gso = t->proto != IPPROTO_TCP ? GSO_UDP : head == 20 ? GSO_TCP4 : GSO_TCP6;
+	f.off.gso_ecn = t->proto == IPPROTO_TCP && l.how & LEFT_CWR;
+	f.off.gso_size = (uint16_t)(size < len / 1000 ? len / 1000 : size);
+	f.off.hdr_len = (uint16_t)(head + l.size);
+}
+
+static void lie(struct left_over l)
+{
+	f.off.csum_partial = l.how & LEFT_CHECKSUM;
+	f.off.csum_start -= l.how & LEFT_LESS_START ? 8 : 0;
+	f.off.csum_offset += l.how & LEFT_OTHER_OFFSET ? 2 : 0;
+	if (l.how & LEFT_OTHER_KIND)
+		f.off.gso = other_kind(f.off.gso);
+	if (l.how & LEFT_NO_SIZE)
+		f.off.gso_size = 0;
+}
+
 static struct packet build_and_send(struct tuple *t, enum side side, uint8_t how)
 {
-	uint8_t clothes = take(), *p = f.bytes + PACKET_HEADROOM;
-	uint32_t len = build(p, t, how, clothes & LONG ? 1440 - (how >> 4) * 20u : how >> 4);
+	uint8_t clothes = take(), *p = f.bytes + PACKET_HEADROOM, *bare = p;
+	uint32_t n = clothes & LONG ? 1440 - (how >> 4) * 20u : how >> 4, len;
+	struct left_over l = f.left_over;
 
+	if (l.how & LEFT_SEGMENTS)
+		n = super_payload(addr_is_v4(&t->src));
+	len = build(p, t, how, n);
+	if (l.how)
+		leave_over(p, len, t, l);
 	p = dress(p, &len, clothes);
+	f.off.csum_start += l.how ? (uint16_t)(bare - p) : 0;
+	if (l.how)
+		lie(l);
+	f.left_over = (struct left_over){ 0 };
 	return arrive(clothes & OTHER_SIDE ? !side : side, p, len);
 }
 
@@ -512,13 +603,20 @@ static bool is_fresh(const struct sent *s)
 	       g->now_ms - s->at_ms < FRESH_MS && !(f.config[0] & (TINY_TABLES | TINY_POOL));
 }
 
-/* Whoever asked gets the answer, from whom he asked. A TCP connection may have begun anew. */
+/* A TCP connection may have begun anew, and of other protocols no answers are built. */
+static bool has_answers(const struct tuple *asked)
+{
+	return asked->proto == IPPROTO_UDP || asked->proto == IPPROTO_ICMP ||
+	       asked->proto == IPPROTO_ICMPV6;
+}
+
+/* Whoever asked gets the answer, from whom he asked. */
 static void law_of_answers(const struct sent *s, const struct packet *answer)
 {
 	struct tuple asked = tuple_reverse(&s->asked);
 
-	if (!is_fresh(s) || s->asked.proto == IPPROTO_TCP ||
-	    answer->verdict.next != VERDICT_CONTINUE || answer->side != s->side)
+	if (!is_fresh(s) || !has_answers(&asked) || answer->verdict.next != VERDICT_CONTINUE ||
+	    answer->side != s->side)
 		return;
 	for (uint32_t i = 0; i < g->n_out; i++)
 		if (g->out[i].packet.verdict.next == VERDICT_CONTINUE &&
@@ -726,6 +824,21 @@ static void step_lend(void)
 	step_publish();
 }
 
+/* Bytes that were not built here: where their checksum is, somebody says. */
+static void leave_any_over(void)
+{
+	struct left_over l = f.left_over;
+
+	f.left_over = (struct left_over){ 0 };
+	if (!l.how)
+		return;
+	f.off = (struct offload){ .gso = l.how & LEFT_SEGMENTS ? 1 + l.gso % GSO_UDP : GSO_NONE,
+				  .csum_partial = l.how & LEFT_CHECKSUM,
+				  .gso_size = l.how & LEFT_NO_SIZE ? 0 : l.gso,
+				  .csum_start = l.size,
+				  .csum_offset = l.gso & 31 };
+}
+
 /* What left comes back with a few bytes changed, turned round or as it is. */
 static void step_mutated(void)
 {
@@ -743,6 +856,7 @@ static void step_mutated(void)
 	if (how & 4 && was.len >= 20 && was.bytes[0] >> 4 == 4 && (was.bytes[0] & 15) >= 5 &&
 	    (was.bytes[0] & 15) * 4u <= was.len)
 		repair_ip4(was.bytes);
+	leave_any_over();
 	arrive(how & 8 ? SIDE_INSIDE : SIDE_OUTSIDE, was.bytes, was.len);
 }
 
@@ -756,7 +870,15 @@ static void step_raw(void)
 		return;
 	memcpy(f.bytes + PACKET_HEADROOM, f.at, len);
 	f.at += len;
+	leave_any_over();
 	arrive(side, f.bytes + PACKET_HEADROOM, len);
+}
+
+/* The next packet comes with work left over. */
+static void step_leave_over(void)
+{
+	f.left_over = (struct left_over){ .how = take(), .size = take() };
+	f.left_over.gso = take();
 }
 
 static void one_step(void)
@@ -765,7 +887,12 @@ static void one_step(void)
 					       step_answer, step_error,   step_pieces,  step_time,
 					       step_mutated, step_publish, step_raw,     step_lend };
 
-	steps[take() % ARRAY_LEN(steps)]();
+	uint8_t step = take();
+
+	if (step >= LEAVE_OVER)
+		step_leave_over();
+	else
+		steps[step % ARRAY_LEN(steps)]();
 	sequence_law_tables(g, g->snapshot->generation == 1);
 }
 

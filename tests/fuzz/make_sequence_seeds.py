@@ -10,6 +10,7 @@ import random
 import sys
 
 INSIDE, OUTSIDE, ANSWER, ERROR, PIECES, TIME, MUTATED, PUBLISH, LEND = 1, 2, 3, 5, 6, 7, 8, 9, 11
+LEAVE_OVER = 0xf8
 SYN, SYN_ACK, ACK, FIN, RST, DATA = 2, 18, 16, 17, 4, 24
 FAR = [0, 0, 0, 1, 8, 9, 16, 17, 24, 25, 32, 33, 36, 40, 41, 48, 49, 56, 57, 64]
 
@@ -17,17 +18,26 @@ FAR = [0, 0, 0, 1, 8, 9, 16, 17, 24, 25, 32, 33, 36, 40, 41, 48, 49, 56, 57, 64]
 class Writer:
     def __init__(self, rng):
         self.rng, self.out = rng, bytearray()
+        self.supers = rng.choice([0, 0, .2, .5])
 
     def clothes(self):
         return self.rng.choice([0] * 8 + [1, 2, 4, 8, 12, 16, 32, 64, 68, 128, self.rng.randrange(256)])
 
+    def leave_over(self):
+        if self.rng.random() < self.supers:
+            how = self.rng.choice([1, 3, 3, 3, 7, self.rng.randrange(256)])
+            self.out += bytes([LEAVE_OVER, how, self.rng.choice([0, 3, 9, 30, 255, self.rng.randrange(256)]),
+                               self.rng.choice([10, 60, 151, 152, 177, 180, 182, 184])])
+
     def inside(self, proto, who, far, flags=SYN):
+        self.leave_over()
         self.out += bytes([INSIDE, who, proto | self.rng.randrange(16) << 4, far])
         if proto == 0:
             self.out += bytes([flags, self.rng.randrange(4), 1])
         self.out += bytes([self.clothes()])
 
     def answer(self, tcp, flags=SYN_ACK, which=0):
+        self.leave_over()
         self.out += bytes([ANSWER, which, self.rng.randrange(16) << 4])
         if tcp:
             self.out += bytes([flags, self.rng.randrange(4), 1])
@@ -92,7 +102,7 @@ class Writer:
 def sequence(rng):
     w = Writer(rng)
     w.out += bytes([rng.randrange(256) & (0xe7 if rng.random() < .7 else 0xff), rng.randrange(256),
-                    rng.randrange(64), rng.randrange(256)])
+                    rng.randrange(64) | rng.choice([0, 0, 128]), rng.randrange(256)])
     while len(w.out) < rng.randrange(40, 500):
         rng.choice([w.connection, w.connection, w.question, w.question, w.unasked, w.error, w.error,
                     w.pieces, w.time, w.other])()

@@ -201,6 +201,12 @@ static unsigned arrives_at(struct gateway *g)
 
 struct verdict gateway_send(struct gateway *g, enum side side, const uint8_t *data, uint32_t len)
 {
+	return gateway_send_offload(g, side, data, len, &(struct offload){ 0 });
+}
+
+struct verdict gateway_send_offload(struct gateway *g, enum side side, const uint8_t *data,
+				    uint32_t len, const struct offload *off)
+{
 	static struct batch b;
 	static uint8_t bytes[PACKET_HEADROOM + PACKET_LEN_MAX];
 	unsigned at = g->misdeliver ? arrives_at(g) :
@@ -212,7 +218,8 @@ struct verdict gateway_send(struct gateway *g, enum side side, const uint8_t *da
 	b.n = 1;
 	b.packet[0] = (struct packet){ .data = bytes + PACKET_HEADROOM, .len = len,
 				       .room = g->room ? g->room : len,
-				       .headroom = PACKET_HEADROOM, .side = (uint8_t)side };
+				       .headroom = PACKET_HEADROOM, .off = *off,
+				       .side = (uint8_t)side };
 	g->n_out = g->out_used = 0;
 	pipeline_run(w, g->snapshot, &b, g->now_ms);
 	g->last = b.packet[0].verdict;

@@ -57,6 +57,10 @@ void gateway_publish(struct gateway *g, const struct gateway_args *args);
  *  Return: its verdict where it was decided (VERDICT_HELD when it was handed on). */
 struct verdict gateway_send(struct gateway *g, enum side side, const uint8_t *data, uint32_t len);
 
+/** gateway_send_offload() - the same for a packet with work left over, as a TUN device hands it on. */
+struct verdict gateway_send_offload(struct gateway *g, enum side side, const uint8_t *data,
+				    uint32_t len, const struct offload *off);
+
 /** gateway_advance() - time goes on by @ms, timers run to their end; out[] is what they sent. */
 void gateway_advance(struct gateway *g, uint64_t ms);
 

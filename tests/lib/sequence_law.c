@@ -195,20 +195,184 @@ static void law_of_what_is_forwarded(const struct packet *out, const struct pack
 	law(out->tclass == in->tclass);
 }
 
+static bool is_super(const struct packet *p)
+{
+	return p->off.gso != GSO_NONE;
+}
+
+static uint32_t payload_len(const struct packet *p)
+{
+	return p->len - packet_headers_len(p);
+}
+
+static void sum_ip4_again(uint8_t *ip)
+{
+	uint16_t sum = 0;
+
+	memcpy(ip + 10, &sum, 2);
+	sum = (uint16_t)~checksum_fold(checksum_add(0, ip, (ip[0] & 15) * 4u));
+	memcpy(ip + 10, &sum, 2);
+}
+
+/* The pseudo-header's length in the unfinished checksum: -@was +@is, one's complement. */
+static void change_length(uint8_t *field, uint32_t was, uint32_t is)
+{
+	uint32_t sum = load16(field) + (is & 0xffff) + (~was & 0xffff);
+
+	sum = (sum & 0xffff) + (sum >> 16);
+	store16(field, (uint16_t)((sum & 0xffff) + (sum >> 16)));
+}
+
+struct packet sequence_law_segment(const struct packet *p, uint32_t at, uint32_t len, uint8_t *to)
+{
+	uint32_t head = packet_headers_len(p), last = at + len == p->len - head;
+	struct packet q = { .data = to, .len = head + len, .room = head + len, .side = p->side,
+			    .off = p->off };
+	uint8_t *l4 = to + p->l4_at;
+
+	memcpy(to, p->data, head);
+	memcpy(to + head, p->data + head + at, len);
+	change_length(to + p->off.csum_start + p->off.csum_offset, p->len - p->l4_at,
+		      q.len - p->l4_at);
+	if (p->proto == IPPROTO_UDP) {
+		store16(l4 + 4, (uint16_t)(q.len - p->l4_at));
+	} else {
+		store32(l4 + 4, load32(l4 + 4) + at);
+		l4[13] &= (uint8_t)~((last ? 0 : 0x09) | (at ? 0x80 : 0)); /* FIN, PSH; CWR */
+	}
+	if (p->family == 6) {
+		store16(to + 4, (uint16_t)(q.len - 40));
+	} else {
+		store16(to + 2, (uint16_t)q.len);
+		sum_ip4_again(to);
+	}
+	packet_finish_checksum(&q);
+	q.off = (struct offload){ .gso = GSO_NONE };
+	q.verdict = packet_parse(&q);
+	return q;
+}
+
+struct packet sequence_law_first_segment(const struct packet *p, uint8_t *to)
+{
+	uint32_t n = payload_len(p);
+
+	return sequence_law_segment(p, 0, is_super(p) && p->off.gso_size < n ? p->off.gso_size : n, to);
+}
+
+/** struct judged - packets in, packets out, one plain segment at a time
+ * @next:      in the payload of @in: where the UDP datagram that leaves next begins at the earliest
+ * @forwarded: bytes of its payload that have left
+ */
+struct judged {
+	const struct gateway *g;
+	const struct sequence_world *w;
+	const struct packet *in;
+	uint32_t next, forwarded;
+};
+
+/* The datagram of the super-packet that @out was: they leave in their order. */
+static struct packet datagram_of(struct judged *j, const struct packet *out, uint8_t *to)
+{
+	uint32_t n = payload_len(j->in);
+	struct packet q;
+
+	for (; j->next < n; j->next += j->in->off.gso_size) {
+		uint32_t left = n - j->next, size = j->in->off.gso_size;
+
+		q = sequence_law_segment(j->in, j->next, left < size ? left : size, to);
+		if (same_payload(out, &q))
+			break;
+	}
+	law(j->next < n);
+	j->next += j->in->off.gso_size;
+	return q;
+}
+
+/* Return: what @out was when it came in, as a plain packet. */
+static struct packet counterpart(struct judged *j, const struct packet *out)
+{
+	static uint8_t bytes[SEQUENCE_PLAIN_BYTES];
+	const struct packet *in = j->in;
+	uint32_t at, n;
+
+	if (!in->off.csum_partial)
+		return *in;
+	if (!is_super(in) || !is_whole(out) || out->proto != in->proto)
+		return sequence_law_first_segment(in, bytes);
+	if (in->proto == IPPROTO_UDP)
+		return datagram_of(j, out, bytes);
+	at = load32(out->data + out->l4_at + 4) - load32(in->data + in->l4_at + 4);
+	n = payload_len(out);
+	if (at >= payload_len(in) || n > payload_len(in) - at)
+		return sequence_law_first_segment(in, bytes);
+	return sequence_law_segment(in, at, n, bytes);
+}
+
+/* No link has to carry what is too long for it; IPv6 asks for 1280 bytes of every link. An echo goes
+ * back as long as it came. */
+static void law_of_mtus(const struct judged *j, const struct packet *out)
+{
+	uint32_t mtu = j->g->snapshot->env.mtu[out->side];
+
+	if (now_in && now_in->side == out->side && out->len <= now_in->len && is_icmp(out))
+		return;
+	law(out->len <= (out->family == 6 && mtu < 1280 ? 1280 : mtu));
+}
+
+static void judge_plain(struct judged *j, const struct packet *out)
+{
+	struct packet was;
+
+	now_in = j->in;
+	now_out = out;
+	if (j->in) {
+		was = counterpart(j, out);
+		now_in = &was;
+	}
+	law_of_headers(out);
+	law_of_mtus(j, out);
+	law_of_sources(j->w, out, now_in);
+	law_of_checksums(out, now_in);
+	if (!now_in)
+		return;
+	law_of_what_is_forwarded(out, now_in);
+	if (is_whole(out) && is_super(j->in) && sequence_law_is_forwarded(out, now_in))
+		j->forwarded += payload_len(out);
+}
+
+static void judge(struct judged *j, const struct packet *out)
+{
+	static uint8_t bytes[SEQUENCE_PLAIN_BYTES];
+	struct packet q;
+	uint32_t n, size;
+
+	now_in = j->in;
+	now_out = out;
+	law_of_headers(out);
+	if (!out->off.csum_partial) {
+		judge_plain(j, out);
+		return;
+	}
+	n = payload_len(out);
+	size = is_super(out) ? out->off.gso_size : n;
+	for (uint32_t at = 0; at == 0 || at < n; at += size) {
+		q = sequence_law_segment(out, at, n - at < size ? n - at : size, bytes);
+		judge_plain(j, &q);
+		if (!size)
+			break;
+	}
+}
+
 void sequence_law_out(const struct gateway *g, const struct sequence_world *w,
 		      const struct packet *in)
 {
-	for (uint32_t i = 0; i < g->n_out; i++) {
-		const struct packet *out = &g->out[i].packet;
+	struct judged j = { .g = g, .w = w, .in = in };
 
-		now_in = in;
-		now_out = out;
-		law_of_headers(out);
-		law_of_sources(w, out, in);
-		law_of_checksums(out, in);
-		if (in)
-			law_of_what_is_forwarded(out, in);
-	}
+	for (uint32_t i = 0; i < g->n_out; i++)
+		judge(&j, &g->out[i].packet);
+	now_in = in;
+	if (in && is_super(in) && in->proto == IPPROTO_TCP && !gateway_drops(g, DROP_NO_BUFFER))
+		law(j.forwarded == 0 || j.forwarded == payload_len(in));
 	now_in = now_out = NULL;
 }
 

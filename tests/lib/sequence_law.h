@@ -21,9 +21,19 @@ struct sequence_world {
 	unsigned n_own, n_own_range, n_embed, n_inside;
 };
 
-/** sequence_law_out() - of each packet in @g->out, after gateway_send() of the @len bytes at @data
- *  on @side; nothing is asked about how many there are. @in: those bytes parsed, or NULL when the
- *  parser will not have them. */
+enum { SEQUENCE_PLAIN_BYTES = PACKET_LEN_MAX };
+
+/** sequence_law_segment() - @len bytes of the payload of @p from @at, as a kernel sends them on a
+ *  link that can do nothing itself: lengths, flags, numbers and checksum finished. @p: parsed; it may
+ *  be a super-packet, or have an unfinished checksum only. Return: parsed, in @to. */
+struct packet sequence_law_segment(const struct packet *p, uint32_t at, uint32_t len, uint8_t *to);
+
+/** sequence_law_first_segment() - of a super-packet the first; of any other the whole. */
+struct packet sequence_law_first_segment(const struct packet *p, uint8_t *to);
+
+/** sequence_law_out() - of each packet in @g->out, segment by segment, after gateway_send() of @in:
+ *  the bytes parsed, or NULL when the parser will not have them. Nothing is asked about how many
+ *  there are, but that no byte of a TCP super-packet is lost. */
 void sequence_law_out(const struct gateway *g, const struct sequence_world *w,
 		      const struct packet *in);
 
