@@ -603,19 +603,12 @@ static bool is_fresh(const struct sent *s)
 	       g->now_ms - s->at_ms < FRESH_MS && !(f.config[0] & (TINY_TABLES | TINY_POOL));
 }
 
-/* A TCP connection may have begun anew, and of other protocols no answers are built. */
-static bool has_answers(const struct tuple *asked)
-{
-	return asked->proto == IPPROTO_UDP || asked->proto == IPPROTO_ICMP ||
-	       asked->proto == IPPROTO_ICMPV6;
-}
-
-/* Whoever asked gets the answer, from whom he asked. */
+/* Whoever asked gets the answer, from whom he asked. A TCP connection may have begun anew. */
 static void law_of_answers(const struct sent *s, const struct packet *answer)
 {
 	struct tuple asked = tuple_reverse(&s->asked);
 
-	if (!is_fresh(s) || !has_answers(&asked) || answer->verdict.next != VERDICT_CONTINUE ||
+	if (!is_fresh(s) || asked.proto == IPPROTO_TCP || answer->verdict.next != VERDICT_CONTINUE ||
 	    answer->side != s->side)
 		return;
 	for (uint32_t i = 0; i < g->n_out; i++)
@@ -642,7 +635,9 @@ static void step_answer(void)
 	if ((how & 3) == 3 && (seen.icmp_type == 8 || seen.icmp_type == 128))
 		how |= 4;
 	in = build_and_send(&t, was.side, how);
-	law_of_answers(&was, &in);
+	t = tuple_reverse(&seen.key);
+	if (tuple_equal(&in.key, &t)) /* not of what cannot be built, or was damaged on the way */
+		law_of_answers(&was, &in);
 }
 
 /* To the sender, with what he sent. */
