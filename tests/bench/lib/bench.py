@@ -121,6 +121,14 @@ class Figures:
         values = self.values.get(name, {}).get(figure)
         return statistics.median(values) if values else None
 
+    def subtract(self, base, columns):
+        """More columns: new -> that of which the median of `base` is taken off."""
+        for name, by in self.values.items():
+            for new, figure in columns.items():
+                least = self.median(base, figure)
+                if least is not None and name != base:
+                    by[new] = [value - least for value in by[figure]]
+
     def each(self, of):
         return {name: {f: of(v) for f, v in by.items()} for name, by in self.values.items()}
 
@@ -136,16 +144,20 @@ def is_met(ratio):
     return ratio.get("least", ratio["is"]) <= ratio["is"] <= ratio.get("most", ratio["is"])
 
 
+def short(value):
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
 def cell(values):
-    return f"{statistics.median(values):.4g} ({min(values):.4g}-{max(values):.4g})" if values else ""
+    return f"{short(statistics.median(values))} ({short(min(values))}-{short(max(values))})" if values else ""
 
 
 def report(figures, bars, options, note=""):
     """The table, the bars and, if asked for, the JSON. `bars`: of Figures.bar(), added up."""
     names = figures.values
-    print(f"{'':12}" + "".join(f"{f:>28}" for f in figures.columns))
+    print(f"{'':12}" + "".join(f"{f:>21}" for f in figures.columns))
     for name in names:
-        print(f"{name:12}" + "".join(f"{cell(names[name].get(f)):>28}" for f in figures.columns))
+        print(f"{name:12}" + "".join(f"{cell(names[name].get(f)):>21}" for f in figures.columns))
     print(f"{figures.unit}; median of {options.rounds} (lowest-highest){note}")
     for what, ratio in bars:
         word = "most" if "most" in ratio else "least"
