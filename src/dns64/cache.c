@@ -12,6 +12,7 @@ enum {
 	BYTES_PER_BUCKET = 1024, /* a little under the usual answer with its overhead, doubled */
 	BUCKETS_MIN = 1024,
 	BUCKETS_MAX = 1 << 22,
+	FETCHED = 256, /* octets of an answer that are fetched ahead: most have no more */
 	TURNS_AT_ONCE = 64, /* second turns given before one must go: bounds the work */
 };
 
@@ -216,6 +217,19 @@ struct dns64_answer *dns64_cache_probe(struct dns64_cache *c, const struct dns64
 	a->used = true;
 	a->uses++;
 	return a;
+}
+
+void dns64_cache_fetch_index(const struct dns64_cache *c, const struct dns64_probe *p)
+{
+	__builtin_prefetch(&c->bucket[hash_of(&c->secret, p) & c->mask]);
+}
+
+void dns64_cache_fetch(const struct dns64_cache *c, const struct dns64_probe *p)
+{
+	const struct dns64_answer *a = c->bucket[hash_of(&c->secret, p) & c->mask];
+
+	for (size_t at = 0; a && at < FETCHED; at += 64)
+		__builtin_prefetch((const char *)a + at);
 }
 
 struct dns64_answer *dns64_cache_find(struct dns64_cache *c, const struct dns64_key *key,

@@ -14,16 +14,6 @@ enum {
 	ARPA_LEN = 6, /* label, root */
 };
 
-/* struct hit - a query on its way through this file. @name: the question's, folded. */
-struct hit {
-	struct resolver *r;
-	const struct dns64_policy *policy;
-	struct dns64_probe probe;
-	struct dns_query query;
-	struct dns_name name;
-	uint8_t *out;
-};
-
 /* Labels only, no pointer: it is the first name. Return: octets with the root label, 0 if wrong. */
 static size_t name_len(const uint8_t *name, size_t room)
 {
@@ -222,27 +212,63 @@ static const struct dns64_policy *policy_for(const struct resolver *r,
 	return dns64_policy_for(r->policy, &client);
 }
 
+/* For the question's type, and the other one that an AAAA query may need. */
+static void each_probe(struct hit *h, void (*fetch)(const struct dns64_cache *c,
+						    const struct dns64_probe *p))
+{
+	uint16_t type = h->query.question.type;
+
+	h->probe.type = type;
+	fetch(h->r->cache, &h->probe);
+	h->probe.type = DNS_TYPE_A;
+	if (type == DNS_TYPE_AAAA)
+		fetch(h->r->cache, &h->probe);
+}
+
+void resolver__hit_read(struct resolver *r, const uint8_t *wire, size_t len, struct hit *h)
+{
+	h->usual = read_query(wire, len, h) && !is_special(h);
+	if (!h->usual)
+		return;
+	h->r = r;
+	h->probe = dns64_cache_probe_of(r->cache, &h->name);
+	h->probe.flags = (h->query.dnssec_ok ? DNS64_KEY_DO : 0) |
+			 (h->query.flags & DNS_CD ? DNS64_KEY_CD : 0);
+	each_probe(h, dns64_cache_fetch_index);
+}
+
+void resolver__hit_fetch(struct hit *h)
+{
+	if (h->usual)
+		each_probe(h, dns64_cache_fetch);
+}
+
+size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t *out)
+{
+	const struct resolver *r = h->r;
+	const struct dns64_answer *a;
+
+	if (!h->usual || is_crowded(r))
+		return 0;
+	if (r->policy->n_zone && zones__find(r->policy, &h->name))
+		return 0; /* ours, whatever was heard before it was */
+	h->policy = policy_for(r, peer);
+	h->out = out;
+	a = known(h, h->query.question.type);
+	if (!a)
+		return 0;
+	if (h->query.question.type != DNS_TYPE_AAAA || h->query.flags & DNS_CD ||
+	    (h->policy->n_never && dns64_never(h->policy, &h->name)))
+		return say_as_is(h, a, 1);
+	return say_aaaa(h, a);
+}
+
 size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const uint8_t *wire,
 		     size_t len, uint8_t *out)
 {
-	const struct dns64_answer *a;
 	struct hit h;
 
-	if (is_crowded(r) || !read_query(wire, len, &h) || is_special(&h))
-		return 0;
-	h.r = r;
-	h.out = out;
-	if (r->policy->n_zone && zones__find(r->policy, &h.name))
-		return 0; /* ours, whatever was heard before it was */
-	h.policy = policy_for(r, peer);
-	h.probe = dns64_cache_probe_of(r->cache, &h.name);
-	h.probe.flags = (h.query.dnssec_ok ? DNS64_KEY_DO : 0) |
-			(h.query.flags & DNS_CD ? DNS64_KEY_CD : 0);
-	a = known(&h, h.query.question.type);
-	if (!a)
-		return 0;
-	if (h.query.question.type != DNS_TYPE_AAAA || h.query.flags & DNS_CD ||
-	    (h.policy->n_never && dns64_never(h.policy, &h.name)))
-		return say_as_is(&h, a, 1);
-	return say_aaaa(&h, a);
+	resolver__hit_read(r, wire, len, &h);
+	resolver__hit_fetch(&h);
+	return resolver__hit_say(&h, peer, out);
 }

@@ -4,10 +4,11 @@
  * v4-mapped form: one path for both.
  */
 #pragma once
+#include "gather.h"
 #include "resolver.h"
 
 enum {
-	UDP_BATCH = 64,
+	UDP_BATCH = 64,	     /* at most what one datagram can be cut into, UDP_MAX_SEGMENTS of Linux */
 	UDP_ROUNDS = 4,	     /* batches read in one go, then others have their turn */
 	LINGER_ROUNDS = 16,  /* batches waited for without the loop, where nobody else is there */
 	LINGER_NS = 200000,  /* queries that come as close as that are waited for so */
@@ -20,6 +21,7 @@ enum {
 	ASK_QUEUE = 64,
 	LOOPBACK_INDEX = 1,  /* Linux: in every network namespace */
 	TICK_MS = 1000,
+	TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),
 };
 
 /** struct via - head of whatever queries come in by. */
@@ -27,16 +29,34 @@ struct via {
 	void (*reply)(struct via *v, const struct client *c, const uint8_t *wire, size_t len);
 };
 
-/** struct batch_tx - answers for one sendmmsg(): @n of them. Headers, once made, stay as they are
- *  but for the lengths. */
+/**
+ * struct batch_tx - answers for one sendmmsg(): @n of them
+ * @with_local: the socket is bound to no address: each answer says where it comes from
+ * @client:     of each answer, the first one that goes to the same client
+ * @n_headers:  what they are sent as
+ * @n_lost:     answers that the kernel did not take, of all its life
+ * @apart_until_ms: the kernel cannot cut what is sent: until then, one header for each answer
+ */
 struct batch_tx {
-	unsigned n;
+	unsigned n, n_headers;
+	bool with_local;
+	uint64_t n_lost, apart_until_ms;
+	uint16_t len[UDP_BATCH];
+	uint8_t client[UDP_BATCH];
 	struct mmsghdr header[UDP_BATCH];
 	struct iovec iov[UDP_BATCH];
 	struct sockaddr_in6 to[UDP_BATCH];
-	_Alignas(8) uint8_t control[UDP_BATCH][CMSG_SPACE(sizeof(struct in6_pktinfo))];
+	struct in6_pktinfo local[UDP_BATCH];
+	_Alignas(8) uint8_t control[UDP_BATCH][TX_CONTROL];
 	uint8_t wire[UDP_BATCH][DNS_UDP_PAYLOAD];
 };
+
+/** tx__add() - the answer of @len octets that stands in wire[n] goes to @c. Return: true: now it
+ *  must be sent. */
+bool tx__add(struct batch_tx *tx, const struct client *c, size_t len);
+
+/** tx__send() - all of it, from socket @fd. */
+void tx__send(struct batch_tx *tx, int fd, uint64_t now_ms);
 
 /**
  * struct udp_listener
@@ -107,6 +127,7 @@ struct batch_rx {
 	struct sockaddr_in6 from[UDP_BATCH];
 	_Alignas(8) uint8_t control[UDP_BATCH][64];
 	uint8_t wire[UDP_BATCH][UDP_STRIDE];
+	struct hit hit[UDP_BATCH];
 };
 
 struct tls_upstream;
@@ -117,7 +138,8 @@ struct tls_list {
 	struct tls_upstream *up[DNS64_UPSTREAM_MAX];
 };
 
-/** struct dns64 - @n_handles: libuv handles that still have to be closed. */
+/** struct dns64 - @n_handles: libuv handles that still have to be closed; @has_served: since the
+ *  last nap. */
 struct dns64 {
 	uv_loop_t *loop;
 	struct resolver *resolver;
@@ -139,6 +161,8 @@ struct dns64 {
 	struct tcp_ask *tcp_asks;
 	unsigned n_clients, n_tcp_asks;
 	struct batch_rx rx;
+	struct gather gather;
+	bool has_served;
 	uv_prepare_t prepare;
 	uv_timer_t timer, tick;
 	uint64_t armed_for_ms;
@@ -152,6 +176,9 @@ static inline void io__tell_time(struct dns64 *d)
 {
 	resolver__time(d->resolver, uv_now(d->loop));
 }
+
+/** io__nap() - queries may gather, if they come fast. Return: true if there was time to. */
+bool io__nap(struct dns64 *d);
 
 /** io__inside() - may a query be taken that came in by interface @index at a wildcard listener? */
 bool io__inside(const struct dns64 *d, unsigned index);

@@ -9,26 +9,9 @@
 #include "sixgate/base/must.h"
 #include "io.h"
 
-/* The address and, for link-local clients, the interface to send from. */
-static void put_pktinfo(uint8_t *control, const struct sockaddr_in6 *to,
-			const struct in6_pktinfo *local)
-{
-	struct in6_pktinfo info = *local;
-
-	if (!IN6_IS_ADDR_LINKLOCAL(&to->sin6_addr))
-		info.ipi6_ifindex = 0; /* routing knows better */
-	memcpy(CMSG_DATA((struct cmsghdr *)control), &info, sizeof(info));
-}
-
-/* The answer of @len octets that stands in the next free place goes to the peer of @c. */
 static void queue(struct udp_listener *l, const struct client *c, size_t len)
 {
-	struct batch_tx *tx = &l->tx;
-
-	tx->to[tx->n] = c->peer;
-	tx->iov[tx->n].iov_len = len;
-	put_pktinfo(tx->control[tx->n], &c->peer, &c->local);
-	if (++tx->n == UDP_BATCH)
+	if (tx__add(&l->tx, c, len))
 		udp__flush(l);
 }
 
@@ -45,51 +28,12 @@ static void reply(struct via *v, const struct client *c, const uint8_t *wire, si
 	queue(l, c, len);
 }
 
-static void prepare_tx(struct batch_tx *tx)
-{
-	for (unsigned i = 0; i < UDP_BATCH; i++) {
-		struct cmsghdr *cm = (struct cmsghdr *)tx->control[i];
-
-		tx->iov[i].iov_base = tx->wire[i];
-		tx->header[i].msg_hdr = (struct msghdr){ .msg_name = &tx->to[i],
-							 .msg_namelen = sizeof(tx->to[i]),
-							 .msg_iov = &tx->iov[i],
-							 .msg_iovlen = 1,
-							 .msg_control = tx->control[i],
-							 .msg_controllen = sizeof(tx->control[i]) };
-		cm->cmsg_level = IPPROTO_IPV6;
-		cm->cmsg_type = IPV6_PKTINFO;
-		cm->cmsg_len = CMSG_LEN(sizeof(struct in6_pktinfo));
-	}
-}
-
-/* What the kernel does not take now is lost: the client asks again. One bad destination must not
- * keep the others from being sent. */
-static void send_all(struct udp_listener *l, struct mmsghdr *h, unsigned n)
-{
-	unsigned done = 0;
-
-	while (done < n) {
-		int sent = sendmmsg(l->fd, h + done, n - done, MSG_DONTWAIT);
-
-		if (sent > 0) {
-			done += (unsigned)sent;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		counter_add(&l->d->stats.replies_lost, 1);
-		done++;
-	}
-}
-
 void udp__flush(struct udp_listener *l)
 {
-	unsigned n = l->tx.n;
+	uint64_t lost = l->tx.n_lost;
 
-	l->tx.n = 0;
-	if (n)
-		send_all(l, l->tx.header, n);
+	tx__send(&l->tx, l->fd, uv_now(l->d->loop));
+	counter_add(&l->d->stats.replies_lost, l->tx.n_lost - lost);
 }
 
 static bool read_pktinfo(struct msghdr *h, struct in6_pktinfo *out)
@@ -102,16 +46,17 @@ static bool read_pktinfo(struct msghdr *h, struct in6_pktinfo *out)
 	return false;
 }
 
-static void take(struct udp_listener *l, struct mmsghdr *h)
+static void take(struct udp_listener *l, unsigned i)
 {
 	struct client c = { .via = &l->via };
 	struct dns64 *d = l->d;
+	struct mmsghdr *h = &d->rx.header[i];
 	size_t answered;
 
 	counter_add(&d->stats.queries_udp, 1);
 	if (h->msg_hdr.msg_flags & MSG_TRUNC ||
 	    h->msg_hdr.msg_namelen != sizeof(struct sockaddr_in6) ||
-	    !read_pktinfo(&h->msg_hdr, &c.local)) {
+	    (l->wildcard && !read_pktinfo(&h->msg_hdr, &c.local))) {
 		counter_add(&d->stats.malformed, 1);
 		return;
 	}
@@ -124,8 +69,7 @@ static void take(struct udp_listener *l, struct mmsghdr *h)
 		counter_add(&d->stats.malformed, 1);
 		return;
 	}
-	answered = resolver__hit(d->resolver, &c.peer, h->msg_hdr.msg_iov->iov_base, h->msg_len,
-				 l->tx.wire[l->tx.n]);
+	answered = resolver__hit_say(&d->rx.hit[i], &c.peer, l->tx.wire[l->tx.n]);
 	if (answered) {
 		queue(l, &c, answered);
 		return;
@@ -143,8 +87,15 @@ static unsigned serve(struct udp_listener *l, int flags)
 		uv_update_time(d->loop);
 	io__tell_time(d);
 	for (unsigned i = 0; i < n; i++)
-		take(l, &d->rx.header[i]);
+		resolver__hit_read(d->resolver, d->rx.wire[i], d->rx.header[i].msg_len,
+				   &d->rx.hit[i]);
+	for (unsigned i = 0; i < n; i++)
+		resolver__hit_fetch(&d->rx.hit[i]);
+	for (unsigned i = 0; i < n; i++)
+		take(l, i);
 	udp__flush(l);
+	gather__served(&d->gather, n, uv_hrtime());
+	d->has_served |= n > 0;
 	return n;
 }
 
@@ -158,6 +109,15 @@ static bool is_alone(const struct udp_listener *l)
 	       resolver__next(d->resolver) == UINT64_MAX;
 }
 
+/* The next queries, gathered or as soon as there is one. */
+static unsigned serve_next(struct udp_listener *l)
+{
+	if (!io__nap(l->d))
+		return serve(l, MSG_WAITFORONE);
+	uv_update_time(l->d->loop);
+	return serve(l, MSG_DONTWAIT);
+}
+
 /* Under load the next query is here before the loop has been round: it is waited for where it comes,
  * which spares the loop's share of a turn. */
 static void linger(struct udp_listener *l)
@@ -165,7 +125,7 @@ static void linger(struct udp_listener *l)
 	bool busy = uv_hrtime() - l->served_ns < LINGER_NS;
 
 	for (unsigned round = 0; busy && round < LINGER_ROUNDS && is_alone(l); round++)
-		busy = serve(l, MSG_WAITFORONE) > 0;
+		busy = serve_next(l) > 0;
 	l->served_ns = uv_hrtime();
 }
 
@@ -209,10 +169,9 @@ struct udp_listener *udp__new(struct dns64 *d, int fd)
 	d->n_handles++;
 	l->poll.data = l;
 	l->via.reply = reply;
-	prepare_tx(&l->tx);
 	l->d = d;
 	l->fd = fd;
-	l->wildcard = io__is_wildcard(fd);
+	l->wildcard = l->tx.with_local = io__is_wildcard(fd);
 	l->borrowed = true;
 	return l;
 }

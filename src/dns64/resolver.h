@@ -286,6 +286,31 @@ static inline bool resolver__is_to_renew(const struct resolver *r, const struct 
 }
 
 /**
+ * struct hit - a client's message on its way through hit.c
+ * @usual: it is of the usual kind; else the others mean nothing
+ * @name:  the question's, folded; @probe refers to it
+ */
+struct hit {
+	struct resolver *r;
+	const struct dns64_policy *policy;
+	struct dns64_probe probe;
+	struct dns_query query;
+	struct dns_name name;
+	uint8_t *out;
+	bool usual;
+};
+
+/**
+ * resolver__hit_read(), resolver__hit_fetch(), resolver__hit_say() - resolver__hit() in three steps:
+ * when the first one has been done for a batch, then the second one, the memory that the third one
+ * reads is on its way for all of them at once.
+ * @h: must stay where it is
+ */
+void resolver__hit_read(struct resolver *r, const uint8_t *wire, size_t len, struct hit *h);
+void resolver__hit_fetch(struct hit *h);
+size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t *out);
+
+/**
  * resolver__hit() - answers a client's message if the cache has all for it and it is of the usual
  * kind; says and counts what resolver__query() would.
  * @out: DNS_UDP_PAYLOAD octets; where the answer is sent from

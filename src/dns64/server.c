@@ -87,6 +87,7 @@ static void on_prepare(uv_prepare_t *p)
 		*at = l->next;
 		udp__close(l);
 	}
+	io__nap(d);
 	arm_timer(d);
 	counter_set(&d->stats.cache_bytes, dns64_cache_bytes(d->resolver->cache));
 	counter_set(&d->stats.cache_entries, dns64_cache_entries(d->resolver->cache));

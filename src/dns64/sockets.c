@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 #include "sixgate/base/wire.h"
 #include "io.h"
@@ -31,6 +32,15 @@ int io__socket(int type)
 	return off;
 }
 
+static bool is_any(const struct addr *a)
+{
+	static const struct addr any6;
+	static const struct addr any4 = { .octet = { [10] = 0xff, [11] = 0xff } };
+
+	return addr_equal(a, &any6) || addr_equal(a, &any4);
+}
+
+/* Where queries came to and came in is of interest only if it is not one address of ours. */
 static int set_up(int fd, const struct endpoint_conf *at, int option, struct err *e)
 {
 	struct sockaddr_in6 sa = io__sockaddr(at);
@@ -39,7 +49,8 @@ static int set_up(int fd, const struct endpoint_conf *at, int option, struct err
 
 	if (option && setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)))
 		return err_set(e, -errno, "socket option %d: %s", option, strerror(errno));
-	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
+	if (is_any(&at->address) &&
+	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
 		return err_set(e, -errno, "IPV6_RECVPKTINFO: %s", strerror(errno));
 	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)))
 		return err_set(e, -errno, "%s port %u: %s", addr_format(&at->address, text),
@@ -101,8 +112,6 @@ int dns64_open_tcp_shared(const struct endpoint_conf *at, struct err *e)
 
 bool io__is_wildcard(int fd)
 {
-	static const struct addr any6;
-	static const struct addr any4 = { .octet = { [10] = 0xff, [11] = 0xff } };
 	struct sockaddr_in6 sa = { 0 };
 	socklen_t len = sizeof(sa);
 	struct addr a;
@@ -110,7 +119,7 @@ bool io__is_wildcard(int fd)
 	if (getsockname(fd, (struct sockaddr *)&sa, &len) || sa.sin6_family != AF_INET6)
 		return true; /* the strict reading of what we do not know */
 	a = addr_from_v6(sa.sin6_addr.s6_addr);
-	return addr_equal(&a, &any6) || addr_equal(&a, &any4);
+	return is_any(&a);
 }
 
 bool io__inside(const struct dns64 *d, unsigned index)
@@ -147,6 +156,17 @@ unsigned io__rx(struct dns64 *d, int fd, int flags)
 	n = recvmmsg(fd, rx->header, UDP_BATCH, flags, NULL);
 	rx->used = n > 0 ? (unsigned)n : 0;
 	return rx->used;
+}
+
+bool io__nap(struct dns64 *d)
+{
+	const struct timespec nap = { .tv_nsec = (long)gather__nap_ns(&d->gather) };
+
+	if (!d->has_served || !nap.tv_nsec)
+		return false;
+	d->has_served = false;
+	nanosleep(&nap, NULL);
+	return true;
 }
 
 void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb)

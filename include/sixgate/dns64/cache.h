@@ -99,6 +99,11 @@ struct dns64_probe dns64_cache_probe_of(const struct dns64_cache *c, const struc
 struct dns64_answer *dns64_cache_probe(struct dns64_cache *c, const struct dns64_probe *p,
 				       uint64_t now_ms);
 
+/** dns64_cache_fetch_index(), dns64_cache_fetch() - dns64_cache_probe() will soon be called: have the
+ *  processor fetch what it reads first, then what that leads to. Nothing changes. */
+void dns64_cache_fetch_index(const struct dns64_cache *c, const struct dns64_probe *p);
+void dns64_cache_fetch(const struct dns64_cache *c, const struct dns64_probe *p);
+
 /** dns64_cache_find_stale() - as above, but one that may be used no longer except for want of a
  *  better one (RFC 8767). */
 struct dns64_answer *dns64_cache_find_stale(struct dns64_cache *c, const struct dns64_key *key,
