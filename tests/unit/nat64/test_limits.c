@@ -541,6 +541,33 @@ static void each_kind_of_event_is_told_when_asked_for(void **state)
 	}
 }
 
+/* A session from outside is told of with all its ends, once it is answered. */
+static void an_answered_session_from_outside_names_both_ends(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ 0 });
+	struct tuple t = from(1, 5000, 80), in;
+	struct flow_plan plan, other;
+	struct nat64_event e;
+	struct flow f;
+
+	(void)state;
+	b->conf.log_what = NAT64_LOG_SESSIONS | NAT64_LOG_DESTINATIONS;
+	bed_reload(b);
+	plan = bed_must_open(b, &t);
+	in = tuple_of("198.51.100.7", "192.0.2.1", 999, mapped_port(&plan), 17);
+	other = bed_must_open(b, &in);
+	last_event(b);
+	f = flow_of(&other);
+	nat64_flow_answered(b->n[0], &f, b->now_ms);
+	e = last_event(b);
+	assert_int_equal(e.kind, NAT64_EVENT_SESSION_CREATED);
+	assert_true(addr_equal(&e.inside, &t.src));
+	assert_true(addr_equal(&e.outside, &in.dst));
+	assert_int_equal(e.destination, 0xc6336407);
+	assert_int_equal(e.destination_port, 999);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -560,6 +587,7 @@ int main(void)
 		cmocka_unit_test(a_release_names_the_prefix_that_the_block_was_allocated_to),
 		cmocka_unit_test(quotas_of_two_subscribers_are_told_each),
 		cmocka_unit_test(credit_for_new_flows_ends_at_one_second),
+		cmocka_unit_test(an_answered_session_from_outside_names_both_ends),
 		cmocka_unit_test(each_kind_of_event_is_told_when_asked_for),
 	};
 

@@ -278,6 +278,38 @@ static void the_next_slot_is_found_round_the_end(void **state)
 	}
 }
 
+/* Others' blocks are closed only for the sake of somebody who has less than an even share of them. */
+static void who_has_an_even_share_wants_nothing_of_others(void **state)
+{
+	static const struct {
+		uint32_t blocks, ports;
+		uint16_t n_blocks, n_single;
+		bool wants;
+		const char *why;
+	} rows[] = {
+		{ 100, 0, 49, 0, true, "one block less than half of them" },
+		{ 100, 0, 50, 0, false, "half of them" },
+		{ 8, 100, 0, 49, true, "tiny: one port less than half" },
+		{ 8, 100, 0, 50, false, "tiny: half of the ports" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct nat64 *n = plenty();
+		struct subscriber s = { .n_blocks = rows[i].n_blocks,
+					.n_single[PROTO_UDP] = rows[i].n_single };
+
+		print_message("%s\n", rows[i].why);
+		n->ports.n_holders = 2;
+		n->ports.supply[PROTO_UDP][CLASS_OTHER] =
+			(struct supply){ .blocks = rows[i].blocks, .ports = rows[i].ports };
+		share__refused(n, &s, PROTO_UDP);
+		assert_int_equal(share__is_wanted(n, PROTO_UDP), rows[i].wants);
+		assert_false(share__is_wanted(n, PROTO_TCP));
+		free(n);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +320,7 @@ int main(void)
 		cmocka_unit_test(newcomers_get_less_as_less_is_left),
 		cmocka_unit_test(what_is_kept_may_have_gone),
 		cmocka_unit_test(flows_are_shared_as_they_become_few),
+		cmocka_unit_test(who_has_an_even_share_wants_nothing_of_others),
 		cmocka_unit_test(an_eighth_is_given_out_singly),
 		cmocka_unit_test(ports_are_drawn_evenly),
 		cmocka_unit_test(the_next_slot_is_found_round_the_end),

@@ -242,6 +242,26 @@ static void more_moved_blocks_than_may_rest_do_not(void **state)
 
 /* ---- the search for a port ---- */
 
+/* Whichever port of it is the last: nobody looks at a full block again. */
+static void block_that_is_full_is_off_the_list_of_those_with_room(void **state)
+{
+	struct bed *b = bed_of(1, 65535);
+
+	(void)state;
+	for (uint32_t s = 0; s < 400; s++) {
+		struct flow_plan plan;
+
+		for (uint16_t i = 0; i < 64; i++) {
+			struct tuple t = from(s, (uint16_t)(5000 + i));
+
+			plan = bed_must_open(b, &t);
+			assert_int_equal(b->n[0]->ports.subscriber[s].room[PROTO_UDP],
+					 i < 63 ? block_of(&plan) + 1 : 0);
+		}
+	}
+	bed_free(b);
+}
+
 /* RFC 4787 REQ-4 is a wish: a host gets an odd port for an even one rather than none, and rather
  * than all blocks are looked at. */
 static void search_for_parity_is_bounded_and_ends_with_another_port(void **state)
@@ -446,6 +466,12 @@ static void static_entries_are_taken_up_with_their_address(void **state)
 
 		assert_int_equal(be16_to(plan.key[0].sport), 5000 + i);
 	}
+	nat64_table_free(b->old);
+	free(b->steer_old);
+	b->conf.limits.flows = 10; /* a change of something else is no reason to look at them again */
+	swap_table(b);
+	nat64_use_table(b->n[0], b->t);
+	assert_int_equal(n_pending(b->n[0]), 0);
 	bed_free(b);
 }
 
@@ -551,6 +577,7 @@ int main(void)
 		cmocka_unit_test(lent_block_serves_at_once),
 		cmocka_unit_test(blocks_that_are_dealt_out_anew_rest),
 		cmocka_unit_test(more_moved_blocks_than_may_rest_do_not),
+		cmocka_unit_test(block_that_is_full_is_off_the_list_of_those_with_room),
 		cmocka_unit_test(search_for_parity_is_bounded_and_ends_with_another_port),
 		cmocka_unit_test(section_that_stays_the_same_keeps_its_table),
 		cmocka_unit_test(table_is_made_anew_when_the_inside_changes),

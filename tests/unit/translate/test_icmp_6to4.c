@@ -367,6 +367,20 @@ static void rfc7915_5_3_embedded_udp_lite_sums_its_addresses(void **state)
 	assert_int_equal(checksum_fold(checksum_add(sum, l4, 48)), 0xffff);
 }
 
+/* RFC 7915 5.1: without a Fragment Header the Identification is generated. */
+static void rfc7915_5_1_each_error_has_an_identification_of_its_own(void **state)
+{
+	struct rig *r = *state;
+	uint16_t id[4];
+
+	for (unsigned i = 0; i < ARRAY_LEN(id); i++) {
+		assert_forwarded(send_error(r, 1, 4, 0, 1048));
+		id[i] = load16(r->p.data + 4);
+		for (unsigned k = 0; k < i; k++)
+			assert_int_not_equal(id[i], id[k]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -379,6 +393,7 @@ int main(void)
 		RIG_TEST(rfc7915_5_3_embedded_df_goes_by_the_declared_length),
 		RIG_TEST(rfc7915_5_3_embedded_extension_and_fragment_headers),
 		RIG_TEST(rfc7915_5_3_an_embedded_echo_too),
+		RIG_TEST(rfc7915_5_1_each_error_has_an_identification_of_its_own),
 		RIG_TEST(rfc1812_4_3_2_3_a_long_error_is_cut_to_576),
 		RIG_TEST(an_error_with_extension_headers_of_its_own),
 		RIG_TEST(rfc7915_5_2_a_fragment_header_counts_in_packet_too_big),

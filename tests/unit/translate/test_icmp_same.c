@@ -354,6 +354,42 @@ static void rfc4884_5_the_shortest_length_that_is_believed(void **state)
 	}
 }
 
+static void embedded_options_and_extension_headers_stay(void **state)
+{
+	static const uint8_t hop[8] = { IPPROTO_UDP, 0, 1, 4, 0, 0, 0, 0 };
+	static const uint8_t options[4] = { 7, 3, 4, 0 };
+	struct rig *r = *state;
+	struct tuple inner6 = tuple_of("2001:db8:9::1", "2001:db8:2::1", 5000, 53, IPPROTO_UDP);
+	struct tuple to6 = tuple_of("2001:db8:7::1", HOST6, 5353, 4000, IPPROTO_UDP);
+	struct tuple inner4 = out4(5000, 80, IPPROTO_UDP),
+		     to4 = tuple_of(SERVER4, "10.0.0.7", 80, 4000, IPPROTO_UDP);
+	struct addr router = addr_of(ROUTER6), host = addr_of("2001:db8:9::1");
+	uint8_t quote[200];
+
+	build_udp(quote, &inner6, 40);
+	memmove(quote + 48, quote + 40, 48);
+	memcpy(quote + 40, hop, 8);
+	quote[6] = 0;
+	store16(quote + 4, 56);
+	r->len = build_error(r->bytes, &router, &host, 3, 0, 0, quote, 96);
+	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+	assert_forwarded(rig_rewrite(r, &to6, ROUTER6));
+	assert_memory_equal(r->p.data + 48 + 40, hop, 8);
+
+	router = addr_of(ROUTER4);
+	host = addr_of(HOST4);
+	build_udp(quote, &inner4, 40);
+	memmove(quote + 24, quote + 20, 48);
+	memcpy(quote + 20, options, 4);
+	quote[0] = 0x46;
+	store16(quote + 2, 72);
+	rig_sum_ip4(quote);
+	r->len = build_error(r->bytes, &router, &host, 11, 0, 0, quote, 72);
+	assert_int_equal(rig_receive(r, SIDE_OUTSIDE, NULL).next, VERDICT_CONTINUE);
+	assert_forwarded(rig_rewrite(r, &to4, ROUTER4));
+	assert_memory_equal(r->p.data + 28 + 20, options, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -361,6 +397,7 @@ int main(void)
 		RIG_TEST(rfc5508_4_2_ipv6_outer_and_embedded_are_rewritten),
 		RIG_TEST(an_embedded_echo_within_ipv6),
 		RIG_TEST(options_and_extension_headers_of_the_same_family_stay),
+		RIG_TEST(embedded_options_and_extension_headers_stay),
 		RIG_TEST(embedded_headers_that_fill_the_error_are_too_many),
 		RIG_TEST(rfc4884_5_1_length_counts_in_8_bytes_in_ipv6),
 		RIG_TEST(rfc4884_5_4_types_without_length_lose_their_extensions),
