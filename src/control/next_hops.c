@@ -19,6 +19,11 @@ static bool all_see(const struct workers *w, const struct hops *running)
 	return true;
 }
 
+bool next_hops__settled(const struct next_hops *n, const struct workers *w)
+{
+	return n->running && all_see(w, n->running);
+}
+
 void next_hops__retire(struct next_hops *n, const struct workers *w)
 {
 	if (n->n_retired == 0 || !all_see(w, n->running))

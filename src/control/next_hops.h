@@ -14,6 +14,9 @@ struct next_hops {
  *  one goes on. */
 void next_hops__take(struct next_hops *n, struct workers *w, int fd);
 
+/** next_hops__settled() - do all workers use the running one? */
+bool next_hops__settled(const struct next_hops *n, const struct workers *w);
+
 /** next_hops__retire() - free what no port uses any more. */
 void next_hops__retire(struct next_hops *n, const struct workers *w);
 

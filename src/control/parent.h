@@ -47,7 +47,7 @@ struct parent {
 	struct xdp *xdp;
 	struct netlink_hops_watch *hops_watch;
 	struct hops *hops;
-	const char *no_hops;
+	enum hops_none no_hops;
 	uint64_t next_hops_ms, refreshed_ms;
 };
 

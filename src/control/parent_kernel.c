@@ -120,8 +120,7 @@ static void take_facts(struct parent *p, struct netlink_facts *fresh)
 	netlink_facts_free(&p->facts);
 	p->facts = *fresh;
 	p->facts_known = true;
-	if (tell || p->facts_unsent)
-		p->facts_unsent = !parent__send_facts(p, &p->facts, REQUEST_RUNNING);
+	p->facts_unsent |= tell;
 }
 
 int parent__kernel_sync(struct parent *p, struct err *e)
@@ -142,6 +141,9 @@ int parent__kernel_sync(struct parent *p, struct err *e)
 		in.facts = &p->facts;
 		follow_rc = parent__xdp_follow(p, &in, rc ? &more : e);
 	}
+	/* last, so that what status shows is what packets meet */
+	if (p->facts_unsent)
+		p->facts_unsent = !parent__send_facts(p, &p->facts, REQUEST_RUNNING);
 	return rc ? rc : follow_rc;
 }
 

@@ -143,19 +143,21 @@ static void send_hops(struct parent *p, struct hops *h)
 
 void parent__xdp_look(struct parent *p)
 {
-	const char *why;
 	struct err e = { "" };
 	struct hops *h;
 
 	p->next_hops_ms = 0;
-	if (netlink_hops_read(&p->facts, &h, &why, &e) != 0) {
+	if (netlink_hops_read(&p->facts, &h, &e) != 0) {
 		log_error("%s", e.text);
 		p->next_hops_ms = now__ms() + 1000;
 		return;
 	}
-	if (why && why != p->no_hops)
-		log_warning("%s: what comes by AF_XDP leaves by way of the kernel", why);
-	p->no_hops = why;
+	if (h->none != HOPS_HERE && h->none != p->no_hops)
+		log_warning("%s: what comes by AF_XDP leaves by way of the kernel",
+			    hops_none_text(h->none));
+	else if (h->none == HOPS_HERE && p->no_hops != HOPS_HERE)
+		log_notice("what comes by AF_XDP leaves by it again");
+	p->no_hops = h->none;
 	send_hops(p, h);
 }
 

@@ -52,6 +52,28 @@ static json_t *interfaces_json(const struct control *c)
 	return list;
 }
 
+static bool uses_xdp(const struct control *c)
+{
+	for (unsigned i = 0; i < c->workers.n; i++)
+		if (c->share[i].n)
+			return true;
+	return false;
+}
+
+/* What comes by AF_XDP leaves by it ("direct"), or by way of the kernel, and why. @settled: every worker
+ * knows the latest. */
+static json_t *next_hops_json(const struct control *c)
+{
+	const struct hops *h = c->hops.running;
+
+	if (!h)
+		return json_pack("{s:b,s:s,s:i,s:i,s:b}", "direct", false, "why", "not read yet", "routes",
+				 0, "neighbours", 0, "settled", false);
+	return json_pack("{s:b,s:s,s:i,s:i,s:b}", "direct", h->none == HOPS_HERE, "why",
+			 hops_none_text(h->none), "routes", (int)h->n_route, "neighbours",
+			 (int)h->n_neighbour, "settled", next_hops__settled(&c->hops, &c->workers));
+}
+
 static json_t *devices_json(const struct control *c)
 {
 	json_t *list = json_array();
@@ -252,6 +274,8 @@ json_t *status__json(struct control *c)
 	json_object_set_new(v, "jobs", jobs_json(c->config));
 	json_object_set_new(v, "interfaces", interfaces_json(c));
 	json_object_set_new(v, "devices", devices_json(c));
+	if (uses_xdp(c))
+		json_object_set_new(v, "next_hops", next_hops_json(c));
 	json_object_set_new(v, "flows", flows_json(c));
 	if (c->config->has_nat64)
 		json_object_set_new(v, "pool4", pool_json(c->config, &c->facts));

@@ -62,6 +62,17 @@ static uint32_t place_routes(struct hops *h, const struct hops_parts *p, struct 
 	return n;
 }
 
+const char *hops_none_text(enum hops_none why)
+{
+	static const char *const text[N_HOPS_NONE] = {
+		[HOPS_HERE] = "",
+		[HOPS_NONE_FOR_RULES] = "the host has policy routing rules of its own",
+		[HOPS_NONE_FOR_ROUTES] = "there are too many routes",
+	};
+
+	return text[why];
+}
+
 struct hops *hops_pack(struct hops_parts *p)
 {
 	size_t bytes = sizeof(struct hops) + p->n_route * sizeof(struct hops_route) +
@@ -72,6 +83,7 @@ struct hops *hops_pack(struct hops_parts *p)
 		return NULL;
 	memcpy(h->interface, p->interface, sizeof(h->interface));
 	h->magic = HOPS_MAGIC;
+	h->none = p->none;
 	h->n_interface = p->n_interface;
 	h->n_route = place_routes(h, p, (struct hops_route *)(h + 1));
 	h->n_neighbour = p->n_neighbour;
@@ -90,6 +102,7 @@ bool hops_check(const struct hops *h, size_t bytes)
 	const struct hops_route *r;
 
 	if (bytes < sizeof(*h) || h->magic != HOPS_MAGIC || h->bytes != bytes ||
+	    h->none >= N_HOPS_NONE || (h->none != HOPS_HERE && h->n_route) ||
 	    h->n_interface > HOPS_INTERFACES_MAX || h->n_route > HOPS_ROUTES_MAX ||
 	    h->n_neighbour > HOPS_NEIGHBOURS_MAX ||
 	    bytes != sizeof(*h) + h->n_route * sizeof(struct hops_route) +

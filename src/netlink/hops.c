@@ -272,8 +272,7 @@ static int dump_all(struct reading *x, struct err *e)
 	return x->failed ? err_set(e, -ENOMEM, "out of memory") : 0;
 }
 
-int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, const char **why,
-		      struct err *e)
+int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, struct err *e)
 {
 	struct reading x = { .facts = facts };
 	int rc;
@@ -281,12 +280,12 @@ int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, cons
 	add_interfaces(&x);
 	add_local(&x);
 	rc = dump_all(&x, e);
-	*why = x.foreign ? "the host has policy routing rules of its own" :
-	       x.too_many ? "there are too many routes" :
-			    NULL;
+	x.parts.none = x.foreign  ? HOPS_NONE_FOR_RULES :
+		       x.too_many ? HOPS_NONE_FOR_ROUTES :
+				    HOPS_HERE;
 	if (rc == 0)
 		rank_routes(&x);
-	if (*why)
+	if (x.parts.none != HOPS_HERE)
 		x.parts.n_route = 0;
 	if (rc == 0) {
 		*out = hops_pack(&x.parts);

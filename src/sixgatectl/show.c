@@ -56,6 +56,18 @@ static void show_devices(const json_t *list)
 		       text(v, "offloads"));
 }
 
+/* How packets leave that came by AF_XDP. */
+static void show_next_hops(const json_t *v)
+{
+	if (!v)
+		return;
+	if (flag(v, "direct"))
+		printf("%-10s %lld routes, %lld neighbours\n", "next hops", number(v, "routes"),
+		       number(v, "neighbours"));
+	else
+		printf("%-10s by way of the kernel: %s\n", "next hops", text(v, "why"));
+}
+
 static void show_dns(const json_t *list)
 {
 	const json_t *v;
@@ -127,6 +139,7 @@ static void show_status(const json_t *v)
 	putchar('\n');
 	show_interfaces(json_object_get(v, "interfaces"));
 	show_devices(json_object_get(v, "devices"));
+	show_next_hops(json_object_get(v, "next_hops"));
 	printf("%-10s %lld of %lld\n", "flows", number(flows, "used"), number(flows, "capacity"));
 	if (pool)
 		show_pool(pool, number(flows, "mappings"));

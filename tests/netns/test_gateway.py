@@ -49,6 +49,13 @@ class Net(Network):
                 return int(words[1])
         raise Failed(f"no counter {name}")
 
+    def wait_sent_by(self, kernel):
+        """Until the workers know that the kernel is to send what comes by AF_XDP, or that it is not."""
+        def known():
+            hops = self.gateway.ctl_json("status").get("next_hops")
+            return not hops or (hops["settled"] and hops["direct"] == (not kernel))
+        wait_until(known, f"packets leave {'by way of the kernel' if kernel else 'directly'}")
+
     def last_log_line(self, host):
         with open(self.path(f"{host.name}-access.log")) as f:
             return (f.readlines() or [""])[-1]
@@ -297,12 +304,14 @@ def test_our_output_led_back_to_us_is_counted_and_does_not_loop(net, leaves, fam
     ping = ["ping", "-6", "-c5", "-i0.2", "-W1", target]
     net.gw.ip(family, "route", "add", "default", "dev", back, "table", "999")
     net.gw.ip(family, "rule", "add", "pref", "0", "iif", leaves, "lookup", "999")
-    before, sent = looped(net), net.counter("tx_packets_outside")
     try:
+        net.wait_sent_by(kernel=True)
+        before, sent = looped(net), net.counter("tx_packets_outside")
         assert net.host6.run(*ping, check=False).returncode != 0
     finally:
         net.gw.ip(family, "rule", "del", "pref", "0", "iif", leaves, "lookup", "999")
         net.gw.ip(family, "route", "flush", "table", "999")
+        net.wait_sent_by(kernel=False)
     assert looped(net) - before >= 5
     assert net.counter("tx_packets_outside") - sent < 20
     assert " 0% packet loss" in net.host6.out(*ping)

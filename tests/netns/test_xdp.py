@@ -268,9 +268,24 @@ def test_one_interface_for_both_sides_is_served_by_tun(lab):
     g.expect(r"ready$")
 
 
+def sends_directly(g):
+    """None until every worker knows."""
+    hops = g.ask("status")[0]["next_hops"]
+    return hops["direct"] if hops["settled"] else None
+
+
 def test_rules_of_the_host_leave_the_sending_to_the_kernel(lab):
+    """As long as they are there; status says so, too."""
+    g = start(lab)
+    assert sends_directly(g)
     lab.router("ip -6 rule add pref 9000 from 2001:db8:77::/48 lookup 900")
-    g = lab.gateway(XDP.replace("@N@", "1"), wait=False)
     g.expect(r"policy routing rules of its own: what comes by AF_XDP leaves by way of the kernel")
-    assert lab.gets_out()
-    assert g.counters()["tx_packets_xdp"] == 0
+    wait_for(lambda: sends_directly(g) is False, what="the workers know of the rule")
+    assert g.ask("status")[0]["next_hops"]["why"] == "the host has policy routing rules of its own"
+    assert "by way of the kernel: the host has policy routing rules" in g.ctl("status")
+    rx, tx = moved(g, lambda: lab.ping(lab.host, NET6, 5))
+    assert rx >= 10 and tx == 0
+    lab.router("ip -6 rule del pref 9000")
+    g.expect(r"what comes by AF_XDP leaves by it again")
+    wait_for(lambda: sends_directly(g), what="the workers know that it has gone")
+    assert moved(g, lambda: lab.ping(lab.host, NET6, 5))[1] >= 10

@@ -50,14 +50,22 @@ struct hops_neighbour {
 	uint8_t zero;
 };
 
+/** enum hops_none - why the kernel sends everything, whatever its tables hold. */
+enum hops_none { HOPS_HERE, HOPS_NONE_FOR_RULES, HOPS_NONE_FOR_ROUTES, N_HOPS_NONE };
+
+/** hops_none_text() - "the host has policy routing rules of its own"; static; "" for HOPS_HERE. */
+const char *hops_none_text(enum hops_none why);
+
 /**
  * struct hops - the head of the block; behind it the routes, then the neighbours
  * @bytes: of the whole block
+ * @none:  enum hops_none; there are no routes unless it is HOPS_HERE
  * @first, @n: routes with a prefix of that length, sorted by address
  */
 struct hops {
 	_Alignas(16) uint32_t magic;
 	uint32_t bytes;
+	uint32_t none;
 	uint32_t n_interface, n_route, n_neighbour;
 	struct hops_interface interface[HOPS_INTERFACES_MAX];
 	struct {
@@ -83,6 +91,7 @@ static inline uint32_t hops_mark(const struct addr *a, int32_t ifindex)
 struct hops_parts {
 	struct hops_interface interface[HOPS_INTERFACES_MAX];
 	uint32_t n_interface, n_route, n_neighbour;
+	enum hops_none none;
 	struct hops_route *route;
 	struct hops_neighbour *neighbour;
 };

@@ -12,12 +12,11 @@
  * @out:   allocated for the caller (free())
  *
  * A host with policy routing rules of its own, and one with more routes than HOPS_ROUTES_MAX, gets an
- * empty table: then the kernel sends everything. @why says so, static text; NULL otherwise.
+ * empty table, which says why: then the kernel sends everything.
  *
  * Blocking, some milliseconds. Return: 0; -ENOMEM; the kernel's errno.
  */
-int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, const char **why,
-		      struct err *e);
+int netlink_hops_read(const struct netlink_facts *facts, struct hops **out, struct err *e);
 
 /**
  * netlink_hops_refresh() - have the kernel ask those neighbours that are in use and have grown stale

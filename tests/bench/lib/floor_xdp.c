@@ -134,7 +134,6 @@ int main(int argc, char **argv)
 	static struct port nothing = { .ops = &nothing_ops };
 	pthread_t t[XDP_WORKERS_MAX];
 	struct err e = { "" };
-	const char *why;
 	struct hops *hops;
 	struct xdp *x;
 
@@ -145,7 +144,7 @@ int main(int argc, char **argv)
 	signal(SIGTERM, end);
 	signal(SIGINT, end);
 	if (read_facts(argv[1], argv[2], &e) < 0 ||
-	    netlink_hops_read(&facts, &hops, &why, &e) < 0 || open_all(&x, n, &e) < 0) {
+	    netlink_hops_read(&facts, &hops, &e) < 0 || open_all(&x, n, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
 		return 1;
 	}

@@ -133,6 +133,23 @@ static void an_empty_table_leaves_everything_to_the_kernel(void **state)
 	free(h);
 }
 
+static void an_empty_table_says_why_it_is_empty(void **state)
+{
+	struct hops_parts p = { .none = HOPS_NONE_FOR_RULES };
+	struct hops *h = hops_pack(&p);
+
+	(void)state;
+	assert_true(hops_check(h, h->bytes));
+	assert_string_equal(hops_none_text(h->none), "the host has policy routing rules of its own");
+	h->none = N_HOPS_NONE;
+	assert_false(hops_check(h, h->bytes));
+	free(h);
+	h = example();
+	h->none = HOPS_NONE_FOR_RULES; /* and yet there are routes */
+	assert_false(hops_check(h, h->bytes));
+	free(h);
+}
+
 static void a_block_that_does_not_fit_is_refused(void **state)
 {
 	struct hops *h = example(), bad;
@@ -233,6 +250,7 @@ int main(void)
 		cmocka_unit_test(the_longest_prefix_names_the_neighbour),
 		cmocka_unit_test(ipv4_never_takes_a_default_route_of_ipv6),
 		cmocka_unit_test(an_empty_table_leaves_everything_to_the_kernel),
+		cmocka_unit_test(an_empty_table_says_why_it_is_empty),
 		cmocka_unit_test(a_block_that_does_not_fit_is_refused),
 		cmocka_unit_test(any_table_answers_as_a_look_at_every_route_does),
 	};
