@@ -459,6 +459,11 @@ static const struct record upstream_tls_record = {
 	.what = "a name, a pin, or both", FIELDS(upstream_tls_fields), .flow = true,
 };
 
+static const struct field domain_item = { .kind = FIELD_DOMAIN, .size = sizeof(char *) };
+static const struct list upstream_domains_list = {
+	.item = &domain_item, COUNT(struct dns64_upstream_conf, n_domain),
+	.max = DNS64_UPSTREAM_DOMAINS_MAX,
+};
 static const struct field upstream_fields[] = {
 	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct dns64_upstream_conf, address),
 	  .example = "2001:db8:ffff::53", .help = "the address" },
@@ -467,6 +472,9 @@ static const struct field upstream_fields[] = {
 	{ "tls", FIELD_RECORD, FIELD_OPTIONAL | FIELD_ALTERNATIVE, .record = &upstream_tls_record,
 	  .present_at = offsetof(struct dns64_upstream_conf, tls),
 	  .help = "asked over TLS alone (RFC 7858)" },
+	{ "domains", FIELD_LIST, FIELD_OPTIONAL | FIELD_ALTERNATIVE,
+	  AT(struct dns64_upstream_conf, domain), .list = &upstream_domains_list,
+	  .help = "asked for names below these alone, and nobody else is, as [corp.example, 10.in-addr.arpa]" },
 };
 
 static void dns_endpoint_init(void *base)
@@ -521,7 +529,6 @@ static const struct list dns64_prefix_list = {
 static const struct list exclude_list = {
 	.item = &prefix6_item, COUNT(struct dns64_conf, n_exclude), .max = DNS64_EXCLUDE_MAX,
 };
-static const struct field domain_item = { .kind = FIELD_DOMAIN, .size = sizeof(char *) };
 static const struct list never_list = {
 	.item = &domain_item, COUNT(struct dns64_conf, n_never), .max = DNS64_NEVER_MAX,
 };

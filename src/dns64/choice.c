@@ -5,7 +5,10 @@
  * Who is not the fastest is measured, too, by copies of a few questions: nobody waits for a copy,
  * and what it brings is used for nothing but the measure, so that it is of no help to who forges
  * answers (RFC 5452 5: equal questions under way raise his chances). Who has fallen silent gets
- * nothing but copies until it speaks. */
+ * nothing but copies until it speaks.
+ *
+ * Names of a domain that has upstreams of its own are asked of those alone, copies included: what is
+ * named inside is nobody else's business. */
 #include "sixgate/base/must.h"
 #include "resolver.h"
 
@@ -27,6 +30,24 @@ static void tell(struct resolver *r, struct upstream_state *u, const struct endp
 	else
 		log_notice("dns64: upstream %s port %u answers again",
 			   addr_format(&at->address, text), at->port);
+}
+
+uint32_t choice__set(const struct resolver *r, const struct dns_name *name)
+{
+	unsigned best = 0;
+	uint32_t set = 0;
+
+	for (size_t i = 0; i < r->policy->n_upstream; i++) {
+		unsigned fit = dns64_upstream_serves(&r->policy->upstream[i], name);
+
+		if (fit > best)
+			set = 0;
+		if (fit && fit >= best) {
+			best = fit;
+			set |= UINT32_C(1) << i;
+		}
+	}
+	return set;
 }
 
 struct upstream_state *choice__state(struct resolver *r, const struct ask *a)
@@ -146,33 +167,38 @@ static unsigned tries_of(const struct resolver *r, const struct lookup *l, size_
 
 bool choice__tries_left(const struct resolver *r, const struct lookup *l)
 {
+	uint32_t set = choice__set(r, &l->key.question.name);
+
 	if (l->n_asks >= ASKS_MAX)
 		return false;
 	for (size_t i = 0; i < r->policy->n_upstream; i++)
-		if (tries_of(r, l, i) == 0)
+		if (set >> i & 1 && tries_of(r, l, i) == 0)
 			return true;
 	return false;
 }
 
-/* Whoever asks over TLS wants it: in the clear only as the last resort. */
-static bool is_bare(const struct resolver *r, size_t upstream)
+/* Whoever asks over TLS wants it: in the clear only as the last resort. @set: who may be asked. */
+static bool is_bare(const struct resolver *r, uint32_t set, size_t upstream)
 {
 	if (r->policy->upstream[upstream].tls)
 		return false;
 	for (size_t i = 0; i < r->policy->n_upstream; i++)
-		if (r->policy->upstream[i].tls)
+		if (set >> i & 1 && r->policy->upstream[i].tls)
 			return true;
 	return false;
 }
 
 /* What counts more stands higher: tries for this question, silence, being overheard, then time. Of
  * the silent, who is to be heard of next. */
-static uint64_t rank_of(const struct resolver *r, const struct lookup *l, size_t upstream)
+static uint64_t rank_of(const struct resolver *r, const struct lookup *l, uint32_t set,
+			size_t upstream)
 {
 	const struct upstream_state *u = &r->upstream[upstream];
 	uint64_t rank = (uint64_t)tries_of(r, l, upstream) << 48;
 
-	if (is_bare(r, upstream))
+	if (!(set >> upstream & 1))
+		return UINT64_MAX;
+	if (is_bare(r, set, upstream))
 		rank += (uint64_t)1 << 46;
 	if (!u->rest_ms)
 		return rank + cost_of(r, upstream);
@@ -182,13 +208,15 @@ static uint64_t rank_of(const struct resolver *r, const struct lookup *l, size_t
 /* Who is hardly slower than the best, but stands before it in the operator's order, goes first. */
 size_t choice__next(const struct resolver *r, const struct lookup *l)
 {
+	uint32_t set = choice__set(r, &l->key.question.name);
 	uint64_t best = UINT64_MAX;
 	size_t i = 0;
 
 	for (size_t j = 0; j < r->policy->n_upstream; j++)
-		if (rank_of(r, l, j) < best)
-			best = rank_of(r, l, j);
-	while (rank_of(r, l, i) > best + CHOICE_BAND_MS)
+		if (rank_of(r, l, set, j) < best)
+			best = rank_of(r, l, set, j);
+	must(best < UINT64_MAX - CHOICE_BAND_MS);
+	while (rank_of(r, l, set, i) > best + CHOICE_BAND_MS)
 		i++;
 	return i;
 }
@@ -199,34 +227,37 @@ static bool is_silent(const struct upstream_state *u)
 }
 
 /* A copy tells nobody in the clear what was asked over TLS. */
-static bool may_copy(const struct resolver *r, size_t asked, size_t to)
+static bool may_copy(const struct resolver *r, uint32_t set, size_t asked, size_t to)
 {
-	return to != asked && !r->upstream[to].probed &&
+	return to != asked && set >> to & 1 && !r->upstream[to].probed &&
 	       (r->policy->upstream[to].tls || !r->policy->upstream[asked].tls);
 }
 
 /* Return: the upstream that is due for a copy, or the number of upstreams. */
-size_t choice__probe(struct resolver *r, size_t asked)
+size_t choice__probe(struct resolver *r, const struct lookup *of, size_t asked)
 {
+	uint32_t set = choice__set(r, &of->key.question.name);
 	size_t n = r->policy->n_upstream, oldest = n;
 
 	for (size_t i = 0; i < n; i++)
-		if (may_copy(r, asked, i) && is_silent(&r->upstream[i]) &&
+		if (may_copy(r, set, asked, i) && is_silent(&r->upstream[i]) &&
 		    r->upstream[i].resting_until_ms <= r->now_ms)
 			return i;
 	if (n < 2 || ++r->n_choices % PROBE_SHARE != 0)
 		return n;
 	for (size_t i = 0; i < n; i++)
-		if (may_copy(r, asked, i) && !is_silent(&r->upstream[i]) &&
+		if (may_copy(r, set, asked, i) && !is_silent(&r->upstream[i]) &&
 		    (oldest == n || r->upstream[i].asked_ms < r->upstream[oldest].asked_ms))
 			oldest = i;
 	return oldest;
 }
 
-bool choice__all_silent(const struct resolver *r)
+bool choice__all_silent(const struct resolver *r, const struct dns_name *name)
 {
+	uint32_t set = choice__set(r, name);
+
 	for (size_t i = 0; i < r->policy->n_upstream; i++)
-		if (r->upstream[i].resting_until_ms <= r->now_ms)
+		if (set >> i & 1 && r->upstream[i].resting_until_ms <= r->now_ms)
 			return false;
 	return true;
 }

@@ -201,6 +201,25 @@ static void complain_of_domains(char *const *name, size_t n, const char *key,
 				 "expected a domain name of letters, digits, hyphens and dots");
 }
 
+static void complain_of_upstream_domains(const struct dns64_conf *c, struct complaints *to)
+{
+	bool rest = c->n_upstream == 0;
+
+	for (size_t i = 0; i < c->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
+		const struct dns64_upstream_conf *u = &c->upstream[i];
+
+		rest |= u->n_domain == 0;
+		if (u->n_domain > DNS64_UPSTREAM_DOMAINS_MAX)
+			complain(to, u, "dns64.upstream.domains", "expected at most %d domains",
+				 DNS64_UPSTREAM_DOMAINS_MAX);
+		else
+			complain_of_domains(u->domain, u->n_domain, "dns64.upstream.domains", to);
+	}
+	if (!rest)
+		complain(to, &c->upstream, "dns64.upstream",
+			 "all have `domains`: expected one without, to ask for all other names");
+}
+
 static void complain_of_choices(const struct choices *c, struct complaints *to)
 {
 	complain_of_prefixes(c, "dns64.prefix", to);
@@ -331,6 +350,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 
 	complain_of_listen(c, to);
 	complain_of_upstream(c, to);
+	complain_of_upstream_domains(c, to);
 	if (!c->n_prefix)
 		complain(to, &c->prefix, "dns64.prefix",
 			 "is missing: there is no section `nat64` to take it from");

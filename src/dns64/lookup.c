@@ -17,11 +17,12 @@ static void set_deadline(struct resolver *r, struct lookup *l, uint64_t wait_ms)
 static uint64_t wait_for(const struct resolver *r, const struct lookup *l, const struct ask *a)
 {
 	uint64_t rto = choice__rto(r, a->upstream), wait, bound;
+	uint32_t set = choice__set(r, &l->key.question.name);
 
-	if (a->way == WAY_TCP || (a->way == WAY_TLS && r->policy->n_upstream == 1))
+	if (a->way == WAY_TCP || (a->way == WAY_TLS && !(set & (set - 1))))
 		return TCP_ASK_TIME_MS;
 	for (size_t i = 0; i < r->policy->n_upstream; i++)
-		if (choice__rto(r, i) < rto && !r->upstream[i].rest_ms)
+		if (set >> i & 1 && choice__rto(r, i) < rto && !r->upstream[i].rest_ms)
 			rto = choice__rto(r, i);
 	bound = rto > RTO_MAX_MS ? rto : RTO_MAX_MS;
 	wait = rto << (l->n_asks - 1);
@@ -117,7 +118,7 @@ static void probe_due(struct resolver *r, struct timer *t)
  * there is room for what somebody waits for. */
 static void send_probe(struct resolver *r, const struct lookup *of, size_t asked)
 {
-	size_t upstream = choice__probe(r, asked);
+	size_t upstream = choice__probe(r, of, asked);
 	struct lookup *l;
 	uint32_t i;
 
@@ -250,7 +251,7 @@ static void remember_silence(struct resolver *r, const struct lookup *l)
 	if (!a)
 		return;
 	a->ede = DNS_EDE_NO_REACHABLE_AUTHORITY;
-	if (l->key.question.type == DNS_TYPE_AAAA && !choice__all_silent(r))
+	if (l->key.question.type == DNS_TYPE_AAAA && !choice__all_silent(r, &l->key.question.name))
 		a->ttl_s = RECHECK_MS / 1000;
 	dns64_cache_add(r->cache, &l->key, a);
 	dns64_answer_put(a);

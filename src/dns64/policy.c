@@ -46,6 +46,8 @@ static int convert_prefixes(struct dns64_policy *p, const struct dns64_conf *con
 static int convert_upstream(struct dns64_upstream *to, const struct dns64_upstream_conf *from,
 			    struct err *e)
 {
+	int rc;
+
 	to->at = (struct endpoint_conf){ .address = from->address, .port = from->port };
 	to->tls = from->tls;
 	memcpy(to->ca, from->ca, sizeof(to->ca));
@@ -53,14 +55,29 @@ static int convert_upstream(struct dns64_upstream *to, const struct dns64_upstre
 		if (dns64_pin_parse(from->pin[i].text, to->pin[i]))
 			return err_set(e, -EINVAL, "dns64: upstream: %s: not a pin", from->pin[i].text);
 	to->n_pin = from->n_pin;
-	if (!from->name)
-		return 0;
+	to->domain = calloc(from->n_domain + 1, sizeof(*to->domain));
+	if (!to->domain)
+		return err_set(e, -ENOMEM, "dns64: out of memory");
+	to->n_domain = from->n_domain;
+	rc = convert_names(to->domain, from->domain, from->n_domain, "upstream.domains", e);
+	if (rc || !from->name)
+		return rc;
 	to->name = strdup(from->name);
 	if (!to->name)
 		return err_set(e, -ENOMEM, "dns64: out of memory");
 	if (*to->name && to->name[strlen(to->name) - 1] == '.')
 		to->name[strlen(to->name) - 1] = 0;
 	return 0;
+}
+
+unsigned dns64_upstream_serves(const struct dns64_upstream *u, const struct dns_name *name)
+{
+	unsigned best = u->n_domain == 0;
+
+	for (size_t i = 0; i < u->n_domain; i++)
+		if (u->domain[i].len > best && dns_name_is_under(name, &u->domain[i]))
+			best = u->domain[i].len;
+	return best;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -208,8 +225,10 @@ void dns64_policy_free(struct dns64_policy *p)
 	free(p->always);
 	free(p->mapped);
 	free(p->exclude);
-	for (size_t i = 0; p->upstream && i < p->n_upstream; i++)
+	for (size_t i = 0; p->upstream && i < p->n_upstream; i++) {
 		free(p->upstream[i].name);
+		free(p->upstream[i].domain);
+	}
 	free(p->upstream);
 	free(p);
 }

@@ -382,18 +382,21 @@ struct ask *ask__find(struct resolver *r, int socket, uint16_t id, struct lookup
 /** ask__close() - no answer to @a is expected any more. */
 void ask__close(struct resolver *r, struct lookup *l, struct ask *a);
 
+/** choice__set() - the upstreams that may be asked for @name, as bits. At least one. */
+uint32_t choice__set(const struct resolver *r, const struct dns_name *name);
+
 /** choice__next() - the upstream to ask next. There is at least one. */
 size_t choice__next(const struct resolver *r, const struct lookup *l);
 
-/** choice__probe() - the upstream to send a copy to while @asked is asked. Return: n_upstream: none
+/** choice__probe() - the upstream to send a copy of @of's question to while @asked is asked. Return: n_upstream: none
  *  now. */
-size_t choice__probe(struct resolver *r, size_t asked);
+size_t choice__probe(struct resolver *r, const struct lookup *of, size_t asked);
 
 /** choice__tries_left() - true if some upstream has not been asked yet. */
 bool choice__tries_left(const struct resolver *r, const struct lookup *l);
 
-/** choice__all_silent() - every upstream is resting: it will hardly answer in time. */
-bool choice__all_silent(const struct resolver *r);
+/** choice__all_silent() - every upstream for @name is resting: it will hardly answer in time. */
+bool choice__all_silent(const struct resolver *r, const struct dns_name *name);
 
 /** choice__rto() - ms after which an answer of @upstream is late (RFC 6298 2). */
 uint32_t choice__rto(const struct resolver *r, size_t upstream);

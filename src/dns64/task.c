@@ -202,7 +202,7 @@ static bool answer_stale(struct resolver *r, struct leg *leg, const struct dns64
 {
 	bool put_off = r->now_ms < leg->stale->recheck_ms;
 
-	if (!put_off && !leg->task->impatient && !choice__all_silent(r))
+	if (!put_off && !leg->task->impatient && !choice__all_silent(r, &key->question.name))
 		return false;
 	if (!put_off)
 		lookup__refresh(r, key);

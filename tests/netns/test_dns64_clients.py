@@ -222,3 +222,22 @@ def test_wrong_words_are_refused(net):
         done = net.gw.run(net.gateway.binary("sixgatectl"), "-s", net.gateway.control, "dns", *words,
                           check=False)
         assert done.returncode in (1, 64) and "sixgatectl: " in done.stdout
+
+
+def test_a_domain_has_upstreams_of_its_own(net):
+    """The one for all other names does not exist: what is below the domain does not notice."""
+    before = open(net.gateway.config).read()
+    split = f'upstream: [{topology.INET4}, {{address: "{topology.DNS6}", domains: shop.example}}]'
+    net.gateway.write(before.replace(f'upstream: "{topology.DNS6}"', split))
+    net.gateway.ctl("reload")
+    net.gateway.ctl("dns", "flush")
+    try:
+        said = net.host6.out("dig", "+time=3", "+tries=1", f"@{topology.GW_LAN}", NAME, "AAAA")
+        assert "status: NOERROR" in said and WEB4_HEX in said
+        said = net.host6.out("dig", "+time=5", "+tries=1", f"@{topology.GW_LAN}", "www4.other.example", "AAAA")
+        assert "status: SERVFAIL" in said
+        assert "domains:" in net.gateway.ctl("config", "show")
+    finally:
+        net.gateway.write(before)
+        net.gateway.ctl("reload")
+        net.gateway.ctl("dns", "flush")

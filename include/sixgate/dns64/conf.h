@@ -11,6 +11,7 @@ enum {
 	DNS64_LISTEN_MAX = 16,
 	DNS64_THREADS_MAX = 16,
 	DNS64_UPSTREAM_MAX = 16,
+	DNS64_UPSTREAM_DOMAINS_MAX = 64, /* of one upstream */
 	DNS64_PREFIXES_MAX = 8,
 	DNS64_EXCLUDE_MAX = 64,
 	DNS64_NEVER_MAX = 1024,
@@ -67,6 +68,8 @@ struct dns64_pin {
  * @name: what its certificate is checked for against the trust anchors; NULL: only @pin counts
  * @pin:  its key, or with @name one of its certified chain, has to be one of these; none: any
  * @ca:   file of trust anchors, PEM; empty: the system's
+ * @domain: asked for these names and what is below them, and for nothing else; the longest match of all
+ *          upstreams wins, and nobody else hears of such a name. None: asked for all other names
  */
 struct dns64_upstream_conf {
 	struct addr address;
@@ -76,6 +79,8 @@ struct dns64_upstream_conf {
 	struct dns64_pin pin[DNS64_PINS_MAX];
 	size_t n_pin;
 	char ca[DNS64_CA_PATH_MAX];
+	char **domain; /* as `never` */
+	size_t n_domain;
 };
 
 /** struct dns64_mapped_conf - IPv4 addresses in @v4 are written into @v6; @v6.len 0: they are not

@@ -38,9 +38,15 @@ struct dns64_upstream {
 	uint8_t pin[DNS64_PINS_MAX][DNS64_PIN_LEN];
 	size_t n_pin;
 	char ca[DNS64_CA_PATH_MAX];
+	struct dns_name *domain; /* owned */
+	size_t n_domain;
 };
 
-/** dns64_upstream_equal() - the same in everything. */
+/** dns64_upstream_serves() - how well @u fits @name. Return: 0: it must not be asked; 1: it is asked for
+ *  what no other upstream is asked for by name; more: the longer the domain that fits. */
+unsigned dns64_upstream_serves(const struct dns64_upstream *u, const struct dns_name *name);
+
+/** dns64_upstream_equal() - the same in everything but the domains: another server, if it is not. */
 bool dns64_upstream_equal(const struct dns64_upstream *a, const struct dns64_upstream *b);
 
 /**

@@ -90,6 +90,24 @@ static void names_of_dns64_zones_are_checked(void **state)
 #undef ZONE_OF_SERVICE
 }
 
+static void upstreams_of_domains_leave_one_for_the_rest(void **state)
+{
+#define UPSTREAMS(text) LINKS "nat64: {pool4: outside}\ndns64: {upstream: [" text "]}\n"
+#define FOR_ALL UPSTREAMS("192.0.2.53, {address: 192.0.2.54, domains: [corp.example, 10.in-addr.arpa]}")
+	static const struct row rows[] = {
+		{ "nobody for the rest", UPSTREAMS("{address: 192.0.2.54, domains: corp.example}"),
+		  "dns64.upstream", "expected one without, to ask for all other names", FOR_ALL },
+		{ "no name of a domain",
+		  UPSTREAMS("192.0.2.53, {address: 192.0.2.54, domains: [a..b]}"),
+		  "dns64.upstream[1].domains[0]", "expected a domain name", FOR_ALL },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef UPSTREAMS
+#undef FOR_ALL
+}
+
 static void unbuilt_features_are_refused_by_name(void **state)
 {
 #define SERVICE(text)                                                                              \
@@ -635,6 +653,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_log_of_nat64_says_where_and_what),
 		cmocka_unit_test(names_of_dns64_zones_are_checked),
+		cmocka_unit_test(upstreams_of_domains_leave_one_for_the_rest),
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),

@@ -638,6 +638,109 @@ static void an_upstream_that_never_repeats_letters_is_known_for_a_while(void **s
 	world_free(w);
 }
 
+/* ---- domains with upstreams of their own ---- */
+
+static void split(struct dns64_conf *c)
+{
+	static char corp[] = "corp.example.", eu[] = "eu.corp.example.", reverse[] = "10.in-addr.arpa.";
+	static char *of_corp[] = { corp, reverse }, *of_eu[] = { eu };
+	static struct dns64_upstream_conf list[3];
+
+	list[0] = c->upstream[0];
+	list[1] = c->upstream[1];
+	list[1].domain = of_corp;
+	list[1].n_domain = ARRAY_LEN(of_corp);
+	list[2] = c->upstream[1];
+	list[2].port = 5353;
+	list[2].domain = of_eu;
+	list[2].n_domain = ARRAY_LEN(of_eu);
+	c->upstream = list;
+	c->n_upstream = ARRAY_LEN(list);
+}
+
+static unsigned place(const struct world *w, unsigned i)
+{
+	if (w->sent[i].to.port == 5353)
+		return 2;
+	return strcmp(asked(w, i), "192.0.2.53") == 0;
+}
+
+static void a_name_is_asked_of_the_upstream_of_the_longest_domain(void **state)
+{
+	static const struct {
+		const char *question;
+		unsigned upstream;
+	} row[] = {
+		{ "corp.example. IN A", 1 },	     { "A.CORP.Example. IN A", 1 },
+		{ "a.eu.corp.example. IN A", 2 },    { "eu.corp.example. IN A", 2 },
+		{ "notcorp.example. IN A", 0 },	     { "a.neu.corp.example. IN A", 1 },
+		{ "1.0.0.10.in-addr.arpa. IN PTR", 1 }, { "example. IN A", 0 },
+		{ "corp.example.org. IN A", 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct world *w = world_new(split);
+
+		ask_plain(w, row[i].question);
+		assert_int_equal(place(w, 0), row[i].upstream);
+		world_free(w);
+	}
+}
+
+/* However silent its own are, nobody else hears of it; nor do they of others' names. */
+static void nobody_else_hears_of_a_name(void **state)
+{
+	static const char *const question[] = { "a.example. IN A", "a.corp.example. IN A",
+						"a.eu.corp.example. IN A" };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(question); i++) {
+		struct world *w = world_new(split);
+
+		ask_plain(w, question[i]);
+		wait_ms(w, LOOKUP_TIME_MS);
+		assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
+		assert_true(w->n_sent > 1);
+		for (unsigned j = 0; j < w->n_sent; j++)
+			assert_int_equal(place(w, j), i);
+		world_free(w);
+	}
+}
+
+static void copies_go_to_who_may_be_asked_alone(void **state)
+{
+	struct world *w = world_new(split);
+	char question[64];
+
+	(void)state;
+	for (unsigned i = 0; i < 3 * PROBE_SHARE; i++) {
+		snprintf(question, sizeof(question), "n%u.corp.example. IN A", i);
+		w->n_sent = 0;
+		ask_plain(w, question);
+		assert_int_equal(w->n_sent, 1);
+		assert_int_equal(place(w, 0), 1);
+		answer(w, 0, &(struct text){ .flags = DNS_NXDOMAIN });
+	}
+	world_free(w);
+}
+
+/* A silent one says nothing about the upstreams of other names: theirs are waited for. */
+static void silence_is_told_by_domain(void **state)
+{
+	struct world *w = world_new(split);
+	struct dns_name corp, other;
+
+	(void)state;
+	assert_int_equal(dns_name_parse("corp.example.", &corp), 0);
+	assert_int_equal(dns_name_parse("example.", &other), 0);
+	ask_plain(w, "a.corp.example. IN A");
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_true(choice__all_silent(w->r, &corp));
+	assert_false(choice__all_silent(w->r, &other));
+	world_free(w);
+}
+
 /* ---- over TLS ---- */
 
 static void tls_first(struct dns64_conf *c)
@@ -756,6 +859,10 @@ int main(void)
 		cmocka_unit_test(an_answer_that_repeats_the_letters_counts),
 		cmocka_unit_test(one_that_does_not_is_asked_again_where_nobody_can_forge),
 		cmocka_unit_test(an_upstream_that_never_repeats_letters_is_known_for_a_while),
+		cmocka_unit_test(a_name_is_asked_of_the_upstream_of_the_longest_domain),
+		cmocka_unit_test(nobody_else_hears_of_a_name),
+		cmocka_unit_test(copies_go_to_who_may_be_asked_alone),
+		cmocka_unit_test(silence_is_told_by_domain),
 		cmocka_unit_test(an_upstream_over_tls_is_asked_over_tls_alone),
 		cmocka_unit_test(a_question_over_tls_is_not_repeated_while_the_connection_may_answer),
 		cmocka_unit_test(other_upstreams_are_asked_soon_while_tls_hangs),
