@@ -2,8 +2,8 @@
 """Writes random inputs for fuzz_sequence that make sense more often than random bytes do: a host asks,
 somebody answers, a router complains. Usage: make_sequence_seeds.py DIRECTORY [HOW-MANY [SEED]]
 
-The corpus in git is what libFuzzer keeps of some thousand of them: fuzz_sequence -merge=1
--max_len=600 corpus/sequence DIRECTORY.
+The corpus in git is what libFuzzer keeps of some thousand of them: fuzz_sequence -set_cover_merge=1
+-use_counters=0 -max_len=600 corpus/sequence DIRECTORY.
 """
 import pathlib
 import random
