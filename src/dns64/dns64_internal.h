@@ -56,4 +56,7 @@ void dns64__put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out);
 
 /** dns64__put_opt() - our OPT behind the @at octets in @out. Return: octets with it. */
 size_t dns64__put_opt(const struct dns_query *q, unsigned rcode, int ede, uint8_t *out, size_t at);
-enum { DNS64_OPT_MAX = 17 };
+enum {
+	DNS64_OPT_MAX = 17, /* without a cookie */
+	DNS64_OPT_COOKIE = 4 + DNS_COOKIE_LEN,
+};

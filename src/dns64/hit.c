@@ -11,6 +11,7 @@
 enum {
 	FLAGS_WELCOME = DNS_RD | DNS_AD | DNS_CD,
 	OPT_DO = 0x8000,
+	OPTION_HEAD = 4, /* code, length */
 	ARPA_LEN = 6, /* label, root */
 };
 
@@ -39,19 +40,45 @@ static void copy_name(const uint8_t *from, size_t len, struct hit *h)
 	}
 }
 
-/* RFC 6891 6.1.2, without options: with them it is not the usual kind. */
-static bool read_opt(const uint8_t *opt, struct dns_query *q)
+/* RFC 7873 4. A wrong length is an error, which is told the long way. */
+static bool read_cookie(const uint8_t *option, size_t len, struct dns_query *q)
 {
-	uint16_t size = load16(opt + 3);
-
-	if (opt[0] || load16(opt + 1) != DNS_TYPE_OPT || load32(opt + 5) & ~(uint32_t)OPT_DO ||
-	    load16(opt + 9))
+	if (len != DNS_COOKIE_CLIENT_LEN && (len < DNS_COOKIE_LEN_MIN || len > DNS_COOKIE_MAX))
 		return false;
+	memcpy(q->cookie, option + OPTION_HEAD, len);
+	q->cookie_len = (uint8_t)len;
+	return true;
+}
+
+/* All of them are whole, and of cookies the first one counts. The others are nothing to us. */
+static bool read_options(const uint8_t *p, size_t left, struct dns_query *q)
+{
+	while (left) {
+		size_t len = left < OPTION_HEAD ? left : load16(p + 2);
+
+		if (left < OPTION_HEAD + len ||
+		    (load16(p) == DNS_OPTION_COOKIE && !q->cookie_len && !read_cookie(p, len, q)))
+			return false;
+		p += OPTION_HEAD + len;
+		left -= OPTION_HEAD + len;
+	}
+	return true;
+}
+
+/* RFC 6891 6.1.2; @len: all that is left of the message. */
+static bool read_opt(const uint8_t *opt, size_t len, struct dns_query *q)
+{
+	uint16_t size;
+
+	if (len < DNS_OPT_LEN || opt[0] || load16(opt + 1) != DNS_TYPE_OPT ||
+	    load32(opt + 5) & ~(uint32_t)OPT_DO || len != DNS_OPT_LEN + (size_t)load16(opt + 9))
+		return false;
+	size = load16(opt + 3);
 	q->has_opt = true;
 	q->dnssec_ok = opt[7];
 	q->udp_size = size < DNS_UDP_CLASSIC ? DNS_UDP_CLASSIC :
 		      size > DNS_UDP_PAYLOAD ? DNS_UDP_PAYLOAD : size;
-	return true;
+	return read_options(opt + DNS_OPT_LEN, len - DNS_OPT_LEN, q);
 }
 
 /* A plain recursive question for data, in class IN, and an OPT or not; nothing behind. */
@@ -64,7 +91,7 @@ static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
 		return false;
 	n = name_len(wire + DNS_HEADER_LEN, len - DNS_HEADER_LEN - 4);
 	opt = DNS_HEADER_LEN + n + 4;
-	if (!n || len != opt + (load16(wire + 10) ? DNS_OPT_LEN : 0) || load16(wire + 10) > 1)
+	if (!n || load16(wire + 10) != (len != opt))
 		return false;
 	q->id = load16(wire);
 	q->flags = load16(wire + 2);
@@ -76,7 +103,7 @@ static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
 	q->cookie_len = 0;
 	q->udp_size = DNS_UDP_CLASSIC;
 	copy_name(wire + DNS_HEADER_LEN, n, h);
-	return len == opt || read_opt(wire + opt, q);
+	return len == opt || read_opt(wire + opt, len - opt, q);
 }
 
 /* Types with rules of their own, and all below arpa: RFC 8880, RFC 6147 5.3.1. */
@@ -119,7 +146,11 @@ static struct dns_view view_of(const struct hit *h, const struct dns64_answer *a
 
 static size_t room_of(const struct hit *h)
 {
-	return h->query.udp_size - (h->query.has_opt ? DNS64_OPT_MAX : 0u);
+	size_t opt = h->query.has_opt ? DNS64_OPT_MAX : 0;
+
+	if (h->query.cookie_len && h->r->policy->cookies)
+		opt += DNS64_OPT_COOKIE;
+	return h->query.udp_size - opt;
 }
 
 /* The client's spelling, id, flags and OPT around what stands in @out. */
@@ -132,7 +163,10 @@ static size_t finish(struct hit *h, size_t len, int ede)
 	dns64__put_flags(&h->query, rcode, h->out);
 	counter_add(&h->r->stats->replies, 1);
 	counter_add(&h->r->stats->rcode[h->policy->view_index][rcode], 1);
-	return h->query.has_opt ? dns64__put_opt(&h->query, rcode, ede, h->out, len) : len;
+	if (!h->query.has_opt)
+		return len;
+	resolver__answer_cookie(h->r, h->peer, &h->query);
+	return dns64__put_opt(&h->query, rcode, ede, h->out, len);
 }
 
 static size_t say_as_is(struct hit *h, const struct dns64_answer *a, unsigned n_legs)
@@ -253,6 +287,7 @@ size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t
 	if (r->policy->n_zone && zones__find(r->policy, &h->name))
 		return 0; /* ours, whatever was heard before it was */
 	h->policy = policy_for(r, peer);
+	h->peer = peer;
 	h->out = out;
 	a = known(h, h->query.question.type);
 	if (!a)

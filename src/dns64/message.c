@@ -240,7 +240,7 @@ static int read_cookie(const uint8_t *wire, const struct dns_rr *opt, struct dns
 
 	if (len < 0)
 		return DNS_NOERROR;
-	if (len != DNS_COOKIE_CLIENT_LEN && (len < DNS_COOKIE_CLIENT_LEN + 8 || len > DNS_COOKIE_MAX))
+	if (len != DNS_COOKIE_CLIENT_LEN && (len < DNS_COOKIE_LEN_MIN || len > DNS_COOKIE_MAX))
 		return DNS_FORMERR;
 	memcpy(q->cookie, wire + at, (size_t)len);
 	q->cookie_len = (uint8_t)len;

@@ -293,6 +293,7 @@ static inline bool resolver__is_to_renew(const struct resolver *r, const struct 
 struct hit {
 	struct resolver *r;
 	const struct dns64_policy *policy;
+	const struct sockaddr_in6 *peer;
 	struct dns64_probe probe;
 	struct dns_query query;
 	struct dns_name name;
@@ -338,6 +339,11 @@ void resolver__tcp_answer(struct resolver *r, uint32_t ask, const uint8_t *wire,
 void resolver__tcp_failed(struct resolver *r, uint32_t ask);
 
 /* Between the engine's own files. */
+
+/** resolver__answer_cookie() - the cookie of @q, which came from @peer, becomes the one to answer
+ *  with (RFC 7873 5.2), or none where cookies are off. Counts. */
+void resolver__answer_cookie(struct resolver *r, const struct sockaddr_in6 *peer,
+			     struct dns_query *q);
 
 /** lookup__ask() - have @leg answered for @key. Return: false if there is no room; the leg is
  *  unchanged then. Answers later, by task__wake(). */

@@ -576,9 +576,9 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 }
 
 /* RFC 7873 5.2: a cookie is answered with ours, whatever becomes of the question. */
-static void answer_cookie(struct resolver *r, const struct client *c, struct dns_query *q)
+void resolver__answer_cookie(struct resolver *r, const struct sockaddr_in6 *peer, struct dns_query *q)
 {
-	struct addr from = addr_from_v6(c->peer.sin6_addr.s6_addr);
+	struct addr from = addr_from_v6(peer->sin6_addr.s6_addr);
 
 	if (!q->cookie_len)
 		return;
@@ -602,7 +602,7 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		no_reply(r, c, &r->stats->malformed);
 		return;
 	}
-	answer_cookie(r, c, &q);
+	resolver__answer_cookie(r, &c->peer, &q);
 	if (rcode == DNS_NOERROR && !q.question.name.len) {
 		if (!q.cookie_len)
 			rcode = DNS_FORMERR;

@@ -21,6 +21,7 @@ enum {
 	DNS_COOKIE_CLIENT_LEN = 8, /* RFC 7873 4 */
 	DNS_COOKIE_SERVER_LEN = 16, /* of ours; others' are 8 to 32 */
 	DNS_COOKIE_LEN = DNS_COOKIE_CLIENT_LEN + DNS_COOKIE_SERVER_LEN,
+	DNS_COOKIE_LEN_MIN = 16, /* of both together, RFC 7873 5.2.2 */
 	DNS_COOKIE_MAX = 40,
 };
 

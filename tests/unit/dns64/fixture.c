@@ -292,6 +292,21 @@ void wait_ms(struct world *w, uint64_t ms)
 	resolver__time(w->r, end);
 }
 
+static void ask_as(struct world *w, const struct client *c, const uint8_t *wire, size_t len)
+{
+	hit_law_try(&w->law, w->r, c, wire, len);
+	resolver__query(w->r, c, wire, len);
+	hit_law_judge(&w->law, w->r);
+}
+
+void ask_wire(struct world *w, const uint8_t *wire, size_t len, const char *client)
+{
+	struct client c = { .peer = { .sin6_family = AF_INET6 } };
+
+	must(inet_pton(AF_INET6, client, &c.peer.sin6_addr) == 1);
+	ask_as(w, &c, wire, len);
+}
+
 void ask_from(struct world *w, const struct text *t, const char *client, size_t most)
 {
 	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6 } };
@@ -299,9 +314,7 @@ void ask_from(struct world *w, const struct text *t, const char *client, size_t 
 	size_t len = wire_of(t, 0x1234, wire);
 
 	must(inet_pton(AF_INET6, client, &c.peer.sin6_addr) == 1);
-	hit_law_try(&w->law, w->r, &c, wire, len);
-	resolver__query(w->r, &c, wire, len);
-	hit_law_judge(&w->law, w->r);
+	ask_as(w, &c, wire, len);
 }
 
 void ask(struct world *w, const struct text *t)

@@ -75,6 +75,7 @@ void world_free(struct world *w);
 /** ask() - one query from a client over UDP. */
 void ask(struct world *w, const struct text *t);
 void ask_from(struct world *w, const struct text *t, const char *client, size_t most);
+void ask_wire(struct world *w, const uint8_t *wire, size_t len, const char *client);
 
 /** ask_plain() - RD=1, no OPT. */
 void ask_plain(struct world *w, const char *question);

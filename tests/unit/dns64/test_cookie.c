@@ -150,10 +150,7 @@ static size_t query_of(bool question, const uint8_t *option, size_t len, uint8_t
 
 static void send_query(struct world *w, const uint8_t *wire, size_t len)
 {
-	struct client c = { .peer = { .sin6_family = AF_INET6 } };
-
-	c.peer.sin6_addr.s6_addr[15] = 9;
-	resolver__query(w->r, &c, wire, len);
+	ask_wire(w, wire, len, "::9");
 }
 
 /* Return: the length of the cookie in the last reply, -1: none. */
@@ -186,6 +183,7 @@ static void clients_are_given_cookies_and_know_them_again_rfc7873_5_2(void **sta
 	memcpy(option + 4, cookie, DNS_COOKIE_LEN);
 	send_query(w, wire, query_of(true, option, sizeof(option), wire));
 	assert_int_equal(w->n_replies, 2);
+	assert_int_equal(w->law.n_hits, 1); /* known: from wire to wire */
 	assert_int_equal(counter_read(&w->stats.cookies_good), 1);
 	option[sizeof(option) - 1] ^= 1; /* wrong: answered all the same, with a right one */
 	send_query(w, wire, query_of(true, option, sizeof(option), wire));

@@ -228,12 +228,174 @@ static void what_is_not_of_the_usual_kind_goes_the_long_way(void **state)
 		{ .question = "b.example. IN AAAA", .flags = DNS_RD }, /* not known */
 		{ .question = "a.example. IN AAAA", .flags = DNS_RD | DNS_CD },
 		{ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true, .dnssec_ok = true },
-		{ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true, .has_ede = true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(odd); i++)
 		again(w, &odd[i], "2001:db8:1::1", false);
+	world_free(w);
+}
+
+struct option {
+	uint16_t code;
+	uint8_t len, data[DNS_COOKIE_MAX + 1];
+};
+
+enum { CODE_NSID = 3, CODE_SUBNET = 8, CODE_KEEPALIVE = 11 };
+
+/* A query for a.example's AAAA with options, of which the last one ends @cut octets early. */
+static size_t query_with(const struct option *o, size_t n, size_t cut, uint8_t *wire)
+{
+	const struct text t = { .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true,
+				.udp_size = 1232 };
+	size_t len = wire_of(&t, 1, wire), opt_end = len;
+
+	for (size_t i = 0; i < n; i++) {
+		store16(wire + len, o[i].code);
+		store16(wire + len + 2, o[i].len);
+		memcpy(wire + len + 4, o[i].data, o[i].len);
+		len += 4u + o[i].len;
+	}
+	store16(wire + opt_end - 2, (uint16_t)(len - cut - opt_end));
+	return len - cut;
+}
+
+/* The only option of the reply besides an extended error. Return: its length, 0: there is none. */
+static size_t replied_option(const struct world *w, uint16_t code, uint8_t *out)
+{
+	struct dns_rr opt;
+	size_t at;
+	int len;
+
+	assert_true(dns_opt_find(w->reply, w->reply_len, &opt));
+	len = dns_option_find(w->reply, &opt, code, &at);
+	if (len > 0)
+		memcpy(out, w->reply + at, (size_t)len);
+	return len > 0 ? (size_t)len : 0;
+}
+
+static void cookies_are_answered_from_wire_to_wire_rfc7873_5_2(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	struct option cookie = { DNS_OPTION_COOKIE, 8, { 1, 2, 3, 4, 5, 6, 7, 8 } };
+	uint8_t wire[512], first[DNS_COOKIE_MAX], second[DNS_COOKIE_MAX];
+
+	(void)state;
+	resolver__wall(w->r, 1700000000);
+	ask_wire(w, wire, query_with(&cookie, 1, 0, wire), "2001:db8:1::1");
+	assert_int_equal(w->law.n_hits, 1);
+	assert_int_equal(replied_option(w, DNS_OPTION_COOKIE, first), DNS_COOKIE_LEN);
+	assert_memory_equal(first, cookie.data, 8);
+	assert_int_equal(counter_read(&w->stats.cookies_new), 1);
+	memcpy(cookie.data, first, cookie.len = DNS_COOKIE_LEN);
+	ask_wire(w, wire, query_with(&cookie, 1, 0, wire), "2001:db8:1::1");
+	assert_int_equal(w->law.n_hits, 2);
+	assert_int_equal(counter_read(&w->stats.cookies_good), 1);
+	ask_wire(w, wire, query_with(&cookie, 1, 0, wire), "2001:db8:1::2"); /* somebody else's */
+	assert_int_equal(w->law.n_hits, 3);
+	assert_int_equal(counter_read(&w->stats.cookies_new), 2);
+	assert_int_equal(replied_option(w, DNS_OPTION_COOKIE, second), DNS_COOKIE_LEN);
+	assert_memory_not_equal(first, second, DNS_COOKIE_LEN);
+	world_free(w);
+}
+
+static void other_options_are_nothing_to_us_rfc6891_6_1_2(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	const struct option o[] = {
+		{ CODE_NSID, 0, { 0 } },
+		{ CODE_SUBNET, 7, { 0, 1, 24, 0, 192, 0, 2 } },
+		{ DNS_OPTION_COOKIE, 8, { 1, 2, 3, 4, 5, 6, 7, 8 } },
+		{ CODE_KEEPALIVE, 0, { 0 } },
+		{ DNS_OPTION_COOKIE, 8, { 8, 7, 6, 5, 4, 3, 2, 1 } }, /* the first one counts */
+		{ DNS_OPTION_PADDING, 40, { 0 } },
+	};
+	uint8_t wire[512], cookie[DNS_COOKIE_MAX];
+
+	(void)state;
+	ask_wire(w, wire, query_with(o, ARRAY_LEN(o), 0, wire), "2001:db8:1::1");
+	assert_int_equal(w->law.n_hits, 1);
+	assert_int_equal(replied_option(w, DNS_OPTION_COOKIE, cookie), DNS_COOKIE_LEN);
+	assert_memory_equal(cookie, o[2].data, 8);
+	assert_int_equal(replied_option(w, CODE_NSID, cookie), 0);
+	world_free(w);
+}
+
+static void options_that_are_wrong_go_the_long_way(void **state)
+{
+	struct world *w = known(NULL, &nodata, &a_record);
+	static const uint8_t lengths[] = { 0, 7, 8, 9, 15, 16, 40, 41 };
+	static const bool good[] = { false, false, true, false, false, true, true, false };
+	uint8_t wire[512];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		const struct option o = { DNS_OPTION_COOKIE, lengths[i], { 1 } };
+		uint64_t hits = w->law.n_hits;
+
+		ask_wire(w, wire, query_with(&o, 1, 0, wire), "2001:db8:1::1");
+		assert_int_equal(w->law.n_hits - hits, good[i]);
+		assert_int_equal(w->reply[3] & DNS_RCODE, good[i] ? DNS_NOERROR : DNS_FORMERR);
+	}
+	for (size_t cut = 1; cut < 12; cut++) { /* all but none of it */
+		const struct option o = { DNS_OPTION_COOKIE, 8, { 1 } };
+		uint64_t hits = w->law.n_hits;
+
+		ask_wire(w, wire, query_with(&o, 1, cut, wire), "2001:db8:1::1");
+		assert_int_equal(w->law.n_hits, hits);
+		assert_int_equal(w->reply[3] & DNS_RCODE, DNS_FORMERR);
+	}
+	world_free(w);
+}
+
+static void without_cookies(struct dns64_conf *c)
+{
+	c->cookies = false;
+}
+
+static void cookies_that_are_off_are_not_answered(void **state)
+{
+	struct world *w = known(without_cookies, &nodata, &a_record);
+	const struct option o = { DNS_OPTION_COOKIE, 8, { 1 } };
+	uint8_t wire[512], cookie[DNS_COOKIE_MAX];
+
+	(void)state;
+	ask_wire(w, wire, query_with(&o, 1, 0, wire), "2001:db8:1::1");
+	assert_int_equal(w->law.n_hits, 1);
+	assert_int_equal(replied_option(w, DNS_OPTION_COOKIE, cookie), 0);
+	world_free(w);
+}
+
+/* The law compares what is said at the limit, and one octet on either side of it. */
+static void an_answer_and_its_cookie_fit_together(void **state)
+{
+	const struct option o = { DNS_OPTION_COOKIE, 8, { 1 } };
+	const struct text many = { .answer = { "a.example. 300 IN A 8.8.8.1", "a.example. 300 IN A 8.8.8.2",
+					       "a.example. 300 IN A 8.8.8.3", "a.example. 300 IN A 8.8.8.4",
+					       "a.example. 300 IN A 8.8.8.5", "a.example. 300 IN A 8.8.8.6",
+					       "a.example. 300 IN A 8.8.8.7", "a.example. 300 IN A 8.8.8.8",
+					       "a.example. 300 IN A 8.8.8.9", "a.example. 300 IN A 8.8.9.1",
+					       "a.example. 300 IN A 8.8.9.2", "a.example. 300 IN A 8.8.9.3",
+					       "a.example. 300 IN A 8.8.9.4", "a.example. 300 IN A 8.8.9.5",
+					       "a.example. 300 IN A 8.8.9.6", "a.example. 300 IN A 8.8.9.7",
+					       "a.example. 300 IN A 8.8.9.8", "a.example. 300 IN A 8.8.9.9" } };
+	struct world *w = known(NULL, &nodata, &many);
+	unsigned fast[2] = { 0 };
+	uint8_t wire[512];
+
+	(void)state;
+	for (unsigned size = 512; size <= 700; size++)
+		for (unsigned with = 0; with < 2; with++) {
+			uint64_t hits = w->law.n_hits;
+			size_t len = query_with(&o, with, 0, wire);
+
+			store16(wire + DNS_HEADER_LEN + 11 + 4 + 3, (uint16_t)size);
+			ask_wire(w, wire, len, "2001:db8:1::1");
+			fast[with] += w->law.n_hits > hits;
+			assert_true(w->reply_len <= size);
+		}
+	assert_in_range(fast[0], 40, 180);
+	assert_int_equal(fast[0] - fast[1], 4 + DNS_COOKIE_LEN);
 	world_free(w);
 }
 
@@ -334,6 +496,11 @@ int main(void)
 		cmocka_unit_test(each_client_is_told_what_its_view_says),
 		cmocka_unit_test(without_a_prefix_nothing_is_made),
 		cmocka_unit_test(what_is_not_of_the_usual_kind_goes_the_long_way),
+		cmocka_unit_test(cookies_are_answered_from_wire_to_wire_rfc7873_5_2),
+		cmocka_unit_test(other_options_are_nothing_to_us_rfc6891_6_1_2),
+		cmocka_unit_test(options_that_are_wrong_go_the_long_way),
+		cmocka_unit_test(cookies_that_are_off_are_not_answered),
+		cmocka_unit_test(an_answer_and_its_cookie_fit_together),
 		cmocka_unit_test(what_is_near_its_end_is_renewed_by_the_long_way),
 		cmocka_unit_test(what_is_stale_goes_the_long_way_rfc8767_5),
 		cmocka_unit_test(answers_too_long_for_the_client_are_truncated_by_the_long_way),
