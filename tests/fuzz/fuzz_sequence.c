@@ -166,8 +166,8 @@ static const struct nat64_conf *nat64(unsigned variant)
 	if (f.config[2] & WIDE_POOL) { /* more than is adopted at once */
 		pool[0].first = a("198.51.100.8");
 		pool[0].last = a("198.51.100.11");
-		pool[1].first = a("198.51.100.12");
-		pool[1].last = a("198.51.100.15");
+		pool[1].first = a("198.51.100.128");
+		pool[1].last = a("198.51.100.191");
 	}
 	c.pool4 = variant & 2 ? pool + 1 : pool;
 	c.n_pool4 = variant & 1 ? 2 - (variant >> 1 & 1) : 1;
@@ -257,8 +257,10 @@ static void list_world(void)
 		w->embed[w->n_embed++] = pf(embed[i]);
 	w->own_range[w->n_own_range++] = pf("203.0.113.0/28");
 	w->own_range[w->n_own_range++] = pf("203.0.113.128/28");
-	if (f.config[2] & WIDE_POOL)
-		w->own_range[w->n_own_range++] = pf("198.51.100.8/29");
+	if (f.config[2] & WIDE_POOL) {
+		w->own_range[w->n_own_range++] = pf("198.51.100.8/30");
+		w->own_range[w->n_own_range++] = pf("198.51.100.128/26");
+	}
 	w->inside[w->n_inside++] = pf("2001:db8:1::/64");
 	w->inside[w->n_inside++] = pf("192.0.2.24/29");
 }
@@ -286,7 +288,7 @@ static void start(void)
 	memset(f.sent, 0, sizeof(f.sent)); /* or an input answers what an earlier one's gateway sent */
 	f.n_sent = 0;
 	f.left_over = (struct left_over){ 0 };
-	describe(0);
+	describe(f.config[2] & WIDE_POOL ? 1 : 0);
 	gateway_init(g, &f.args);
 	adjust_snapshot();
 	if (f.config[0] & MISDELIVER)
