@@ -1,10 +1,9 @@
 """CPU time of everything that a benchmark makes the machine do, wherever the kernel books it.
 
 Whatever the benchmark starts is in a control group of its own, whose time the kernel counts to the
-nanosecond, softirqs that ran in its processes' time included. Network softirqs that ran in anybody
-else's time (ksoftirqd, the idle task, a program of somebody else) are timed by a BPF program and
-added. So neither can work hide in a softirq, nor does another program of the machine count; only
-another's own network traffic would.
+nanosecond, softirqs that ran in its processes' time included. Network softirqs that ran in nobody's time
+(ksoftirqd's, the idle task's) are timed by a BPF program and added. So neither can work hide in a softirq,
+nor does another program of the machine count, unless its own traffic is so heavy that ksoftirqd helps.
 """
 import os
 import subprocess
@@ -41,8 +40,8 @@ class Meter:
         self.home = os.path.join(top, own_group().lstrip("/"))
         self.group = os.path.join(top, f"sixgate-bench-{os.getpid()}")
         os.makedirs(self.group, exist_ok=True)
-        self.softirqs = subprocess.Popen([self.program, self.group], text=True,
-                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.softirqs = subprocess.Popen([self.program], text=True, stdin=subprocess.PIPE,
+                                         stdout=subprocess.PIPE)
         join(self.group)
         return self
 
@@ -52,7 +51,7 @@ class Meter:
         self.softirqs.wait()
         os.rmdir(self.group)
 
-    def others_softirq_ns(self):
+    def nobodys_softirq_ns(self):
         self.softirqs.stdin.write("\n")
         self.softirqs.stdin.flush()
         line = self.softirqs.stdout.readline()
@@ -63,7 +62,7 @@ class Meter:
     def read_ns(self):
         with open(os.path.join(self.group, "cpu.stat")) as f:
             usage = next(int(line.split()[1]) for line in f if line.startswith("usage_usec"))
-        return usage * 1000 + self.others_softirq_ns()
+        return usage * 1000 + self.nobodys_softirq_ns()
 
 
 def process_ns(pid):

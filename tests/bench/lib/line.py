@@ -132,6 +132,8 @@ class FloorXdp(Contestant):
     name, io = "floor-xdp", "xdp"
 
     def begin(self):
+        for neighbour in (CLIENT6, SERVER6):  # it reads the kernel's neighbours once
+            reachable(self.gw, neighbour)
         ready(self.start(program(self.options, "floor_xdp"), "lan0", "wan0", self.options.workers))
 
 

@@ -1,17 +1,11 @@
 /*
- * meter.c - how long network softirqs ran in the time of tasks outside of a control group.
- *
- *   meter CGROUP2-DIRECTORY
+ * meter.c - how long network softirqs ran in nobody's time, on all CPUs.
  *
  * Answers each line it reads with the nanoseconds since its start; ends with its input.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include <meter.skel.h>
 #include "sixgate/base/must.h"
 
@@ -34,17 +28,13 @@ static uint64_t read_ns(struct meter_bpf *m)
 	return sum;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
 	struct meter_bpf *m = meter_bpf__open_and_load();
-	int group = argc == 2 ? open(argv[1], O_RDONLY | O_CLOEXEC) : -1;
-	uint32_t zero = 0;
 	char line[16];
 
-	if (!m || group < 0 ||
-	    bpf_map_update_elem(bpf_map__fd(m->maps.ours), &zero, &group, BPF_ANY) ||
-	    meter_bpf__attach(m)) {
-		fprintf(stderr, "usage: %s CGROUP2-DIRECTORY (%s)\n", argv[0], strerror(errno));
+	if (!m || meter_bpf__attach(m) < 0) {
+		perror("meter");
 		return 1;
 	}
 	while (fgets(line, sizeof(line), stdin)) {
@@ -52,6 +42,5 @@ int main(int argc, char **argv)
 		fflush(stdout);
 	}
 	meter_bpf__destroy(m);
-	close(group);
 	return 0;
 }
