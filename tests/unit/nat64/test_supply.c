@@ -262,6 +262,68 @@ static void block_that_is_full_is_off_the_list_of_those_with_room(void **state)
 	bed_free(b);
 }
 
+/* A static entry has taken its last port: it is looked at once more, and then never again. */
+static void block_that_a_static_entry_filled_is_off_the_list_after_one_look(void **state)
+{
+	struct bed *b = bed_of(1, 65535);
+	const struct port_block *pb;
+	struct flow_plan plan;
+	uint64_t used = 0;
+	uint32_t number;
+
+	(void)state;
+	for (uint16_t i = 0; i < 63; i++) {
+		struct tuple t = from(0, (uint16_t)(5000 + i));
+
+		plan = bed_must_open(b, &t);
+		used |= 1ull << mapped_port(&plan) % 64;
+	}
+	number = block_of(&plan);
+	bed_static(b, NAT64_UDP, "2001:db8:1:99::1", 53, "192.0.2.1",
+		   (uint16_t)(block__first_port(number) + (unsigned)__builtin_ctzll(~used)));
+	bed_reload(b);
+	for (uint16_t i = 0; i < 2; i++) {
+		struct tuple t = from(0, (uint16_t)(6000 + i));
+
+		plan = bed_must_open(b, &t);
+		assert_int_not_equal(block_of(&plan), number);
+		pb = block__at(b->n[0], block_of(&plan));
+		assert_int_equal(pb->prev[PROTO_UDP], 0);
+		assert_int_equal(pb->next[PROTO_UDP], 0);
+	}
+	bed_free(b);
+}
+
+/* The same of a block that is given out port by port; and of one that hosts have filled. */
+static void shared_block_that_is_full_has_no_room(void **state)
+{
+	(void)state;
+	for (unsigned by_static = 0; by_static < 2; by_static++) {
+		struct bed *b = bed_of(1, 1024 + 3);
+		const struct ports *p = &b->n[0]->ports;
+		struct flow_plan plan, none;
+		struct tuple t;
+		unsigned used = 0;
+
+		for (uint32_t s = 0; s < 4 - by_static; s++) {
+			t = from(s, 5000);
+			assert_true(bit_test(p->has_free[PROTO_UDP][CLASS_OTHER], 0) ||
+				    bit_test(p->has_room[PROTO_UDP][CLASS_OTHER], 0));
+			plan = bed_must_open(b, &t);
+			used |= 1u << mapped_port(&plan) % 64;
+		}
+		if (by_static) {
+			bed_static(b, NAT64_UDP, "2001:db8:1:99::1", 53, "192.0.2.1",
+				   (uint16_t)(1024 + __builtin_ctz(~used)));
+			bed_reload(b);
+			t = from(9, 5000);
+			assert_int_equal(bed_open(b, &t, &none).next, VERDICT_DROP);
+		}
+		assert_false(bit_test(p->has_room[PROTO_UDP][CLASS_OTHER], 0));
+		bed_free(b);
+	}
+}
+
 /* RFC 4787 REQ-4 is a wish: a host gets an odd port for an even one rather than none, and rather
  * than all blocks are looked at. */
 static void search_for_parity_is_bounded_and_ends_with_another_port(void **state)
@@ -578,6 +640,8 @@ int main(void)
 		cmocka_unit_test(blocks_that_are_dealt_out_anew_rest),
 		cmocka_unit_test(more_moved_blocks_than_may_rest_do_not),
 		cmocka_unit_test(block_that_is_full_is_off_the_list_of_those_with_room),
+		cmocka_unit_test(block_that_a_static_entry_filled_is_off_the_list_after_one_look),
+		cmocka_unit_test(shared_block_that_is_full_has_no_room),
 		cmocka_unit_test(search_for_parity_is_bounded_and_ends_with_another_port),
 		cmocka_unit_test(section_that_stays_the_same_keeps_its_table),
 		cmocka_unit_test(table_is_made_anew_when_the_inside_changes),
