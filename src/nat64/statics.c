@@ -138,8 +138,7 @@ void statics__use_table(struct nat64 *n, const struct nat64_table *t)
 		if (t->entry[i].worker == n->worker)
 			bit_set(n->ports.pending, t->entry[i].slot);
 	n->statics.waiting = t->n_static;
-	n->statics.incomplete = false;
-	counter_set(&n->statics.n_missing, 0);
+	counter_set(&n->statics.n_missing, 0); /* counted anew, if any */
 }
 
 uint32_t nat64_statics_missing(const struct nat64 *n)

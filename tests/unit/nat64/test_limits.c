@@ -408,36 +408,42 @@ static void an_event_names_the_prefix_that_was_counted(void **state)
 /* RFC 6888 REQ-14: what was allocated to a prefix is released by it, whatever a reload cuts now. */
 static void a_release_names_the_prefix_that_the_block_was_allocated_to(void **state)
 {
-	/* both lengths cut the same bits from the second host */
-	static const char *const hosts[] = { "2001:db8:1:2ff:3::4", "2001:db8:1:200:3::4" };
+	static const struct {
+		const char *host;
+		uint8_t before, after;
+	} rows[] = {
+		{ "2001:db8:1:2ff:3::4", 56, 60 },
+		{ "2001:db8:1:200:3::4", 56, 60 }, /* the same bits */
+		{ "2001:db8:1:200:3::4", 60, 56 },
+	};
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		struct bed *b = bed_new(1);
-		struct tuple t = tuple_of(hosts[i], server, 5000, 80, 17);
+		struct tuple t = tuple_of(rows[i].host, server, 5000, 80, 17);
 		struct addr first = addr_of("2001:db8:1:200::");
 		struct flow_plan plan;
 		struct nat64_event e;
 
 		bed_prefix(b, "64:ff9b:1::/96");
 		bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
-		b->conf.limits.subscriber_prefix = 56;
+		b->conf.limits.subscriber_prefix = rows[i].before;
 		b->conf.quarantine.time_s = 10;
 		b->conf.log_what = NAT64_LOG_BLOCKS;
 		bed_up(b, 100);
 		plan = bed_must_open(b, &t);
-		b->conf.limits.subscriber_prefix = 60;
+		b->conf.limits.subscriber_prefix = rows[i].after;
 		bed_reload(b);
 		bed_end(b, &plan);
 		t.sport = be16_from(5001);
 		bed_must_open(b, &t);
 		e = last_event(b);
 		assert_int_equal(e.kind, NAT64_EVENT_BLOCK_ALLOCATED);
-		assert_int_equal(e.subscriber_len, 60);
+		assert_int_equal(e.subscriber_len, rows[i].after);
 		bed_advance(b, 11000);
 		e = last_event(b);
 		assert_int_equal(e.kind, NAT64_EVENT_BLOCK_RELEASED);
-		assert_int_equal(e.subscriber_len, 56);
+		assert_int_equal(e.subscriber_len, rows[i].before);
 		assert_true(addr_equal(&e.inside, &first));
 		bed_free(b);
 	}

@@ -429,6 +429,12 @@ static void static_entry_that_found_no_record_gets_the_next_one(void **state)
 	assert_int_equal(nat64_mappings(b->n[0]), 2 * N + HOSTS);
 	assert_int_equal(nat64_statics_missing(b->n[0]), N - HOSTS);
 	assert_false(nat64_adopt(b->n[0], b->t)); /* nothing to be done */
+	b->conf.n_static = N / 2;
+	bed_reload(b);
+	assert_int_equal(nat64_statics_missing(b->n[0]), N / 2 - HOSTS);
+	b->conf.n_static = N;
+	bed_reload(b);
+	assert_int_equal(nat64_statics_missing(b->n[0]), N - HOSTS);
 	for (unsigned i = 0; i < N; i++) {
 		bed_end(b, &plan[0][i]);
 		nat64_adopt(b->n[0], b->t);

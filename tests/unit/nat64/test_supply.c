@@ -512,6 +512,7 @@ static void static_entries_are_taken_up_with_their_address(void **state)
 
 		assert_int_equal(be16_to(plan.key[0].sport), 5000 + i);
 		assert_int_equal(mapped_port(&plan), 3000 + i);
+		assert_int_equal(supply_of(b)->ports, share__singles(supply_of(b)->blocks) * 64);
 	}
 	left = n_pending(b->n[0]);
 	assert_in_range(left, 700, 950);
@@ -520,6 +521,7 @@ static void static_entries_are_taken_up_with_their_address(void **state)
 		left = n_pending(b->n[0]);
 		assert_in_range(++steps, 1, 100);
 	}
+	assert_false(b->n[0]->statics.waiting);
 	assert_int_equal(nat64_mappings(b->n[0]), N);
 	assert_int_equal(nat64_ports_used(b->n[0]), N);
 	for (unsigned i = 0; i < N; i++) {
