@@ -503,6 +503,8 @@ static struct tls_upstream *make_upstream(struct dns64 *d, const struct dns64_up
 	up->d = d;
 	up->conf = *conf;
 	up->conf.name = conf->name ? strdup(conf->name) : NULL;
+	up->conf.domain = NULL; /* who is asked what is chosen elsewhere */
+	up->conf.n_domain = 0;
 	up->trust_hash = hash_of(d, trust);
 	if ((conf->name && !up->conf.name) || tls__trust(up, trust, e)) {
 		free_upstream(up);

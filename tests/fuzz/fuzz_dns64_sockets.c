@@ -2,12 +2,15 @@
  * fuzz_dns64_sockets.c - the whole server on a real loop and real sockets, in a network namespace of
  * its own: streams that come in pieces, end in the middle or are reset, upstreams that do the same
  * over TCP, reloads between. The input is a list of steps: one byte says what and with which
- * client, a length byte and data follow where a step sends something.
+ * client, a length byte and data follow where a step sends something. Where the first step is one of
+ * TLS (13), the upstream is asked over TLS, and what it says is encrypted before it is sent.
  */
 #include <errno.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +22,7 @@
 #include "sixgate/dns64/dns64.h"
 #include "sixgate/dns64/message.h"
 #include "sixgate/log/log.h"
+#include "tls_server.h"
 
 enum { CLIENTS = 4, STEPS_MAX = 64 };
 
@@ -29,7 +33,7 @@ static struct bed {
 	struct sockaddr_in6 udp_at, tcp_at, upstream_at;
 	int upstream_udp, upstream_tcp, upstream_conn;
 	int client[CLIENTS], asker;
-	bool closed;
+	bool closed, with_tls;
 } bed;
 
 static void enter_namespace(void)
@@ -92,6 +96,11 @@ static struct dns64_conf conf_of(struct dns64_upstream_conf *upstream, struct pr
 	must(prefix_parse("64:ff9b::/96", prefix) == 0);
 	*upstream = (struct dns64_upstream_conf){ .port = be16_to((be16){ bed.upstream_at.sin6_port }) };
 	upstream->address.octet[15] = 1;
+	if (bed.with_tls) {
+		upstream->tls = true;
+		upstream->n_pin = 1;
+		tls_server_pin(&upstream->pin[0]);
+	}
 	c.prefix = prefix;
 	c.upstream = upstream;
 	c.n_prefix = c.n_upstream = 1;
@@ -191,6 +200,87 @@ static void answer_udp(const uint8_t *data, size_t len, bool truncated)
 	sendto(bed.upstream_udp, wire, end, MSG_DONTWAIT, (struct sockaddr *)&from, from_len);
 }
 
+/* One message of the server's, whole, with its length. Return: bytes, or 0: it has said no more. */
+static size_t read_framed(uint8_t *out)
+{
+	size_t n = tls_server_read(out, 2), more = n == 2 ? load16(out) : 0;
+
+	must(more <= 512);
+	return more && tls_server_read(out + 2, more) == more ? 2 + more : 0;
+}
+
+/* The question's id and itself, then what the input says, in one record or in two. */
+static void answer_tls(const uint8_t *data, size_t len, bool apart)
+{
+	struct dns_question q;
+	uint8_t wire[2 + 1024];
+	size_t n = read_framed(wire), end;
+
+	if (!n || len < 6)
+		return;
+	end = dns_question_read(wire + 2, n - 2, &q);
+	must(end);
+	memset(wire + 4, 0, 10);
+	wire[4] = 0x80;
+	wire[7] = 1;
+	memcpy(wire + 8, data, 6);
+	memcpy(wire + 2 + end, data + 6, len - 6);
+	store16(wire, (uint16_t)(end + len - 6));
+	n = 2 + end + len - 6;
+	tls_server_write(wire, apart ? data[5] % n : n);
+	if (apart)
+		tls_server_write(wire + data[5] % n, n - data[5] % n);
+}
+
+static void accept_upstream(void)
+{
+	int on = 1;
+
+	tls_server_take(-1);
+	reset(&bed.upstream_conn);
+	bed.upstream_conn = accept4(bed.upstream_tcp, NULL, NULL, SOCK_NONBLOCK);
+	if (bed.upstream_conn >= 0) /* nothing waits for an acknowledgement */
+		setsockopt(bed.upstream_conn, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+}
+
+static void shake_hands(void)
+{
+	if (bed.upstream_conn < 0)
+		return;
+	tls_server_take(bed.upstream_conn);
+	for (int i = 0; i < 8 && !tls_server_shake(); i++)
+		spin();
+}
+
+static void do_tls_step(uint8_t what, const uint8_t *data, size_t len)
+{
+	switch (what) {
+	case 0:
+		accept_upstream();
+		shake_hands();
+		break;
+	case 1:
+		tls_server_write(data, len);
+		break;
+	case 2:
+	case 3:
+		answer_tls(data, len, what == 3);
+		break;
+	case 4:
+		tls_server_bye();
+		break;
+	case 5: /* a handshake that the input goes on with */
+		tls_server_shake();
+		break;
+	case 6:
+		if (bed.upstream_conn >= 0)
+			tls_server_take(bed.upstream_conn);
+		break;
+	default:
+		break;
+	}
+}
+
 static void reload(bool with_udp)
 {
 	struct dns64_upstream_conf upstream;
@@ -233,14 +323,14 @@ static void do_step(uint8_t step, const uint8_t *data, size_t len)
 		answer_udp(data, len, (step & 15) == 6);
 		break;
 	case 7:
-		reset(&bed.upstream_conn);
-		bed.upstream_conn = accept4(bed.upstream_tcp, NULL, NULL, SOCK_NONBLOCK);
+		accept_upstream();
 		break;
 	case 8:
 		if (bed.upstream_conn >= 0)
 			send(bed.upstream_conn, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 		break;
 	case 9:
+		tls_server_take(-1);
 		reset(&bed.upstream_conn);
 		break;
 	case 10:
@@ -249,6 +339,10 @@ static void do_step(uint8_t step, const uint8_t *data, size_t len)
 		break;
 	case 12:
 		dns64_set_inside(bed.server, (const unsigned[]){ 7 }, step >> 4 & 1);
+		break;
+	case 13:
+		if (bed.with_tls)
+			do_tls_step(step >> 4, data, len);
 		break;
 	default:
 		read_answers();
@@ -269,6 +363,7 @@ static void stop(void)
 	must(bed.closed && uv_loop_close(&bed.loop) == 0);
 	for (int i = 0; i < CLIENTS; i++)
 		reset(&bed.client[i]);
+	tls_server_take(-1);
 	reset(&bed.upstream_conn);
 	reset(&bed.upstream_tcp);
 	close(bed.upstream_udp);
@@ -280,9 +375,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static bool inside;
 
-	if (!inside)
+	if (!inside) {
+		dns64_tls_init();
+		signal(SIGPIPE, SIG_IGN); /* of our own end of TLS */
 		enter_namespace();
+	}
 	inside = true;
+	bed.with_tls = size && (data[0] & 15) == 13;
 	start();
 	for (int n = 0; n < STEPS_MAX && size >= 2; n++) {
 		uint8_t step = data[0];

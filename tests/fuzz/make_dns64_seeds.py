@@ -146,6 +146,18 @@ SOCKETS = {
     "reload": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (10,), (11,), (5,), (5, COUNTS + A), (15,), (10,)),
     "inside": steps((28,), (4, PLAIN), (12,), (4, PLAIN)), "ends": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (6,)),
 }
+HANDS, ANSWER, APART, BYE = 13, 13 + 32, 13 + 48, 13 + 64
+TOLD = COUNTS + A
+SOCKETS |= {f"tls_{name}": steps((HANDS,), (4, PLAIN), *more, (15,)) for name, more in {
+    "answers": [(HANDS,), (ANSWER, TOLD), (ANSWER, TOLD)],
+    "pieces": [(HANDS,), (APART, TOLD), (APART, COUNTS[:5] + b"\1" + A), (15,)],
+    "bye": [(HANDS,), (BYE,), (4, PLAIN), (HANDS,), (ANSWER, TOLD)],
+    "nonsense": [(HANDS,), (13 + 16, b"\0\0"), (4, PLAIN), (HANDS,), (13 + 16, b"\xff\xff" + b"x" * 60)],
+    "others_id": [(HANDS,), (13 + 16, framed(nodata)), (ANSWER, TOLD)],
+    "spoilt": [(7,), (8, b"\x16\3\3\0\5hello"), (4, PLAIN), (7,), (13 + 96,), (13 + 80,), (8, b"\x17\3\3\0\1x"), (13 + 80,)],
+    "resets": [(HANDS,), (9,), (4, PLAIN), (HANDS,), (ANSWER, TOLD), (10,)],
+    "reload": [(HANDS,), (10,), (ANSWER, TOLD), (11,), (4, PLAIN), (HANDS,), (ANSWER, TOLD)],
+}.items()}
 for seed, data in SOCKETS.items():
     (CORPUS / "dns64_sockets").mkdir(parents=True, exist_ok=True)
     (CORPUS / "dns64_sockets" / seed).write_bytes(data)
