@@ -1,9 +1,9 @@
 /*
- * fuzz_dns64_sockets.c - the whole server on a real loop and real sockets, in a network namespace of
- * its own: streams that come in pieces, end in the middle or are reset, upstreams that do the same
- * over TCP, reloads between. The input is a list of steps: one byte says what and with which
- * client, a length byte and data follow where a step sends something. Where the first step is one of
- * TLS (13), the upstream is asked over TLS, and what it says is encrypted before it is sent.
+ * fuzz_dns64_sockets.c - the whole server on a real loop and real sockets, in a network namespace
+ * of its own: streams that come in pieces, end in the middle or are reset, upstreams that do the
+ * same over TCP, reloads between. The input is a list of steps: one byte says what and with which
+ * client, a length byte and data follow where a step sends something. Where the first step is one
+ * of TLS (13), the upstream is asked over TLS, and what it says is encrypted before it is sent.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -94,7 +94,8 @@ static struct dns64_conf conf_of(struct dns64_upstream_conf *upstream, struct pr
 
 	dns64_conf_default(&c);
 	must(prefix_parse("64:ff9b::/96", prefix) == 0);
-	*upstream = (struct dns64_upstream_conf){ .port = be16_to((be16){ bed.upstream_at.sin6_port }) };
+	*upstream = (struct dns64_upstream_conf){ .port = be16_to(
+							  (be16){ bed.upstream_at.sin6_port }) };
 	upstream->address.octet[15] = 1;
 	if (bed.with_tls) {
 		upstream->tls = true;
@@ -126,7 +127,8 @@ static void start(void)
 	bed.tcp_at = name_of(bed.tcp);
 	c = conf_of(&upstream, &prefix);
 	must(dns64_new(&bed.server, &bed.loop, &c,
-		       &(struct dns64_sockets){ .udp = &bed.udp, .tcp = &bed.tcp, .n_udp = 1, .n_tcp = 1 },
+		       &(struct dns64_sockets){
+			       .udp = &bed.udp, .tcp = &bed.tcp, .n_udp = 1, .n_tcp = 1 },
 		       &secret, &e) == 0);
 	bed.asker = loopback(SOCK_DGRAM, 0);
 	bed.upstream_conn = -1;

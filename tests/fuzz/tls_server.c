@@ -1,5 +1,5 @@
-/* tls_server.c - see tls_server.h. A handshake that was spoilt leaves errors in OpenSSL's queue: they are
- * thrown away before each call, for they would be taken for the next one's. */
+/* tls_server.c - see tls_server.h. A handshake that was spoilt leaves errors in OpenSSL's queue:
+ * they are thrown away before each call, for they would be taken for the next one's. */
 #include "tls_server.h"
 #include <openssl/err.h>
 #include <openssl/evp.h>
