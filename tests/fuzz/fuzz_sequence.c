@@ -163,11 +163,11 @@ static const struct nat64_conf *nat64(unsigned variant)
 		pool[0].port_last = 1024 + 64 * 5;
 	pool[1] = pool[0];
 	pool[1].first = pool[1].last = a("198.51.100.11");
-	if (f.config[2] & WIDE_POOL) { /* more than is adopted at once */
+	if (f.config[2] & WIDE_POOL) { /* more than is adopted at once; each is slow to build */
 		pool[0].first = a("198.51.100.8");
 		pool[0].last = a("198.51.100.11");
 		pool[1].first = a("198.51.100.128");
-		pool[1].last = a("198.51.100.191");
+		pool[1].last = a("198.51.100.143");
 	}
 	c.pool4 = variant & 2 ? pool + 1 : pool;
 	c.n_pool4 = variant & 1 ? 2 - (variant >> 1 & 1) : 1;
@@ -259,7 +259,7 @@ static void list_world(void)
 	w->own_range[w->n_own_range++] = pf("203.0.113.128/28");
 	if (f.config[2] & WIDE_POOL) {
 		w->own_range[w->n_own_range++] = pf("198.51.100.8/30");
-		w->own_range[w->n_own_range++] = pf("198.51.100.128/26");
+		w->own_range[w->n_own_range++] = pf("198.51.100.128/28");
 	}
 	w->inside[w->n_inside++] = pf("2001:db8:1::/64");
 	w->inside[w->n_inside++] = pf("192.0.2.24/29");
@@ -883,7 +883,6 @@ static void one_step(void)
 	static void (*const steps[])(void) = { step_inside, step_inside,  step_outside, step_answer,
 					       step_answer, step_error,   step_pieces,  step_time,
 					       step_mutated, step_publish, step_raw,     step_lend };
-
 	uint8_t step = take();
 
 	if (step >= LEAVE_OVER)
