@@ -37,6 +37,12 @@ def wait_until(claim, what, timeout=10.0, every=0.02):
         time.sleep(every)
 
 
+def queues():
+    """Of a veth: over AF_XDP one for each of two workers, else what the kernel gives it."""
+    over_xdp = os.environ.get("SIXGATE_IO") == "xdp"
+    return ["numrxqueues", "2", "numtxqueues", "2"] if over_xdp else []
+
+
 class Host:
     """One namespace. `name` is what the topology calls it, `ns` what the kernel calls it."""
 
@@ -173,7 +179,8 @@ class Lab:
 
     def link(self, a, device_a, b, device_b):
         """A cable: a veth pair between two hosts, both ends up."""
-        a.ip("link", "add", device_a, "type", "veth", "peer", "name", device_b, "netns", b.ns)
+        a.ip("link", "add", "name", device_a, *queues(), "type", "veth", "peer", "name", device_b, *queues(),
+             "netns", b.ns)
         a.ip("link", "set", device_a, "up")
         b.ip("link", "set", device_b, "up")
 

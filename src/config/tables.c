@@ -81,7 +81,7 @@ static const struct field interfaces_fields[] = {
 	{ "io", FIELD_CHOICE, 0, AT(struct interfaces_conf, io),
 	  .words = WORDS({ "auto", IO_AUTO }, { "tun", IO_TUN }, { "xdp", IO_XDP }),
 	  .restart = "interfaces.io",
-	  .help = "how packets come and go; xdp: past the kernel's forwarding and firewall" },
+	  .help = "how packets come and go; xdp: past the kernel's forwarding and firewall; auto: the log says why" },
 	{ "tun", FIELD_INTERFACE, 0, AT(struct interfaces_conf, tun), .restart = "interfaces.tun",
 	  .help = "name of the inside device; the outside one has an o behind it" },
 	{ "manage", FIELD_BOOL, 0, AT(struct interfaces_conf, manage),

@@ -13,6 +13,7 @@
 #include "handover.h"
 #include "parent.h"
 #include "sixgate/base/must.h"
+#include "sixgate/netlink/finding.h"
 
 enum {
 	HOPS_PAUSE_MS = 20, /* between two looks at the neighbours, however fast they change */
@@ -65,18 +66,73 @@ static void report(const struct parent *p, const struct xdp_interface *on, unsig
 	}
 }
 
+static void take_tun(const char *name, const char *why)
+{
+	log_info("io: auto: packets come by TUN: %s %s", name, why);
+}
+
+/* AF_XDP passes the host's firewall by: nobody is to lose one who has not asked for that. */
+static bool auto_is_xdp(const struct netlink_facts *f)
+{
+	char where[256];
+
+	for (size_t i = 0; i < f->n_interface; i++) {
+		const struct netlink_interface *on = &f->interface[i];
+		const struct xdp_nature nature = xdp_nature_of(on->name);
+		const char *why = unfit(on);
+
+		if (!why)
+			why = xdp_why_not(&nature);
+		if (why) {
+			take_tun(on->name, why);
+			return false;
+		}
+	}
+	if (netlink_filters_forwarded(where, sizeof(where))) {
+		take_tun("the host has rules for what it forwards,", where);
+		return false;
+	}
+	return f->n_interface != 0;
+}
+
+/* The cards are there, and now their drivers have their say. */
+static void open_by_choice(struct parent *p)
+{
+	struct xdp_interface on[NETLINK_INTERFACES_MAX];
+	unsigned n = choose(&p->facts, on);
+	struct err e = { "" };
+	const char *why = NULL;
+	int rc = xdp_open(&p->xdp, on, n, p->n_workers, &e);
+
+	for (unsigned i = 0; i < n && rc == 0 && !why; i++) {
+		why = xdp_why_not_as_opened(&on[i], p->n_workers);
+		if (why)
+			take_tun(on[i].name, why);
+	}
+	if (rc == 0 && !why)
+		rc = netlink_hops_watch_new(&p->hops_watch, &e);
+	if (rc)
+		take_tun("AF_XDP cannot be had,", e.text);
+	if (rc == 0 && !why) {
+		log_info("io: auto: packets come by AF_XDP: all interfaces are network cards that do it");
+		report(p, on, n);
+		return;
+	}
+	if (p->xdp)
+		xdp_close(p->xdp);
+	p->xdp = NULL;
+}
+
 int parent__xdp_begin(struct parent *p, struct err *e)
 {
 	struct xdp_interface on[NETLINK_INTERFACES_MAX];
 	unsigned n;
 	int rc;
 
-	if (p->config->interfaces.io != IO_XDP) {
-		if (p->config->interfaces.io == IO_AUTO)
-			log_info("packets come by TUN; AF_XDP is used where the file asks for it "
-				 "(interfaces: io: xdp)");
+	if (p->config->interfaces.io == IO_AUTO && auto_is_xdp(&p->facts))
+		open_by_choice(p);
+	if (p->config->interfaces.io != IO_XDP)
 		return 0;
-	}
 	n = choose(&p->facts, on);
 	if (n == 0)
 		return 0;

@@ -92,6 +92,35 @@ static bool leaves_checksums(const char *name)
 	return false;
 }
 
+struct xdp_nature xdp_nature_of(const char *name)
+{
+	struct ethtool_drvinfo d = { .cmd = ETHTOOL_GDRVINFO };
+	struct xdp_nature n = { .hardware = false };
+
+	_Static_assert(sizeof(n.driver) == sizeof(d.driver), "copied as a whole");
+	if (ask_driver(name, &d) != 0)
+		return n;
+	memcpy(n.driver, d.driver, sizeof(n.driver) - 1);
+	n.hardware = d.bus_info[0] && strcmp(d.bus_info, "N/A") != 0;
+	return n;
+}
+
+const char *xdp_why_not(const struct xdp_nature *n)
+{
+	if (!n->hardware) /* measured on veth: TCP by TUN is faster than packet by packet */
+		return "is no network card: by TUN its TCP comes in super-packets";
+	return NULL;
+}
+
+const char *xdp_why_not_as_opened(const struct xdp_interface *on, unsigned n_workers)
+{
+	if (!(on->flags & XDP_FLAG_NATIVE))
+		return "has a driver that runs no XDP program itself";
+	if (on->n_queues < n_workers)
+		return "has fewer queues than there are workers (ethtool -L gives it more, if it can)";
+	return NULL;
+}
+
 /* ---- the program ---- */
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list args)

@@ -350,22 +350,74 @@ static void look_at_firewall(struct looking *k)
 }
 
 /* Tables of the old iptables are not in nft's listing. */
+static const char *const legacy_tables[] = { "/proc/net/ip_tables_names",
+					     "/proc/net/ip6_tables_names" };
+
+static bool has_a_line(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	char line[32];
+	bool has = f && fgets(line, sizeof(line), f);
+
+	if (f)
+		fclose(f);
+	return has;
+}
+
 static void look_at_legacy_iptables(struct looking *k)
 {
-	static const char *const files[] = { "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names" };
-	char line[32];
-
-	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-		FILE *f = fopen(files[i], "re");
-
-		if (f && fgets(line, sizeof(line), f))
+	for (size_t i = 0; i < ARRAY_LEN(legacy_tables); i++)
+		if (has_a_line(legacy_tables[i]))
 			found(k, NETLINK_NOTICE,
 			      "iptables-legacy rules are in use (%s) and are not looked at: packets "
 			      "from and to %s* must be accepted and not be translated by them",
-			      files[i], tun_name(k));
-		if (f)
-			fclose(f);
+			      legacy_tables[i], tun_name(k));
+}
+
+/* ---- rules that AF_XDP would pass by ---- */
+
+struct filtered {
+	char *where;
+	size_t size;
+	bool found;
+};
+
+static void look_for_forwarded(const struct ruleset_rule *r, void *arg)
+{
+	struct filtered *f = arg;
+
+	if (f->found || is_ours(r) || !*r->hook || strcmp(r->hook, "input") == 0 ||
+	    strcmp(r->hook, "output") == 0)
+		return;
+	f->found = true;
+	snprintf(f->where, f->size, "table %s %s, chain %s", r->family, r->table, r->chain);
+}
+
+/* A chain without rules whose policy is to drop. */
+static void look_for_policy(const struct ruleset_rule *r, void *arg)
+{
+	if (r->policy_drop)
+		look_for_forwarded(r, arg);
+}
+
+bool netlink_filters_forwarded(char *where, size_t size)
+{
+	struct filtered f = { .where = where, .size = size };
+	const struct ruleset_walk walk = { look_for_forwarded, look_for_policy, &f };
+	struct err e = { "" };
+	char *ruleset;
+
+	if (nft__list("list ruleset", 0, &ruleset, &e)) {
+		snprintf(where, size, "%s", e.text);
+		return true;
 	}
+	ruleset__walk(ruleset, &walk);
+	free(ruleset);
+	for (size_t i = 0; i < ARRAY_LEN(legacy_tables) && !f.found; i++) {
+		f.found = has_a_line(legacy_tables[i]);
+		snprintf(where, size, "iptables-legacy, %s", legacy_tables[i]);
+	}
+	return f.found;
 }
 
 static void look_at_tracking(struct looking *k)

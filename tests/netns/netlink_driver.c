@@ -1,7 +1,7 @@
 /*
  * netlink_driver.c - the netlink room as a program, for tests in namespaces.
  *
- *   netlink_driver guard|run|undo|teardown|facts|findings <state file> <what>=<value>...
+ *   netlink_driver guard|run|undo|teardown|facts|findings|filters <state file> <what>=<value>...
  *
  * "run" opens the two devices, keeps the kernel in line, and stands in for the data plane: what it
  * reads is printed as "rx inside|outside <hex>", a line "tx inside|outside <hex>" on standard input
@@ -364,6 +364,14 @@ static int show_findings(struct driver *d)
 	return 0;
 }
 
+static int show_filters(void)
+{
+	char where[256] = "";
+
+	printf("%s\n", netlink_filters_forwarded(where, sizeof(where)) ? where : "none");
+	return 0;
+}
+
 static int dispatch(struct driver *d, const char *command)
 {
 	struct err e = { "" };
@@ -378,6 +386,8 @@ static int dispatch(struct driver *d, const char *command)
 		return netlink_teardown(d->nl, &e) ? fail(command, &e) : 0;
 	if (strcmp(command, "findings") == 0)
 		return show_findings(d);
+	if (strcmp(command, "filters") == 0)
+		return show_filters();
 	must(strcmp(command, "facts") == 0);
 	if (netlink_facts_read(&d->conf, &d->facts, &e))
 		return fail(command, &e);

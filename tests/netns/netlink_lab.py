@@ -14,6 +14,8 @@ import tempfile
 import threading
 import time
 
+from lab.netns import queues
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = "tests/unit/netlink/netlink_driver"
 
@@ -108,8 +110,8 @@ class Lab:
 
     @staticmethod
     def link(a, a_dev, b, b_dev):
-        subprocess.run(["ip", "-n", a.name, "link", "add", a_dev, "type", "veth", "peer", "name",
-                        b_dev, "netns", b.name], check=True)
+        subprocess.run(["ip", "-n", a.name, "link", "add", a_dev, *queues(), "type", "veth",
+                        "peer", "name", b_dev, *queues(), "netns", b.name], check=True)
         for ns, dev in ((a, a_dev), (b, b_dev)):
             ns(f"sysctl -qw net.ipv6.conf.{dev}.accept_dad=0")
             ns(f"ip link set {dev} up")

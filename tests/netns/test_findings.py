@@ -38,6 +38,24 @@ def test_a_plain_host_gives_nothing_to_find(lab, program):
     assert findings(lab, program, *SHARED) == []
 
 
+FORWARDED = {  # what a chain is, and whether packets that are forwarded meet a rule in it
+    "type filter hook forward priority 0; policy drop": True,
+    "type nat hook postrouting priority 100; oif lo masquerade": True,
+    "type filter hook prerouting priority 0; jump used": True,
+    "type filter hook input priority 0; policy drop; tcp dport 22 accept": False,
+    "type filter hook forward priority 0; policy accept": False,
+}
+
+
+@pytest.mark.parametrize("chain", list(FORWARDED))
+def test_rules_that_af_xdp_would_pass_by(lab, program, chain):
+    """`io: auto` looks for them. Our own tables are none."""
+    lab.router.nft(f"table inet fw {{\n chain used {{\n counter\n }}\n chain c {{\n {chain}\n }}\n}}")
+    lab.router(f"{program} guard {lab.state} {' '.join(CONF)}")
+    assert lab.router(f"{program} filters {lab.state}").strip() == \
+        ("table inet fw, chain c" if FORWARDED[chain] else "none")
+
+
 DROPPING = {
     "policy": "type filter hook forward priority 0; policy drop;\n ct state established accept",
     "last rule": "type filter hook forward priority 0;\n iifname lan0 accept\n counter reject",

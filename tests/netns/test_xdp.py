@@ -268,6 +268,17 @@ def test_one_interface_for_both_sides_is_served_by_tun(lab):
     g.expect(r"ready$")
 
 
+def test_auto_is_tun_where_interfaces_are_virtual_and_says_why(lab):
+    g = lab.gateway(XDP.replace("@N@", "1").replace("io: xdp", "io: auto"),
+                    wait=False)
+    g.expect(r"io: auto: packets come by TUN: lan0 is no network card")
+    g.expect(r"ready$")
+    assert [i["io"] for i in g.ask("status")[0]["interfaces"]] == ["tun", "tun"]
+    assert "next_hops" not in g.ask("status")[0]
+    assert not has_program(lab, "lan0") and not has_program(lab, "wan0")
+    assert lab.gets_out()
+
+
 def sends_directly(g):
     """None until every worker knows."""
     hops = g.ask("status")[0]["next_hops"]

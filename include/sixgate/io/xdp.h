@@ -57,6 +57,22 @@ struct xdp_interface {
 	uint16_t n_queues;
 };
 
+/**
+ * struct xdp_nature - what `io: auto` goes by
+ * @driver:   as ethtool -i names it; terminated, "" if it has none
+ * @hardware: on a bus: a network card, also a virtual machine's; false for veth, bridges and such
+ */
+struct xdp_nature {
+	char driver[32];
+	bool hardware;
+};
+struct xdp_nature xdp_nature_of(const char *name);
+
+/** xdp_why_not() - before it is opened. Return: why TUN fits this interface better, static text after
+ *  its name; NULL if AF_XDP does. xdp_why_not_as_opened(): the same of what xdp_open() found. */
+const char *xdp_why_not(const struct xdp_nature *n);
+const char *xdp_why_not_as_opened(const struct xdp_interface *on, unsigned n_workers);
+
 struct xdp;
 
 /**

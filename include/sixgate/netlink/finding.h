@@ -17,6 +17,14 @@ struct netlink_finding {
 enum { NETLINK_FINDINGS_MAX = 32 };
 
 /**
+ * netlink_filters_forwarded() - has the host rules of its own for packets that it forwards?
+ * @where: on true: "table inet filter, chain forward"; terminated
+ *
+ * Return: also true when they cannot be read.
+ */
+bool netlink_filters_forwarded(char *where, size_t size);
+
+/**
  * netlink_findings() - look at the host: firewall policies, NAT, conntrack, missing interfaces,
  * addresses that are local, reserved ports
  * @out: at most @max are written
