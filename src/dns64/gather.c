@@ -31,11 +31,12 @@ static void judge(struct gather *g, uint64_t now_ns)
 	}
 }
 
-void gather__served(struct gather *g, unsigned n, uint64_t now_ns)
+void gather__served(struct gather *g, struct batch_read b, uint64_t now_ns)
 {
 	uint64_t took = now_ns - g->since_ns;
 
-	g->n += n;
+	g->ready = b.n && b.n < b.most;
+	g->n += b.n;
 	if (!g->n || took < GATHER_WINDOW_NS)
 		return;
 	g->gap_ns = took / g->n;
@@ -44,11 +45,13 @@ void gather__served(struct gather *g, unsigned n, uint64_t now_ns)
 	judge(g, now_ns);
 }
 
-uint64_t gather__nap_ns(const struct gather *g)
+uint64_t gather__nap_ns(struct gather *g)
 {
 	uint64_t enough = g->gap_ns * GATHER_QUERIES;
+	bool ready = g->ready;
 
-	if (!g->naps)
+	g->ready = false;
+	if (!g->naps || !ready)
 		return 0;
 	return enough < GATHER_NAP_NS ? enough : GATHER_NAP_NS;
 }

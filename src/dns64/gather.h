@@ -2,9 +2,9 @@
  * gather.h - moderation of wake-ups, as network cards moderate interrupts: where queries come so fast
  * that a short nap gathers several, they are answered together. Pure: time is passed in.
  *
- * Nobody is woken up late: a nap follows answers and never comes before a query that is already waited
- * for, and none is taken while less than GATHER_MIN queries would come meanwhile. If clients wait for
- * one answer before they ask again, naps slow them down; that shows in the rate, and ends them.
+ * A nap follows answers: it never keeps the first query after a pause waiting, nor those that are here
+ * already. If clients wait for one answer before they ask again, naps slow them down; that shows in the
+ * rate, and ends them.
  */
 #pragma once
 #include <stdbool.h>
@@ -24,15 +24,22 @@ enum {
  * @since_ns, @n:  the window, and queries in it
  * @gap_ns:        between two queries, in the last one; @plain_gap_ns: before there were naps
  * @rest_until_ns: no naps before; @rest_ns: how long the last rest was, 0 if naps are good
+ * @ready:         there were queries, and all that were here have been read
  */
 struct gather {
 	uint64_t since_ns, gap_ns, plain_gap_ns, rest_until_ns, rest_ns;
 	unsigned n;
-	bool naps;
+	bool naps, ready;
 };
 
-/** gather__served() - @n queries were answered, or are on their way. */
-void gather__served(struct gather *g, unsigned n, uint64_t now_ns);
+/** struct batch_read - @n queries out of one batch, in which there was room for @most. */
+struct batch_read {
+	unsigned n, most;
+};
 
-/** gather__nap_ns() - how long to sleep before the next are read; 0: not at all. */
-uint64_t gather__nap_ns(const struct gather *g);
+/** gather__served() - they were answered, or are on their way. */
+void gather__served(struct gather *g, struct batch_read b, uint64_t now_ns);
+
+/** gather__nap_ns() - how long to sleep before the next are read; 0: not at all. Once for each time
+ *  that some were served. */
+uint64_t gather__nap_ns(struct gather *g);

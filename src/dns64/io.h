@@ -138,8 +138,7 @@ struct tls_list {
 	struct tls_upstream *up[DNS64_UPSTREAM_MAX];
 };
 
-/** struct dns64 - @n_handles: libuv handles that still have to be closed; @has_served: since the
- *  last nap. */
+/** struct dns64 - @n_handles: libuv handles that still have to be closed. */
 struct dns64 {
 	uv_loop_t *loop;
 	struct resolver *resolver;
@@ -162,7 +161,6 @@ struct dns64 {
 	unsigned n_clients, n_tcp_asks;
 	struct batch_rx rx;
 	struct gather gather;
-	bool has_served;
 	uv_prepare_t prepare;
 	uv_timer_t timer, tick;
 	uint64_t armed_for_ms;

@@ -94,8 +94,7 @@ static unsigned serve(struct udp_listener *l, int flags)
 	for (unsigned i = 0; i < n; i++)
 		take(l, i);
 	udp__flush(l);
-	gather__served(&d->gather, n, uv_hrtime());
-	d->has_served |= n > 0;
+	gather__served(&d->gather, (struct batch_read){ n, UDP_BATCH }, uv_hrtime());
 	return n;
 }
 

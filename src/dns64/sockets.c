@@ -162,11 +162,9 @@ bool io__nap(struct dns64 *d)
 {
 	const struct timespec nap = { .tv_nsec = (long)gather__nap_ns(&d->gather) };
 
-	if (!d->has_served || !nap.tv_nsec)
-		return false;
-	d->has_served = false;
-	nanosleep(&nap, NULL);
-	return true;
+	if (nap.tv_nsec)
+		nanosleep(&nap, NULL);
+	return nap.tv_nsec != 0;
 }
 
 void io__poll_again(uv_poll_t *p, int fd, uv_poll_cb cb)
