@@ -36,10 +36,12 @@ size_t dns64__graft(const struct dns64_policy *p, const struct dns_view *a, uint
  * @body:  NULL: no records, only @rcode
  * @rcode: for a reply without body; DNS_BADVERS and above need the client's OPT
  * @ede:   extended error to add, or DNS_EDE_NONE
+ * @ordered: the order of its records says something
  */
 struct reply {
 	const struct dns_view *body;
 	int rcode, ede;
+	bool ordered;
 };
 
 /**
@@ -60,3 +62,7 @@ enum {
 	DNS64_OPT_MAX = 17, /* without a cookie */
 	DNS64_OPT_COOKIE = 4 + DNS_COOKIE_LEN,
 };
+
+/** dns64__turn() - the addresses in the answer section of @out, without OPT, begin with another one from
+ *  query to query. */
+void dns64__turn(const struct dns_query *q, uint8_t *out, size_t len);

@@ -163,6 +163,7 @@ static size_t finish(struct hit *h, size_t len, int ede)
 	dns64__put_flags(&h->query, rcode, h->out);
 	counter_add(&h->r->stats->replies, 1);
 	counter_add(&h->r->stats->rcode[h->policy->view_index][rcode], 1);
+	dns64__turn(&h->query, h->out, len);
 	if (!h->query.has_opt)
 		return len;
 	resolver__answer_cookie(h->r, h->peer, &h->query);

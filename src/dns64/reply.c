@@ -130,6 +130,8 @@ size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size
 		len = put_question(q, out);
 		store16(out, q->id);
 		store16(out + 2, flags | DNS_TC);
+	} else if (r->body && !r->ordered) {
+		dns64__turn(q, out, len);
 	}
 	return q->has_opt ? dns64__put_opt(q, rcode, r->ede, out, len) : len;
 }

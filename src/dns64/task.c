@@ -568,7 +568,7 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 			   size_t len)
 {
 	struct dns_view view = { .wire = r->made, .len = len };
-	struct reply reply = { .body = &view, .ede = DNS_EDE_NONE };
+	struct reply reply = { .body = &view, .ede = DNS_EDE_NONE, .ordered = true };
 
 	told__note(c->told, "answer: known here, from `zones` or RFC 8880; nobody is asked");
 	counter_add(&r->stats->local, 1);
