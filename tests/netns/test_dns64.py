@@ -536,6 +536,9 @@ def test_answers_leave_from_the_address_that_was_asked(lab, serve):
     serve()
     lab.gateway("ip addr add 2001:db8:1::5353/64 dev lan0 nodad")
     lab.gateway("ip addr add 10.0.0.53/24 dev lan0")
+    for ns, dev in ((lab.gateway, "lan0"), (lab.client, "eth0")):
+        wait_for(lambda: "tentative" not in ns(f"ip -6 addr show dev {dev} scope link"),
+                 what="link-local addresses")
     link_local = re.search(r"inet6 (fe80\S+)/", lab.gateway("ip -6 addr show dev lan0 scope link"))
     for server in ("2001:db8:1::5353", "10.0.0.53", "10.0.0.1", link_local.group(1) + "%eth0"):
         r = dig(lab.client, "v4.example.test AAAA", server)
