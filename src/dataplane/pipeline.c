@@ -1,15 +1,20 @@
 /*
  * pipeline.c - the life of a batch.
  *
- * Theory of operation. Three passes over a batch, so that misses of the cache overlap: parse and
- * hash every packet and fetch its bucket; fetch the record the bucket points to; then, packet by
- * packet, find the flow (or ask the policies for one), let the packet move the flow's state, and
+ * Theory of operation. Three passes over a strip of packets, so that misses of the cache overlap:
+ * parse and hash every packet and fetch its bucket; fetch the record the bucket points to; then, packet
+ * by packet, find the flow (or ask the policies for one), let the packet move the flow's state, and
  * rewrite it. What comes out addressed to one of our own pools goes round once more as if it had
  * arrived from outside (a hairpin), never twice. A dropped packet stays in its place with its
  * verdict; an error about it, if any, is made in the outbox.
  */
 #include "dataplane_internal.h"
 #include "sixgate/packet/parse.h"
+
+/* Packets whose records and buckets stay in the nearest cache until it is their turn. Measured: a whole
+ * batch takes 5 % longer, and to look ahead one packet at a time up to a third with 10 M flows. */
+enum { STRIP = 32 };
+_Static_assert(BATCH_MAX % STRIP == 0, "no pointer goes beyond the batch");
 
 static struct verdict run_one(struct worker *w, const struct snapshot *s, struct packet *p,
 			      uint64_t now_ms);
@@ -394,16 +399,17 @@ static void count_received(struct worker *w, const struct batch *b)
 	count(w, COUNT_RX_BYTES_OUTSIDE, bytes[SIDE_OUTSIDE]);
 }
 
-static void parse_all(struct worker *w, const struct snapshot *s, struct batch *b)
+static ALWAYS_INLINE void parse_strip(struct worker *w, const struct snapshot *s,
+				      struct packet *first, struct packet *end)
 {
-	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
+	for (struct packet *p = first; p < end; p++) {
 		p->verdict = packet_parse(p);
 		if (p->verdict.next != VERDICT_CONTINUE)
 			continue;
 		p->hash = tuple_hash(&w->flows.key, &p->key);
 		flow_table_prefetch(&w->flows, p->hash);
 	}
-	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
+	for (struct packet *p = first; p < end; p++) {
 		if (p->verdict.next != VERDICT_CONTINUE)
 			continue;
 		p->guess = flow_table_guess(&w->flows, p->hash);
@@ -429,20 +435,29 @@ SELDOM static void run_shown(struct worker *w, const struct snapshot *s, struct 
 		trace__end(w, p);
 }
 
-void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms)
+static void run_strip(struct worker *w, const struct snapshot *s, struct packet *first,
+		      struct packet *end, uint64_t now_ms)
 {
-	outbox_reset(&w->out);
-	w->translate.now_ms = now_ms;
-	if (unlikely(s->generation != w->seen_generation))
-		timers__use_snapshot(w, s);
-	count_received(w, b);
-	parse_all(w, s, b);
-	for (struct packet *p = b->packet; p < b->packet + b->n; p++) {
+	parse_strip(w, s, first, end);
+	for (struct packet *p = first; p < end; p++) {
 		if (unlikely(w->trace_on))
 			run_shown(w, s, p, now_ms);
 		else
 			run_parsed(w, s, p, now_ms);
 	}
+}
+
+void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, uint64_t now_ms)
+{
+	struct packet *end = b->packet + b->n;
+
+	outbox_reset(&w->out);
+	w->translate.now_ms = now_ms;
+	if (unlikely(s->generation != w->seen_generation))
+		timers__use_snapshot(w, s);
+	count_received(w, b);
+	for (struct packet *p = b->packet; p < end; p += STRIP)
+		run_strip(w, s, p, end - p < STRIP ? end : p + STRIP, now_ms);
 }
 
 static void take_parsed(struct worker *w, const struct snapshot *s, struct packet *p,
