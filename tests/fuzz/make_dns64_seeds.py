@@ -79,6 +79,8 @@ QUERIES = {
     "version": [message("a.example", ((), (), (opt(ttl=0x10000),)), 0x100)],
     "options": [message("a.example", ((), (), (opt(b"\0\x0a\0\x08" + bytes(8)),)), 0x100)],
     "cookie": [message("a.example", ((), (), (opt(cookie(24)),)), 0x100)],
+    "cookies": [message("a.example", ((), (), (opt(EDE + cookie(8) + cookie(40)),)), 0x100),
+                message("A.eXample", ((), (), (opt(cookie(9)),)), 0x100, kind=1)],
     "cookie_alone": [struct.pack("!HHHHHH", 1, 0x100, 0, 0, 0, 1) + opt(cookie(8))],
     "cd": [message("a.example", flags=0x110)], "norec": [message("a.example", flags=0)],
     "ptr": [message(REVERSE, flags=0x100, kind=12)], "any": [message("a.example", flags=0x100, kind=255)],
@@ -117,7 +119,8 @@ directory.mkdir(parents=True, exist_ok=True)
 for seed, m in CACHE.items():
     for how, age, ttl in ((0, 1, 4), (3, 30, 0), (6, 255, 255)):
         (directory / f"{seed}_{how}").write_bytes(bytes([how, age, ttl]) + m)
-write("dns64_query", {f"{k}_{how}": (how, v) for k, v in QUERIES.items() for how in (0, 3)})
+write("dns64_query", {f"{k}_{how}": (how, v) for k, v in QUERIES.items()
+                      for how in (0, 3, 4, 7)})
 
 
 def framed(data):
