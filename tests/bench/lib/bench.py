@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+import signal
 import statistics
 import sys
 
@@ -55,6 +56,7 @@ def prepare(options, contestants, tools, targets):
 
     tools: packages (see missing()) without which nothing can be measured.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was made is removed then, too
     chosen = [c for c in contestants if c.name in options.only]
     unknown = set(options.only) - {c.name for c in contestants}
     if unknown:
