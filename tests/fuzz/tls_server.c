@@ -17,7 +17,7 @@ static struct {
 
 static void name_pin(EVP_PKEY *key)
 {
-	uint8_t digest[EVP_MAX_MD_SIZE], text[64], *der = NULL;
+	uint8_t digest[EVP_MAX_MD_SIZE], text[48], *der = NULL;
 	int n = i2d_PUBKEY(key, &der);
 	unsigned len;
 

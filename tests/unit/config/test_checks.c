@@ -154,8 +154,8 @@ static void every_job_needs_an_inside_and_an_outside_interface(void **state)
 		"egress6: {prefixes: inside}\n",
 		"siit: {prefix: 2001:db8:100::/40}\n",
 		"dns64: {upstream: 192.0.2.53, prefix: 2001:db8:64::/96, allow-outside: true}\n",
-		"services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "
-		"{name: n, address: 192.0.2.2}}]\n",
+		("services: [{name: a, addresses: 192.0.2.1, port: 80, nodes: "
+		 "{name: n, address: 192.0.2.2}}]\n"),
 	};
 	char text[512];
 
