@@ -30,6 +30,7 @@ struct gifts {
 	struct xdp_share share[XDP_WORKERS_MAX];
 	unsigned n_workers, offload[N_SIDES];
 	struct netlink_facts facts;
+	struct steer_shared *steering;
 	bool has_facts;
 };
 
@@ -79,6 +80,9 @@ static int take_gift(struct gifts *g, const struct notice *n, int fd, struct err
 		return 0;
 	case NOTICE_XDP_SOCKET:
 		return take_xdp_socket(g, n, fd, e);
+	case NOTICE_STEERING:
+		g->steering = fd < 0 ? NULL : tun_steering_table(fd);
+		return 0;
 	case NOTICE_FACTS:
 		g->has_facts = handover__read_facts(fd, &g->facts) == 0;
 		return 0;
@@ -212,6 +216,7 @@ static int begin(struct control *c, int channel, const struct identity *who, str
 	if (rc)
 		return rc;
 	c->facts = g.facts;
+	c->steering = g.steering;
 	memcpy(c->offload, g.offload, sizeof(c->offload));
 	memcpy(c->share, g.share, sizeof(c->share));
 	rc = start_workers(c, &g, e);

@@ -54,6 +54,8 @@ void control__publish(struct control *c, struct snapshot *fresh)
 {
 	struct snapshot *old = snapshot_publish(&c->workers.slot, fresh);
 
+	if (c->steering)
+		tun_steering_tell(c->steering, &fresh->steer);
 	if (old)
 		c->retired[c->n_retired++] = old;
 	workers__wake(&c->workers);

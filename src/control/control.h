@@ -16,6 +16,7 @@
 #include "sixgate/control/snapshot_build.h"
 #include "sixgate/nat64/lend.h"
 #include "next_hops.h"
+#include "sixgate/io/steer.h"
 #include "watch.h"
 #include "workers.h"
 
@@ -67,6 +68,7 @@ struct control {
 	unsigned offload[N_SIDES];
 	struct xdp_share share[XDP_WORKERS_MAX]; /* to be shown: the descriptors are the ports' */
 	struct next_hops hops;
+	struct steer_shared *steering; /* NULL without a steering program */
 	struct snapshot *retired[SNAPSHOTS_RETIRED_MAX];
 	size_t n_retired;
 	struct dns_threads dns;

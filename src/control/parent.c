@@ -144,6 +144,15 @@ static bool send_queues(struct parent *p)
 	return true;
 }
 
+static bool send_steering(struct parent *p)
+{
+	bool sent = p->steering.map < 0 || parent__tell(p, NOTICE_STEERING, p->steering.map);
+
+	p->steering.map = -1; /* told, and closed */
+	tun_steering_close(&p->steering);
+	return sent;
+}
+
 /* Everything the child needs to start, in the order in which it waits for it. */
 static int equip_child(struct parent *p, struct err *e)
 {
@@ -159,7 +168,7 @@ static int equip_child(struct parent *p, struct err *e)
 	}
 	p->owns_control = true;
 	if (!parent__tell(p, NOTICE_CONFIG, config) || !parent__tell(p, NOTICE_CONTROL, control) ||
-	    !send_queues(p) || !parent__xdp_equip(p) || !parent__send_facts(p, &p->facts, REQUEST_RUNNING))
+	    !send_queues(p) || !send_steering(p) || !parent__xdp_equip(p) || !parent__send_facts(p, &p->facts, REQUEST_RUNNING))
 		return err_set(e, -EPIPE, "the child did not start");
 	if (p->config->gateway.metrics) {
 		metrics = listener__open_metrics(&p->config->gateway.metrics_listen, e);

@@ -13,6 +13,7 @@
 #include "sixgate/control/request.h"
 #include "sixgate/io/tun.h"
 #include "sixgate/log/log.h"
+#include "sixgate/io/steer.h"
 #include "sixgate/netlink/hops.h"
 #include "sixgate/netlink/netlink.h"
 
@@ -44,6 +45,7 @@ struct parent {
 	uint64_t last_sync_ms, next_sync_ms; /* 0: none yet */
 	struct log_limit sync_limit;
 	struct err failing; /* what the last look could not set up, empty: nothing */
+	struct tun_steering steering; /* @map is the child's once it has been sent */
 	struct xdp *xdp;
 	struct netlink_hops_watch *hops_watch;
 	struct hops *hops;

@@ -4,6 +4,7 @@
  * netlink_sync() does the work and may be called at any time; here is only the order of things at
  * start, on a change, and at the end.
  */
+#include <net/if.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,6 +69,27 @@ static int open_devices(struct parent *p, struct err *e)
 	return 0;
 }
 
+/* Without it, what comes to the wrong worker is handed over. */
+static void steer_queues(struct parent *p)
+{
+	struct err e = { "" };
+	int rc;
+
+	p->steering = (struct tun_steering){ -1, -1 };
+	if (p->n_workers == 1)
+		return;
+	rc = tun_steering_load(&p->steering, (int)if_nametoindex(p->tun[SIDE_INSIDE].name), &e);
+	for (int side = 0; side < N_SIDES && rc == 0; side++) {
+		rc = tun_steering_attach(&p->steering, &p->tun[side]);
+		if (rc)
+			err_set(&e, rc, "%s: %s", p->tun[side].name, strerror(-rc));
+	}
+	if (rc == 0)
+		return;
+	log_notice("packets are not steered to their workers, which hand them over: %s", e.text);
+	tun_steering_close(&p->steering);
+}
+
 int parent__kernel_begin(struct parent *p, struct err *e)
 {
 	char dir[PATH_TEXT_MAX], state[PATH_TEXT_MAX + 16];
@@ -79,6 +101,7 @@ int parent__kernel_begin(struct parent *p, struct err *e)
 	rc = open_devices(p, e);
 	if (rc)
 		return rc;
+	steer_queues(p);
 	snprintf(state, sizeof(state), "%s/kernel.state", dir);
 	rc = netlink_new(&p->nl, state, e);
 	if (rc)

@@ -73,6 +73,7 @@ enum notice_kind {
 	NOTICE_XDP_SOCKET, /* descriptor: AF_XDP socket of worker @index; @side, @flags of xdp.h; @value:
 			      interface, queue; after the memory */
 	NOTICE_HOPS,      /* descriptor: struct hops */
+	NOTICE_STEERING,  /* descriptor: memory of the steering program, tun_steering_table() */
 	N_NOTICE_KINDS
 };
 
