@@ -92,9 +92,6 @@ static void keep_slots(struct nat64_table *t, const struct nat64_conf *conf,
 			t->slot[i].kept = true;
 		}
 	}
-	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
-		if (prev->slot[i].used && !t->slot[i].used)
-			t->slot[i].generation++;
 }
 
 /* Without a previous table a generation comes from the address, so that what workers remember of

@@ -90,7 +90,7 @@ static void assert_even(const struct crowd *c, uint32_t n_ports, uint32_t n_host
 	assert_in_range(sum, n_ports / 2, n_ports);
 }
 
-static struct crowd *crowd_of(uint16_t last)
+static struct crowd *crowd_of(uint16_t first, uint16_t last)
 {
 	struct crowd *c = calloc(1, sizeof(*c));
 
@@ -98,7 +98,7 @@ static struct crowd *crowd_of(uint16_t last)
 	c->seed = 7;
 	c->b = bed_new(1);
 	bed_prefix(c->b, "64:ff9b:1::/96");
-	bed_pool(c->b, "192.0.2.1", "192.0.2.1", 1024, last);
+	bed_pool(c->b, "192.0.2.1", "192.0.2.1", first, last);
 	c->b->conf.quarantine.time_s = 120;
 	bed_up(c->b, 100000);
 	return c;
@@ -123,7 +123,7 @@ static void all_go(struct crowd *c)
 
 static void late_subscribers_get_to_an_even_share(void **state)
 {
-	struct crowd *c = crowd_of(65535);
+	struct crowd *c = crowd_of(1024, 65535);
 
 	(void)state;
 	all_ask(c, EARLY); /* they take everything, an eighth apart */
@@ -139,7 +139,7 @@ static void late_subscribers_get_to_an_even_share(void **state)
 
 static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 {
-	struct crowd *c = crowd_of(1024 + 800 - 1);
+	struct crowd *c = crowd_of(40010, 40010 + 800 - 1);
 
 	(void)state;
 	all_ask(c, EARLY);
@@ -153,7 +153,7 @@ static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 /* Who is alone again with what he has keeps it: nobody wants it. */
 static void big_share_that_nobody_wants_stays(void **state)
 {
-	struct crowd *c = crowd_of(65535);
+	struct crowd *c = crowd_of(1024, 65535);
 	uint32_t had;
 
 	(void)state;
