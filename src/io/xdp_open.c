@@ -64,7 +64,7 @@ static int ask_driver(const char *name, void *about)
 
 	if (fd < 0)
 		return -errno;
-	memcpy(ifr.ifr_name, name, sizeof(ifr.ifr_name));
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
 	rc = ioctl(fd, SIOCETHTOOL, &ifr) < 0 ? -errno : 0;
 	close(fd);
 	return rc;

@@ -55,7 +55,7 @@ static void fill(struct steering *s, uint8_t (*block)[STEER_BLOCKS])
 	s->n_homes = 1 + chance(s->n_workers);
 	s->n_pools = 3;
 	for (unsigned i = 0; i < 3 * STEER_BLOCKS; i++)
-		block[0][i] = (uint8_t)chance(s->n_workers);
+		block[i / STEER_BLOCKS][i % STEER_BLOCKS] = (uint8_t)chance(s->n_workers);
 	for (unsigned i = 0; i < 40; i++) {
 		const struct addr a = some_addr();
 		const enum steer_kind kind = STEER_VIP + chance(4);
