@@ -126,6 +126,25 @@ static void pinned_subscribers_go_where_they_are_pinned(void **state)
 	}
 }
 
+/* Where it is looked for is what steering_subscriber() says, however long the prefix of a subscriber is. */
+static void subscribers_of_any_length_are_found_where_they_are_pinned(void **state)
+{
+	struct tuple out = t("2001:db8:aaaa:5555:3333:cccc:7777:9999", "2001:db8:ffff::1", 5, 6, 17);
+
+	(void)state;
+	for (uint8_t len = 0; len <= 128; len++) {
+		make();
+		steering_set_subscriber(&s, len);
+		for (unsigned w = 0; w < WORKERS; w++) {
+			struct addr subscriber = steering_subscriber(&s, &out.src);
+
+			assert_int_equal(
+				steering_add(&s, STEER_PINNED, &subscriber, (be16){ 0 }, 0, w), 0);
+			assert_int_equal(owner_of_tuple(&s, &out, SIDE_INSIDE), w);
+		}
+	}
+}
+
 /* Whatever the key, the largest pool has its place, with as many pinned hosts and nodes. */
 static void the_map_takes_the_largest_configuration(void **state)
 {
@@ -513,6 +532,7 @@ int main(void)
 		cmocka_unit_test(pool_ports_belong_to_the_owner_of_their_block),
 		cmocka_unit_test(both_directions_of_a_service_belong_to_the_client),
 		cmocka_unit_test(pinned_subscribers_go_where_they_are_pinned),
+		cmocka_unit_test(subscribers_of_any_length_are_found_where_they_are_pinned),
 		cmocka_unit_test(the_map_takes_the_largest_configuration),
 		cmocka_unit_test(what_the_map_takes_is_found_until_it_is_full),
 		cmocka_unit_test(only_the_port_and_protocol_of_a_node_are_a_service),
