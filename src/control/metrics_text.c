@@ -50,6 +50,29 @@ static void write_worker_counters(FILE *f, const struct control *c)
 	}
 }
 
+static void write_turns(FILE *f, const struct control *c)
+{
+	static const char name[] = "sixgate_worker_turn_seconds";
+
+	metrics__head(f, "worker_turn_seconds", "histogram",
+		      "How long a worker was away from its devices at a stretch");
+	for (unsigned w = 0; w < c->workers.n; w++) {
+		const struct loop_turns *t = &c->workers.t[w].loop.turns;
+		unsigned long long n = 0;
+
+		for (int i = 0; i < LOOP_TURN_CLASSES - 1; i++) {
+			n += counter_read(&t->n[i]);
+			fprintf(f, "%s_bucket{worker=\"%u\",le=\"%g\"} %llu\n", name, w,
+				(double)loop_turn_ns[i] / 1e9, n);
+		}
+		n += counter_read(&t->n[LOOP_TURN_CLASSES - 1]);
+		fprintf(f, "%s_bucket{worker=\"%u\",le=\"+Inf\"} %llu\n", name, w, n);
+		fprintf(f, "%s_sum{worker=\"%u\"} %.6f\n", name, w,
+			(double)counter_read(&t->sum_ns) / 1e9);
+		fprintf(f, "%s_count{worker=\"%u\"} %llu\n", name, w, n);
+	}
+}
+
 static uint32_t statics_missing(const struct worker *w)
 {
 	return w->nat64 ? nat64_statics_missing(w->nat64) : 0;
@@ -222,6 +245,7 @@ char *metrics__text(const struct control *c, size_t *len)
 	write_info(f, c);
 	write_gauges(f, c);
 	write_worker_counters(f, c);
+	write_turns(f, c);
 	write_drops(f, c);
 	write_nodes(f, c);
 	for (unsigned i = 0; i < N_REQUEST_LOGS; i++)

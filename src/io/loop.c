@@ -17,12 +17,24 @@ enum { FDS_MAX = XDP_SHARE_SOCKETS_MAX + N_SIDES };
 /* Stands in the request slot once nobody will answer any more. */
 static struct worker_request closed;
 
-static uint64_t clock_ms(void)
+const uint64_t loop_turn_ns[] = { 100000, 1000000, 10000000, 100000000, 1000000000 };
+
+static uint64_t clock_ns(void)
 {
 	struct timespec ts;
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000 + 1;
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static void count_turn(struct loop_turns *t, uint64_t ns)
+{
+	int i = 0;
+
+	while (i < LOOP_TURN_CLASSES - 1 && ns > loop_turn_ns[i])
+		i++;
+	counter_add(&t->n[i], 1);
+	counter_add(&t->sum_ns, ns);
 }
 
 /* Return: 1, or 0 without memory. */
@@ -173,35 +185,51 @@ static void end(struct worker_loop *l)
 		l->on_end(l);
 }
 
-void worker_loop_run(struct worker_loop *l)
+/* One turn. Return: milliseconds to sleep, 0 when there may be more to do at once. */
+static uint32_t turn(struct worker_loop *l, const struct snapshot *s, uint64_t now_ms)
 {
 	struct worker *w = l->worker;
 	struct batch *b = &l->batch;
+	uint64_t handed = counter_read(&w->count[COUNT_HANDOFFS]);
+	uint32_t n_taken, next_ms;
+
+	pipeline_run(w, s, b, now_ms);
+	wake_peers(l, &handed);
+	io__send(w, l->port, b->packet, b->n);
+	io__send_outbox(w, l->port);
+	n_taken = pipeline_take(w, s, BATCH_MAX, now_ms);
+	wake_peers(l, &handed);
+	io__send_outbox(w, l->port);
+	next_ms = timers_advance(w, s, now_ms);
+	wake_peers(l, &handed);
+	io__send_outbox(w, l->port);
+	count_direct(l);
+	return b->n == 0 && n_taken == 0 ? next_ms : 0;
+}
+
+void worker_loop_run(struct worker_loop *l)
+{
+	uint64_t began = clock_ns();
 	int fd[FDS_MAX];
 
 	while (!atomic_load_explicit(&l->stop, memory_order_relaxed)) {
-		const struct snapshot *s = snapshot_enter(l->slot, w->id);
-		uint64_t now_ms = clock_ms(), handed = counter_read(&w->count[COUNT_HANDOFFS]);
-		uint32_t n_taken, next_ms;
+		const struct snapshot *s = snapshot_enter(l->slot, l->worker->id);
+		uint64_t now, now_ms = began / 1000000 + 1;
+		uint32_t sleep_ms;
 
 		answer_request(l, s, now_ms);
-		if (!l->port->ops->rx(l->port, b)) {
+		if (!l->port->ops->rx(l->port, &l->batch)) {
 			l->failed = port_fds(l, fd) != 0; /* files merely end */
 			break;
 		}
-		pipeline_run(w, s, b, now_ms);
-		wake_peers(l, &handed);
-		io__send(w, l->port, b->packet, b->n);
-		io__send_outbox(w, l->port);
-		n_taken = pipeline_take(w, s, BATCH_MAX, now_ms);
-		wake_peers(l, &handed);
-		io__send_outbox(w, l->port);
-		next_ms = timers_advance(w, s, now_ms);
-		wake_peers(l, &handed);
-		io__send_outbox(w, l->port);
-		count_direct(l);
-		if (b->n == 0 && n_taken == 0 && next_ms > 0)
-			sleep_until_work(l, s, now_ms, next_ms);
+		sleep_ms = turn(l, s, now_ms);
+		now = clock_ns();
+		count_turn(&l->turns, now - began);
+		began = now;
+		if (sleep_ms > 0) {
+			sleep_until_work(l, s, now_ms, sleep_ms);
+			began = clock_ns();
+		}
 	}
 	end(l);
 }

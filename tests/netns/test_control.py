@@ -907,9 +907,14 @@ def test_metrics_are_served_over_http(lab):
     assert re.search(r'^sixgate_flows\{worker="\d"\} [1-9]', text, re.M)
     assert re.search(r'^sixgate_node_up\{service="web",node="a"\} 0$', text, re.M)
     for line in text.splitlines():
-        assert re.match(r'(# (HELP|TYPE) sixgate_\w+ .+|sixgate_\w+(\{[^}]*\})? \d+)$', line), line
+        assert re.match(r'(# (HELP|TYPE) sixgate_\w+ .+|sixgate_\w+(\{[^}]*\})? \d+(\.\d+)?)$', line), line
     samples = [line.split("{")[0].split(" ")[0] for line in text.splitlines() if line[0] != "#"]
     helped = {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE")}
+    turns = "sixgate_worker_turn_seconds"
+    classes = [int(n) for n in re.findall(turns + r'_bucket\{worker="0",le="[^"]+"\} (\d+)', text)]
+    assert len(classes) == 6 and classes == sorted(classes) and classes[0] > 0
+    assert f'{turns}_count{{worker="0"}} {classes[-1]}\n' in text
+    samples = [re.sub(f"^{turns}_.*", turns, s) for s in samples]
     assert set(samples) == helped
     code = "curl -s -m 2 -o /dev/null -w %{http_code} "
     assert lab.router(code + "http://127.0.0.1:9664/other") == "404"

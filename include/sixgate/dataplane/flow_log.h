@@ -11,7 +11,7 @@
 #include "sixgate/base/spsc.h"
 #include "sixgate/packet/packet.h"
 
-enum { FLOW_LOG_SLOTS = 8192, FLOW_LOG_TICK_MS = 64, FLOW_LOG_BUDGET = 4096 };
+enum { FLOW_LOG_SLOTS = 8192, FLOW_LOG_TICK_MS = 64, FLOW_LOG_BUDGET = 1024 };
 
 enum flow_event_kind {
 	FLOW_EVENT_STARTED = 1,

@@ -65,8 +65,8 @@ enum {
 	HANDOFF_BIG_SLOTS = 8,     /* ... longer ones (super-packets) by these */
 	OUTBOX_BYTES = 16 << 20,
 	OUTBOX_PACKETS = 16384,
-	EXPIRE_BUDGET = 4096,      /* wheel nodes looked at per call */
-	SWEEP_BUDGET = 4096        /* flow slots looked at per call while a sweep is on */
+	EXPIRE_BUDGET = 1024,      /* wheel nodes looked at per call */
+	SWEEP_BUDGET = 1024        /* flow slots looked at per call while a sweep is on */
 };
 
 struct handoff; /* ring between two workers */

@@ -6,6 +6,7 @@
 #pragma once
 #include <stdatomic.h>
 #include <stdbool.h>
+#include "sixgate/base/counter.h"
 #include "sixgate/base/err.h"
 #include "sixgate/dataplane/explain.h"
 #include "sixgate/dataplane/port.h"
@@ -45,6 +46,19 @@ struct worker_request {
 	void (*on_done)(struct worker_request *r);
 };
 
+/** What a turn of the loop may take to be counted in each class but the last, in nanoseconds. */
+enum { LOOP_TURN_CLASSES = 6 };
+extern const uint64_t loop_turn_ns[LOOP_TURN_CLASSES - 1];
+
+/**
+ * struct loop_turns - how long the loop was away from its port: a batch through the pipeline, timers
+ * that ran out, a step of a new configuration. Time, not CPU time: what others did on its core is in it.
+ * @n: turns by class, the last one longer than all of loop_turn_ns[]
+ */
+struct loop_turns {
+	counter64 n[LOOP_TURN_CLASSES], sum_ns;
+};
+
 /**
  * struct worker_loop - one thread's; set up by worker_loop_init()
  * @worker, @slot, @port: borrowed while the loop runs
@@ -68,6 +82,7 @@ struct worker_loop {
 	int wake_fd; /* eventfd, owned */
 	_Atomic bool stop, asleep;
 	_Atomic(struct worker_request *) request;
+	struct loop_turns turns; /* any thread may read it */
 	struct batch batch;
 };
 

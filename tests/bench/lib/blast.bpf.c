@@ -1,6 +1,7 @@
 /* blast.bpf.c - the generator's and the receiver's programs. The generator's sends every frame out
- * of one interface, its UDP source port counting through the flows; the receivers' drop UDP to port
- * 9: one counts what comes as a socket buffer, the other sees frames before there is one. */
+ * of one interface, its UDP source port, and every 60,000 the address, counting through the flows;
+ * the receivers' drop UDP to port 9: one counts what comes as a socket buffer, the other sees
+ * frames before there is one. */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -11,11 +12,13 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
-enum { DISCARD = 9, FIRST_PORT = 1024, TOGETHER = 64, SPINS_MAX = 1 << 22 };
+enum { DISCARD = 9, FIRST_PORT = 1024, PORTS = 60000, TOGETHER = 64, SPINS_MAX = 1 << 22 };
 
 volatile __u32 out_ifindex, n_flows = 1, next_flow;
 volatile __u8 to_mac[6];
-volatile __u32 sum;    /* of everything in the UDP checksum but the source port */
+volatile __u32
+	sum; /* of everything in the UDP checksum but the source port and the address's end */
+volatile __u16 first_host;
 volatile __u64 gap_ns; /* between two lots of TOGETHER packets; 0: none */
 volatile __u64 waited_ns, due_ns;
 volatile __u32 n_together;
@@ -83,8 +86,9 @@ int blast(struct xdp_md *ctx)
 	for (int i = 0; i < 6; i++)
 		eth->h_dest[i] = to_mac[i];
 	ip->hop_limit = 64;
-	udp->source = bpf_htons(FIRST_PORT + next_flow);
-	n = sum + udp->source;
+	udp->source = bpf_htons(FIRST_PORT + next_flow % PORTS);
+	ip->saddr.in6_u.u6_addr16[7] = bpf_htons(first_host + next_flow / PORTS);
+	n = sum + udp->source + ip->saddr.in6_u.u6_addr16[7];
 	n = (n & 0xffff) + (n >> 16);
 	udp->check = ~((n & 0xffff) + (n >> 16));
 	return bpf_redirect(out_ifindex, 0);

@@ -54,12 +54,15 @@ static size_t make_frame(uint8_t *f, const char *src, const char *dst, const uin
 	return 14 + 40 + 8 + PAYLOAD;
 }
 
-static uint16_t sum_without_port(const uint8_t *frame, size_t len)
+/* Of the checksum, without the source port and the last word of the source's address. */
+static uint16_t sum_of_rest(const uint8_t *frame, size_t len)
 {
 	const uint8_t *ip = frame + 14;
-	const struct addr src = addr_from_v6(ip + 8), dst = addr_from_v6(ip + 24);
+	const struct addr dst = addr_from_v6(ip + 24);
+	struct addr src = addr_from_v6(ip + 8);
 	const uint32_t l4 = (uint32_t)len - 14 - 40;
 
+	store16(src.octet + 14, 0);
 	return checksum_fold(checksum_add(checksum_pseudo(&src, &dst, 17, l4), ip + 40, l4));
 }
 
@@ -87,7 +90,8 @@ static int send_all(struct blast_bpf *b, char **arg)
 	b->bss->out_ifindex = if_nametoindex(arg[0]);
 	for (int i = 0; i < 6; i++)
 		b->bss->to_mac[i] = mac[i];
-	b->bss->sum = sum_without_port(frame, len);
+	b->bss->sum = sum_of_rest(frame, len);
+	b->bss->first_host = load16(frame + 14 + 8 + 14);
 	b->data->n_flows = (uint32_t)strtoul(arg[5], NULL, 0);
 	b->bss->gap_ns = rate ? TOGETHER * 1000000000ull / rate : 0;
 	begun = now_ns();

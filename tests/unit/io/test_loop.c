@@ -246,6 +246,34 @@ static void a_packet_goes_through_the_worker_that_owns_it(void **state)
 	}
 }
 
+static uint64_t n_turns(const struct worker_loop *l)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < LOOP_TURN_CLASSES; i++)
+		n += counter_read(&l->turns.n[i]);
+	return n;
+}
+
+/* Sleep is not in it: nothing comes during the four turns at the end. */
+static void turns_are_counted_with_the_time_they_took(void **state)
+{
+	struct tuple t = tuple_owned_by(0);
+	uint64_t start = clock_ms(), after, before = n_turns(&loop[0]);
+
+	(void)state;
+	put(0, &t);
+	which_sends(&after);
+	while (n_turns(&loop[0]) == before)
+		assert_true(clock_ms() - start < PATIENCE_MS);
+	start = clock_ms();
+	before = counter_read(&loop[0].turns.sum_ns);
+	assert_true(before > 0);
+	for (uint64_t end = n_turns(&loop[0]) + 4; n_turns(&loop[0]) < end; usleep(1000))
+		assert_true(clock_ms() - start < PATIENCE_MS);
+	assert_true(counter_read(&loop[0].turns.sum_ns) - before < (clock_ms() - start) * 500000);
+}
+
 /* A hundred times half of LOOP_SLEEP_MAX_MS would be five seconds: so it was the wake. */
 static void a_sleeping_worker_is_woken_by_a_hand_over(void **state)
 {
@@ -453,6 +481,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_packet_goes_through_the_worker_that_owns_it),
+		TEST(turns_are_counted_with_the_time_they_took),
 		TEST(a_sleeping_worker_is_woken_by_a_hand_over),
 		TEST(an_idle_worker_lets_an_old_snapshot_go),
 		TEST(flows_and_mappings_are_listed_on_request),
