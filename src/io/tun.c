@@ -136,20 +136,19 @@ enum {
 
 enum read_result { READ_PACKET, READ_NOTHING, READ_DRY, READ_BROKEN /* device removed */ };
 
-/* Read one packet into @mem, which has LENT_MAX bytes. */
+/* Read one packet into @mem, which has LENT_MAX bytes. The kernel's header stands in the headroom:
+ * a vector of two would cost as much as a short packet's copy. */
 static enum read_result read_packet(int fd, uint8_t *mem, struct packet *p)
 {
 	struct virtio_net_hdr hdr;
-	struct iovec iov[2] = {
-		{ .iov_base = &hdr, .iov_len = sizeof(hdr) },
-		{ .iov_base = mem + PACKET_HEADROOM, .iov_len = PACKET_LEN_MAX },
-	};
-	ssize_t n = readv(fd, iov, 2);
+	uint8_t *at = mem + PACKET_HEADROOM - sizeof(hdr);
+	ssize_t n = read(fd, at, sizeof(hdr) + PACKET_LEN_MAX);
 
 	if (n < 0)
 		return errno == EBADFD || errno == EBADF || errno == EIO ? READ_BROKEN : READ_DRY;
 	if ((size_t)n <= sizeof(hdr))
 		return READ_NOTHING;
+	memcpy(&hdr, at, sizeof(hdr));
 	p->data = mem + PACKET_HEADROOM;
 	p->len = (uint32_t)((size_t)n - sizeof(hdr));
 	p->headroom = PACKET_HEADROOM;
@@ -186,21 +185,28 @@ static bool tun_rx(struct port *port, struct batch *b)
 	return true;
 }
 
+static ssize_t write_packet(int fd, const struct packet *p)
+{
+	struct virtio_net_hdr hdr = io__offload_to_virtio(&p->off);
+	const struct iovec iov[2] = {
+		{ .iov_base = &hdr, .iov_len = sizeof(hdr) },
+		{ .iov_base = p->data, .iov_len = p->len },
+	};
+
+	if (unlikely(p->headroom < sizeof(hdr)))
+		return writev(fd, iov, 2);
+	memcpy(p->data - sizeof(hdr), &hdr, sizeof(hdr));
+	return write(fd, p->data - sizeof(hdr), sizeof(hdr) + p->len);
+}
+
 static void tun_tx(struct port *port, const struct packet *p, uint16_t n, struct port_counts *c)
 {
 	const struct tun_port *t = (const struct tun_port *)port;
 
 	for (const struct packet *end = p + n; p < end; p++) {
-		struct virtio_net_hdr hdr;
-		struct iovec iov[2] = {
-			{ .iov_base = &hdr, .iov_len = sizeof(hdr) },
-			{ .iov_base = p->data, .iov_len = p->len },
-		};
-
 		if (p->verdict.next != VERDICT_FORWARD)
 			continue;
-		hdr = io__offload_to_virtio(&p->off);
-		if (writev(t->fd[p->out_side], iov, 2) >= 0)
+		if (write_packet(t->fd[p->out_side], p) >= 0)
 			continue;
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ENOMEM)
 			c->n_full++;

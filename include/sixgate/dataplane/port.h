@@ -17,8 +17,8 @@ struct port_counts {
  * @rx:    fill @b with up to BATCH_MAX packets and return at once; b->n may be 0. data, len,
  *         headroom, room, off and side are set. The packets stay valid until the next rx().
  *         Return: false when the port is at its end (files) or broken for good.
- * @tx:    send those of the @n packets at @p that have VERDICT_FORWARD, on their out_side. Never
- *         blocks: what the kernel will not take is counted in @c.
+ * @tx:    send those of the @n packets at @p that have VERDICT_FORWARD, on their out_side, and may
+ *         write into their headroom. Never blocks: what the kernel will not take is counted in @c.
  * @fds:   descriptors to poll when idle, at most @max; return how many. 0: always ready.
  * @close: release the port and every packet it lent.
  *

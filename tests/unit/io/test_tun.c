@@ -10,6 +10,10 @@
 #include "test.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <arpa/inet.h>
@@ -354,6 +358,60 @@ static void a_device_that_is_down_refuses_packets_and_they_are_counted(void **st
 	port->ops->close(port);
 }
 
+static int listen_on(const char *device)
+{
+	const struct sockaddr_ll on = { .sll_family = AF_PACKET,
+					.sll_protocol = htons(ETH_P_IP),
+					.sll_ifindex = (int)if_nametoindex(device) };
+	int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_IP));
+
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)&on, sizeof(on)), 0);
+	return fd;
+}
+
+/* The kernel's header is put before a packet where there is room for it, and never further ahead.
+ */
+static void a_packet_leaves_whole_whatever_headroom_it_has(void **state)
+{
+	const uint32_t headroom[] = { 0, sizeof(struct virtio_net_hdr) - 1,
+				      sizeof(struct virtio_net_hdr), PACKET_HEADROOM };
+	struct tun_queues in, out;
+	struct port *port;
+	struct err e;
+	int fd;
+
+	(void)state;
+	enter_new_namespace();
+	assert_int_equal(tun_open(&in, "sgt-in", 1, TUN_OFFLOAD_USO, &e), 0);
+	assert_int_equal(tun_open(&out, "sgt-out", 1, TUN_OFFLOAD_USO, &e), 0);
+	assert_int_equal(tun_port_new(&port, in.fd[0], out.fd[0], &e), 0);
+	run("ip link set sgt-out up");
+	fd = listen_on("sgt-out");
+	for (size_t i = 0; i < ARRAY_LEN(headroom); i++) {
+		uint8_t bytes[2 * PACKET_HEADROOM + 28], got[64],
+			*data = bytes + 2 * PACKET_HEADROOM;
+		struct packet p = { .data = data,
+				    .len = 28,
+				    .headroom = headroom[i],
+				    .room = 28,
+				    .verdict = verdict_forward(),
+				    .out_side = SIDE_OUTSIDE };
+		struct port_counts c = { 0 };
+
+		memset(bytes, 0xa5, sizeof(bytes));
+		data[0] = 0x45;
+		port->ops->tx(port, &p, 1, &c);
+		assert_int_equal(c.n_error + c.n_full, 0);
+		assert_int_equal(recv(fd, got, sizeof(got), 0), 28);
+		assert_memory_equal(got, data, 28);
+		for (const uint8_t *at = bytes; at < data - headroom[i]; at++)
+			assert_int_equal(*at, 0xa5);
+	}
+	close(fd);
+	port->ops->close(port);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -363,6 +421,7 @@ int main(void)
 		cmocka_unit_test(udp_crosses_in_super_packets_with_uso),
 		cmocka_unit_test(a_name_that_is_taken_is_refused_by_name),
 		cmocka_unit_test(a_device_that_is_removed_ends_the_port),
+		cmocka_unit_test(a_packet_leaves_whole_whatever_headroom_it_has),
 		cmocka_unit_test(a_device_that_is_down_refuses_packets_and_they_are_counted),
 	};
 
