@@ -117,12 +117,6 @@ static bool is_special(const struct hit *h)
 		memcmp(name->octet + name->len - ARPA_LEN, "\4arpa", ARPA_LEN) == 0);
 }
 
-/* Then a client may be at its limit. */
-static bool is_crowded(const struct resolver *r)
-{
-	return r->idle_tasks.used >= DNS64_CLIENT_TASKS_MAX;
-}
-
 static struct dns64_answer *known(struct hit *h, uint16_t type)
 {
 	struct dns64_answer *a;
@@ -283,7 +277,7 @@ size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t
 	const struct resolver *r = h->r;
 	const struct dns64_answer *a;
 
-	if (!h->usual || is_crowded(r))
+	if (!h->usual)
 		return 0;
 	if (r->policy->n_zone && zones__find(r->policy, &h->name))
 		return 0; /* ours, whatever was heard before it was */

@@ -60,7 +60,6 @@ void tx__send(struct batch_tx *tx, int fd, uint64_t now_ms);
 
 /**
  * struct udp_listener
- * @wildcard: bound to no address: the inside rule is ours to keep
  * @leaving:  reads no more; closed when its last query is answered
  * @borrowed: the descriptor goes back to its owner
  * @n_open:   queries that are not answered yet
@@ -72,7 +71,7 @@ struct udp_listener {
 	struct dns64 *d;
 	int fd;
 	uv_poll_t poll;
-	bool wildcard, leaving, borrowed;
+	bool leaving, borrowed;
 	unsigned n_open;
 	uint64_t served_ns;
 	struct batch_tx tx;
@@ -84,7 +83,7 @@ struct tcp_listener {
 	struct dns64 *d;
 	int fd;
 	uv_poll_t poll;
-	bool wildcard, borrowed, resting;
+	bool borrowed, resting;
 	struct log_limit limit;
 };
 
@@ -178,7 +177,7 @@ static inline void io__tell_time(struct dns64 *d)
 /** io__nap() - queries may gather, if they come fast. Return: true if there was time to. */
 bool io__nap(struct dns64 *d);
 
-/** io__inside() - may a query be taken that came in by interface @index at a wildcard listener? */
+/** io__inside() - may a query be taken that came in by interface @index? */
 bool io__inside(const struct dns64 *d, unsigned index);
 
 /** io__is_wildcard() - true if @fd is bound to no particular address. */

@@ -299,7 +299,7 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 {
 	struct dns64 *d = l->d;
 	struct tcp_client *c = NULL;
-	bool inside = !l->wildcard || io__inside(d, incoming_interface(fd));
+	bool inside = io__inside(d, incoming_interface(fd));
 	int on = 1;
 
 	if (!inside)
@@ -381,7 +381,6 @@ struct tcp_listener *tcp__new(struct dns64 *d, int fd)
 	l->poll.data = l;
 	l->d = d;
 	l->fd = fd;
-	l->wildcard = io__is_wildcard(fd);
 	l->borrowed = true;
 	return l;
 }

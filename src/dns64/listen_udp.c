@@ -56,11 +56,11 @@ static void take(struct udp_listener *l, unsigned i)
 	counter_add(&d->stats.queries_udp, 1);
 	if (h->msg_hdr.msg_flags & MSG_TRUNC ||
 	    h->msg_hdr.msg_namelen != sizeof(struct sockaddr_in6) ||
-	    (l->wildcard && !read_pktinfo(&h->msg_hdr, &c.local))) {
+	    !read_pktinfo(&h->msg_hdr, &c.local)) {
 		counter_add(&d->stats.malformed, 1);
 		return;
 	}
-	if (l->wildcard && !io__inside(d, c.local.ipi6_ifindex)) {
+	if (!io__inside(d, c.local.ipi6_ifindex)) {
 		counter_add(&d->stats.not_inside, 1);
 		return;
 	}
@@ -170,7 +170,7 @@ struct udp_listener *udp__new(struct dns64 *d, int fd)
 	l->via.reply = reply;
 	l->d = d;
 	l->fd = fd;
-	l->wildcard = l->tx.with_local = io__is_wildcard(fd);
+	l->tx.with_local = io__is_wildcard(fd);
 	l->borrowed = true;
 	return l;
 }

@@ -172,9 +172,11 @@ void lookup__leave(struct leg *leg)
 {
 	if (leg->state != LEG_WAITING)
 		return;
-	*leg->link = leg->next;
-	if (leg->next)
-		leg->next->link = leg->link;
+	if (leg->lookup) {
+		*leg->link = leg->next;
+		if (leg->next)
+			leg->next->link = leg->link;
+	}
 	leg->state = LEG_IDLE;
 	leg->lookup = NULL;
 }

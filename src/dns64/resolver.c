@@ -104,11 +104,11 @@ void resolver__wall(struct resolver *r, uint64_t unix_s)
 
 static bool allocate(struct resolver *r, size_t n_upstream)
 {
-	r->task = calloc(DNS64_TASKS_MAX, sizeof(*r->task));
+	r->task = calloc(TASKS, sizeof(*r->task));
 	r->lookup = calloc(DNS64_LOOKUPS_MAX, sizeof(*r->lookup));
-	r->timers.most = DNS64_TASKS_MAX + DNS64_LOOKUPS_MAX;
+	r->timers.most = TASKS + DNS64_LOOKUPS_MAX;
 	r->timers.heap = calloc(r->timers.most, sizeof(struct timer *));
-	r->next_index = calloc(DNS64_TASKS_MAX + DNS64_LOOKUPS_MAX, sizeof(*r->next_index));
+	r->next_index = calloc(TASKS + DNS64_LOOKUPS_MAX, sizeof(*r->next_index));
 	r->upstream = calloc(n_upstream + 1, sizeof(*r->upstream));
 	return r->task && r->lookup && r->timers.heap && r->next_index && r->upstream;
 }
@@ -136,8 +136,8 @@ int resolver__new(struct resolver **out, const struct resolver_setup *setup, str
 	r->stats = setup->stats;
 	r->policy = setup->policy;
 	dns64_cache_keep_stale(r->cache, r->policy->stale_s);
-	pool_init(&r->idle_tasks, r->next_index, DNS64_TASKS_MAX);
-	pool_init(&r->idle_lookups, r->next_index + DNS64_TASKS_MAX, DNS64_LOOKUPS_MAX);
+	pool_init(&r->idle_tasks, r->next_index, TASKS);
+	pool_init(&r->idle_lookups, r->next_index + TASKS, DNS64_LOOKUPS_MAX);
 	memset(r->ask_bucket, 0xff, sizeof(r->ask_bucket));
 	for (size_t i = 0; i < r->policy->n_upstream; i++)
 		draw_cookie(r, &r->upstream[i]);

@@ -21,6 +21,7 @@ enum {
 	ASK_BUCKETS = 8192,
 	LOOKUP_BUCKETS = 4096,
 	CLIENT_SLOTS = 4096,
+	TASKS = DNS64_TASKS_MAX + 1, /* those that wait, and one that is answered at once */
 	LOOKUP_TIME_MS = 4500,	 /* stub resolvers give up after 5 s: answer before */
 	RECHECK_MS = 30000,	 /* RFC 8767 5: nobody knew, so nobody is asked for a while */
 	PREFETCH_PART = 10,	 /* in the last tenth of its time an answer in use is renewed ... */
@@ -112,7 +113,8 @@ void timers__stop(struct timers *ts, struct timer *t);
 struct task;
 struct lookup;
 
-/** struct leg - one question of a task. @next, @link: in the list of its lookup's waiters. */
+/** struct leg - one question of a task. @next, @link: in the list of its lookup's waiters; @lookup: NULL
+ *  too where a task waits that was not admitted. */
 struct leg {
 	struct leg *next, **link;
 	struct task *task;
@@ -130,6 +132,7 @@ struct leg {
  * @target: TASK_REVERSE: the in-addr.arpa name; with @alias_ttl_s, the name that the client asked
  *          for: it is an alias of ours for the question's
  * @policy: this client's, valid while @generation is the resolver's
+ * @admitted: it waits for an upstream, within the limits; @refused: it may not: what counts that
  */
 struct task {
 	struct timer timer; /* first: the client's patience */
@@ -139,7 +142,8 @@ struct task {
 	enum task_kind { TASK_PLAIN, TASK_AAAA, TASK_REVERSE } kind;
 	struct dns_name target;
 	struct leg main, a, check;
-	bool impatient;
+	bool impatient, admitted;
+	counter64 *refused;
 	uint16_t client_slot;
 	uint32_t generation, alias_ttl_s;
 	const struct dns64_policy *policy;

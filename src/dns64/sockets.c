@@ -40,7 +40,8 @@ static bool is_any(const struct addr *a)
 	return addr_equal(a, &any6) || addr_equal(a, &any4);
 }
 
-/* Where queries came to and came in is of interest only if it is not one address of ours. */
+/* Where queries came in is of interest for every listener: an address of the inside is reached from
+ * outside, too. */
 static int set_up(int fd, const struct endpoint_conf *at, int option, struct err *e)
 {
 	struct sockaddr_in6 sa = io__sockaddr(at);
@@ -49,8 +50,7 @@ static int set_up(int fd, const struct endpoint_conf *at, int option, struct err
 
 	if (option && setsockopt(fd, SOL_SOCKET, option, &on, sizeof(on)))
 		return err_set(e, -errno, "socket option %d: %s", option, strerror(errno));
-	if (is_any(&at->address) &&
-	    setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
+	if (setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &on, sizeof(on)))
 		return err_set(e, -errno, "IPV6_RECVPKTINFO: %s", strerror(errno));
 	if (bind(fd, (const struct sockaddr *)&sa, sizeof(sa)))
 		return err_set(e, -errno, "%s port %u: %s", addr_format(&at->address, text),

@@ -8,13 +8,14 @@
 #include "told.h"
 #include "zones.h"
 
-/* One client is one IPv4 address or one IPv6 /64. Slots may be shared by unlucky clients: the key
- * of the hash keeps anybody from choosing with whom. */
+/* One client is one IPv4 address, one IPv6 /64, or one link-local address. Slots may be shared by
+ * unlucky clients: the key of the hash keeps anybody from choosing with whom. */
 static uint16_t client_slot(const struct resolver *r, const struct sockaddr_in6 *peer)
 {
 	struct addr a = addr_from_v6(peer->sin6_addr.s6_addr);
+	bool link_local = IN6_IS_ADDR_LINKLOCAL(&peer->sin6_addr);
 	uint64_t hash = addr_is_v4(&a) ? siphash(&r->secret, a.octet + 12, 4) :
-					 siphash(&r->secret, a.octet, 8);
+					 siphash(&r->secret, a.octet, link_local ? 16 : 8);
 
 	return hash % CLIENT_SLOTS;
 }
@@ -89,7 +90,9 @@ static void end_task(struct resolver *r, struct task *t)
 	end_leg(&t->main);
 	end_leg(&t->a);
 	end_leg(&t->check);
-	r->client_tasks[t->client_slot]--;
+	if (t->admitted)
+		r->client_tasks[t->client_slot]--;
+	t->refused = NULL;
 	*(t->newer ? &t->newer->older : &r->running) = t->older;
 	if (t->older)
 		t->older->newer = t->newer;
@@ -219,6 +222,22 @@ static void be_patient(struct resolver *r, struct task *t, const struct leg *leg
 		timers__set(&r->timers, &t->timer, until > r->now_ms ? until : r->now_ms);
 }
 
+/* Who has to wait for an upstream takes something from others, so there is a limit. The pool has
+ * one task more than may wait: there is always one for what is known. */
+static bool admit(struct resolver *r, struct task *t)
+{
+	if (t->admitted)
+		return true;
+	if (r->client_tasks[t->client_slot] >= DNS64_CLIENT_TASKS_MAX)
+		t->refused = &r->stats->client_full;
+	else if (r->idle_tasks.used > DNS64_TASKS_MAX)
+		t->refused = &r->stats->tasks_full;
+	else
+		r->client_tasks[t->client_slot]++;
+	t->admitted = !t->refused;
+	return t->admitted;
+}
+
 /* Have @leg answered, from the cache if that can be. */
 static void ask(struct resolver *r, struct task *t, struct leg *leg, const struct dns_question *q)
 {
@@ -246,7 +265,11 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 		told__leg(t->client.told, r, leg, q, "in the cache,");
 		return;
 	}
-	if (lookup__ask(r, leg, &key)) {
+	if (!admit(r, t) && !leg->stale) {
+		leg->state = LEG_WAITING; /* in no lookup: start() drops the task */
+		return;
+	}
+	if (t->admitted && lookup__ask(r, leg, &key)) {
 		told__leg(t->client.told, r, leg, q, "");
 		be_patient(r, t, leg);
 		return;
@@ -469,31 +492,21 @@ static void patience_over(struct resolver *r, struct timer *timer)
 static struct task *new_task(struct resolver *r, const struct client *c, const struct dns_query *q,
 			     const struct dns64_policy *policy)
 {
-	uint16_t slot = client_slot(r, &c->peer);
+	uint32_t i = pool_get(&r->idle_tasks);
 	struct task *t;
-	uint32_t i;
 
-	if (r->client_tasks[slot] >= DNS64_CLIENT_TASKS_MAX) {
-		no_reply(r, c, &r->stats->client_full);
-		return NULL;
-	}
-	i = pool_get(&r->idle_tasks);
-	if (i == POOL_NONE) {
-		no_reply(r, c, &r->stats->tasks_full);
-		return NULL;
-	}
+	must(i != POOL_NONE);
 	t = &r->task[i];
 	*t = (struct task){ .timer = { .fire = patience_over },
 			    .client = *c,
 			    .query = *q,
-			    .client_slot = slot,
+			    .client_slot = client_slot(r, &c->peer),
 			    .generation = r->generation,
 			    .policy = policy,
 			    .older = r->running };
 	if (r->running)
 		r->running->newer = t;
 	r->running = t;
-	r->client_tasks[slot]++;
 	counter_set(&r->stats->tasks, r->idle_tasks.used);
 	return t;
 }
@@ -627,9 +640,11 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		return;
 	}
 	t = new_task(r, c, &q, local.policy);
-	if (t) {
-		follow_alias(r, t);
-		start(r, t);
+	follow_alias(r, t);
+	start(r, t);
+	if (t->refused) { /* and not over: it waits for what nobody was asked */
+		no_reply(r, c, t->refused);
+		end_task(r, t);
 	}
 	resolver__advance(r);
 }

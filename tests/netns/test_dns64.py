@@ -545,8 +545,9 @@ def test_answers_leave_from_the_address_that_was_asked(lab, serve):
         assert r.data("AAAA") == ["64:ff9b::808:808"], (server, r)
 
 
-def test_a_wildcard_listener_serves_inside_only(lab, serve):
-    server = serve(inside="lan0")
+@pytest.mark.parametrize("listen", ["::", [SERVER, "203.0.113.1", "2001:db8:f::1", "::1"]])
+def test_a_listener_serves_inside_only(lab, serve, listen):
+    server = serve(inside="lan0", listen=listen)
     assert dig(lab.client, "v4.example.test AAAA").data("AAAA")
     assert dig(lab.gateway, "v4.example.test AAAA", "::1").data("AAAA")
     for server_address in ("2001:db8:f::1", SERVER, "203.0.113.1"):
@@ -557,8 +558,8 @@ def test_a_wildcard_listener_serves_inside_only(lab, serve):
     assert server.counters()["not-inside"] >= 6
 
 
-def test_a_listener_with_an_address_serves_whoever_reaches_it(lab, serve):
-    serve(inside="lan0", listen=SERVER)
+def test_outside_is_served_where_no_interface_is_inside(lab, serve):
+    serve(listen=SERVER)
     r = dig(lab.upstream, "v4.example.test AAAA")
     assert r.data("AAAA") == ["64:ff9b::808:808"], r
 

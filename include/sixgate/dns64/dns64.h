@@ -128,8 +128,8 @@ void dns64_stats_add(struct dns64_stats *sum, const struct dns64_stats *s);
  * struct dns64_sockets - what the server listens on
  * @udp: from dns64_open_udp(); @tcp: from dns64_open_tcp()
  * @inside: indexes of the inside interfaces; with @n_inside 0, or `allow-outside`, queries from
- *          anywhere are taken. Else a listener bound to a wildcard address takes only what came in
- *          by one of these or by the loopback interface.
+ *          anywhere are taken. Else a listener, whatever address it has, takes only what came in by
+ *          one of these or by the loopback interface.
  *
  * @trust:  for each upstream of the configuration, in its order; needed where `tls` has a name. NULL:
  *          there are none

@@ -550,6 +550,68 @@ static void queries_beyond_the_limit_are_dropped_and_counted(void **state)
 	world_free(w);
 }
 
+/* What is half known would have to wait. */
+static void what_is_known_is_answered_beyond_the_limits(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char question[64];
+	struct text q = { .question = question, .flags = DNS_RD };
+	const struct text any = { .question = "known.example. IN TXT",
+				  .answer = { "known.example. 300 IN TXT \"x\"" } };
+	const struct text half = { .question = "half.example. IN AAAA", .flags = DNS_RD };
+	const struct text known = { .question = "known.example. IN TXT", .flags = DNS_RD };
+	unsigned n;
+
+	(void)state;
+	ask(w, &half);
+	answer(w, 0, &nodata);
+	wait_ms(w, LOOKUP_TIME_MS + 6000); /* nobody knows its address, and that is forgotten */
+	ask(w, &known);
+	answer(w, w->n_sent - 1, &any);
+	n = w->n_replies;
+	for (unsigned i = 0; i < DNS64_TASKS_MAX; i++) {
+		char client[64];
+
+		snprintf(client, sizeof(client), "2001:db8:%x::1", i / DNS64_CLIENT_TASKS_MAX);
+		snprintf(question, sizeof(question), "n%u.example. IN A", i);
+		ask_from(w, &q, client, 0);
+	}
+	assert_int_equal(counter_read(&w->stats.tasks), DNS64_TASKS_MAX);
+	assert_int_equal(w->n_replies, n);
+	for (unsigned i = 0; i < 3; i++)
+		ask_from(w, &known, i ? "2001:db8:0::1" : "2001:db8:99::1", 0);
+	assert_int_equal(w->n_replies, n + 3);
+	assert_non_null(strstr(told(w, w->n_replies), "TXT"));
+	assert_int_equal(counter_read(&w->stats.tasks_full) + counter_read(&w->stats.client_full),
+			 0);
+	ask_from(w, &half, "2001:db8:99::1", 0);
+	assert_int_equal(counter_read(&w->stats.tasks_full), 1);
+	ask_from(w, &half, "2001:db8:0::1", 0);
+	assert_int_equal(counter_read(&w->stats.client_full), 1);
+	assert_int_equal(w->n_replies, n + 3);
+	assert_int_equal(counter_read(&w->stats.tasks), DNS64_TASKS_MAX);
+	world_free(w);
+}
+
+/* Neighbours on one link are not one client, though their addresses have the same first half. */
+static void link_local_clients_are_counted_one_by_one(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char question[64];
+	struct text q = { .question = question, .flags = DNS_RD };
+
+	(void)state;
+	for (unsigned i = 0; i < DNS64_CLIENT_TASKS_MAX + 1; i++) {
+		snprintf(question, sizeof(question), "n%u.example. IN A", i);
+		ask_from(w, &q, i < DNS64_CLIENT_TASKS_MAX ? "fe80::1" : "fe80::2", 0);
+	}
+	assert_int_equal(counter_read(&w->stats.client_full), 0);
+	snprintf(question, sizeof(question), "more.example. IN A");
+	ask_from(w, &q, "fe80::1", 0);
+	assert_int_equal(counter_read(&w->stats.client_full), 1);
+	world_free(w);
+}
+
 static void questions_beyond_the_limit_fail_but_do_not_hang(void **state)
 {
 	struct world *w = world_new(one_upstream);
@@ -660,6 +722,8 @@ int main(void)
 		cmocka_unit_test(one_client_cannot_take_all_the_places),
 		cmocka_unit_test(queries_beyond_the_limit_are_dropped_and_counted),
 		cmocka_unit_test(questions_beyond_the_limit_fail_but_do_not_hang),
+		cmocka_unit_test(what_is_known_is_answered_beyond_the_limits),
+		cmocka_unit_test(link_local_clients_are_counted_one_by_one),
 		cmocka_unit_test(a_reload_changes_prefixes_under_queries_in_flight),
 		cmocka_unit_test(while_no_translator_works_there_is_no_aaaa_for_a_short_time),
 		cmocka_unit_test(at_the_end_open_queries_are_let_go),
