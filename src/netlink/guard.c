@@ -162,27 +162,35 @@ static void add_alias_rules(struct text *t, const struct config *c)
 	text__add(t, "\t\tip saddr " ALIASES " iifname != \"%so\" drop\n", c->interfaces.tun);
 }
 
-/* What we wrote and the kernel routes back to us would go round for ever, for the hop that each
- * pass costs is given back. Nothing that is right takes this way. */
-static void add_loop_rule(struct text *t, const struct interfaces_conf *i)
+/* Every packet of ours passes here twice, so it is sorted out by two names, before all that is about
+ * others. What we wrote and the kernel routes back to us would go round for ever, for the hop that
+ * each pass costs is given back; nothing that is right takes this way. */
+static void add_own_rules(struct text *t, const struct interfaces_conf *i)
 {
-	text__add(t, "\t\tiifname { \"%s\", \"%so\" } oifname { \"%s\", \"%so\" } counter name looped drop\n",
-		  i->tun, i->tun, i->tun, i->tun);
+	text__add(t, "\t\tiifname { \"%s\", \"%so\" } goto written\n", i->tun, i->tun);
+	text__add(t, "\t\toifname { \"%s\", \"%so\" } accept\n", i->tun, i->tun);
+}
+
+static void add_loop_chain(struct text *t, const struct interfaces_conf *i)
+{
+	text__add(t, "\tchain written {\n\t\toifname { \"%s\", \"%so\" } counter name looped drop\n\t}\n",
+		  i->tun, i->tun);
 }
 
 /* Who sends from these addresses is taken for our health checks, and only this host may be: before
- * connection tracking, and so before everything else. Nodes answer to one of them. */
+ * connection tracking, and so before everything else. Nodes answer to one of them. The names come last:
+ * they cost the most, and hardly a packet gets that far. */
 static void add_probe_chain(struct text *t, const struct interfaces_conf *i)
 {
 	const struct prefix prefix = services_probe_prefix();
 	const struct addr source = services_probe_source();
-	char p[PREFIX_TEXT_MAX], a[ADDR_TEXT_MAX];
+	char p[PREFIX_TEXT_MAX], a[ADDR_TEXT_MAX], wire[3 * INTERFACE_NAME_MAX + 40];
 
 	prefix_format(&prefix, p);
+	snprintf(wire, sizeof(wire), "iifname != { \"lo\", \"%s\", \"%so\" }", i->tun, i->tun);
 	text__add(t, "\tchain probes {\n\t\ttype filter hook prerouting priority -310; policy accept;\n");
-	text__add(t, "\t\tiifname { \"lo\", \"%s\", \"%so\" } accept\n", i->tun, i->tun);
-	text__add(t, "\t\tip6 saddr %s drop\n\t\tip6 daddr %s ip6 daddr != %s drop\n\t}\n", p, p,
-		  addr_format(&source, a));
+	text__add(t, "\t\tip6 saddr %s %s drop\n", p, wire);
+	text__add(t, "\t\tip6 daddr %s ip6 daddr != %s %s drop\n\t}\n", p, addr_format(&source, a), wire);
 }
 
 char *guard_text(const struct config *conf)
@@ -198,9 +206,10 @@ char *guard_text(const struct config *conf)
 	text__add(&t, "\tchain touched {\n"
 		      "\t\tip saddr @guarded4 drop\n\t\tip daddr @guarded4 drop\n"
 		      "\t\tip6 saddr @guarded6 drop\n\t\tip6 daddr @guarded6 drop\n\t}\n");
+	add_loop_chain(&t, i);
 	text__add(&t, "\tchain guard {\n\t\ttype filter hook forward priority -250; policy accept;\n");
-	add_loop_rule(&t, i);
 	add_alias_rules(&t, conf);
+	add_own_rules(&t, i);
 	if (i->n_inside && i->n_outside) {
 		if (conf->has_egress6)
 			add_direction(&t, i, true, "meta nfproto ipv6 drop");

@@ -144,10 +144,35 @@ static void addresses_of_probes_are_dropped_on_real_interfaces(void **state)
 	chain = strstr(text, "chain probes {");
 	assert_non_null(chain);
 	assert_true(has(chain, "type filter hook prerouting priority -310; policy accept;\n"
-			       "\t\tiifname { \"lo\", \"sixgate0\", \"sixgate0o\" } accept\n"
-			       "\t\tip6 saddr fd53:6978:6761:7465::/64 drop\n"
+			       "\t\tip6 saddr fd53:6978:6761:7465::/64 "
+			       "iifname != { \"lo\", \"sixgate0\", \"sixgate0o\" } drop\n"
 			       "\t\tip6 daddr fd53:6978:6761:7465::/64 "
-			       "ip6 daddr != fd53:6978:6761:7465::2 drop\n\t}\n"));
+			       "ip6 daddr != fd53:6978:6761:7465::2 "
+			       "iifname != { \"lo\", \"sixgate0\", \"sixgate0o\" } drop\n\t}\n"));
+	free(text);
+}
+
+static void what_crosses_our_devices_is_no_business_of_the_other_rules(void **state)
+{
+	static struct world w;
+	const char *chain, *names;
+	char *text;
+
+	(void)state;
+	world_init(&w);
+	world_pool(&w, "0.0.0.0", "0.0.0.0");
+	w.pool4[0].outside = true;
+	text = text_of(&w);
+	assert_true(has(text, "chain written {\n\t\toifname { \"sixgate0\", \"sixgate0o\" } "
+			      "counter name looped drop\n\t}\n"));
+	chain = strstr(text, "chain guard {");
+	assert_non_null(chain);
+	names = strstr(chain, "\t\tiifname { \"sixgate0\", \"sixgate0o\" } goto written\n"
+			      "\t\toifname { \"sixgate0\", \"sixgate0o\" } accept\n");
+	assert_non_null(names);
+	assert_true(strstr(chain, "192.0.0.0/29") < names);
+	assert_null(strstr(names, "192.0.0.0/29"));
+	assert_true(has(names, "jump touched"));
 	free(text);
 }
 
@@ -174,6 +199,7 @@ int main(void)
 		cmocka_unit_test(a_fixed_prefix_guards_itself_inward_and_everything_outward),
 		cmocka_unit_test(the_shared_address_itself_is_the_hosts_too),
 		cmocka_unit_test(addresses_of_probes_are_dropped_on_real_interfaces),
+		cmocka_unit_test(what_crosses_our_devices_is_no_business_of_the_other_rules),
 		cmocka_unit_test(one_transaction_replaces_what_was_there),
 	};
 
