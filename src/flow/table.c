@@ -3,7 +3,7 @@
  *
  * A tuple's first bucket is tried before its second, so that nearly all look-ups end in the bucket
  * that was prefetched. When both are full, one entry of the first is moved to its other bucket:
- * with the index half full at capacity that always finds room in practice.
+ * with the index two thirds full at capacity that always finds room in practice.
  */
 #include "sixgate/flow/table.h"
 #include "sixgate/translate/translate.h"
@@ -11,7 +11,7 @@
 #include <emmintrin.h>
 #endif
 
-enum { BUCKET_ENTRIES = 8 };
+enum { FLOWS_PER_BUCKET = 4 }; /* at capacity eight of its entries are in use, on average */
 
 static uint32_t first_bucket(const struct flow_table *t, uint64_t hash)
 {
@@ -23,9 +23,9 @@ static uint32_t second_bucket(const struct flow_table *t, uint64_t hash)
 	return hash_range(hash << 32 | hash >> 32, t->n_buckets);
 }
 
-static uint16_t tag_of(uint64_t hash)
+static uint8_t tag_of(uint64_t hash)
 {
-	return (uint16_t)(hash >> 8);
+	return (uint8_t)(hash >> 8);
 }
 
 void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *key, struct arena *a)
@@ -33,34 +33,35 @@ void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *
 	uint32_t *next;
 
 	must(n > 0 && n <= 1u << 30);
-	*t = (struct flow_table){ .key = *key, .n_buckets = n / 2 + 4 };
+	*t = (struct flow_table){ .key = *key, .n_buckets = n / FLOWS_PER_BUCKET + 4 };
 	t->flow = arena_take(a, (size_t)n * sizeof(*t->flow));
 	t->bucket = arena_take(a, (size_t)t->n_buckets * sizeof(*t->bucket));
 	next = arena_take(a, (size_t)n * sizeof(*next));
 	pool_init(&t->pool, next, n);
 }
 
-/* Bit 2i is set where entry i has the tag (two bits an entry, as the byte mask comes). */
-static inline uint32_t matches(const struct flow_bucket *b, uint16_t tag)
+/* Bit i is set where entry i has the tag. */
+static inline uint32_t matches(const struct flow_bucket *b, uint8_t tag)
 {
 #ifdef __SSE2__
-	__m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b->tag);
+	__m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b);
 
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi16(tags, _mm_set1_epi16((short)tag))) & 0x5555;
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) &
+	       ((1u << FLOW_BUCKET_ENTRIES) - 1);
 #else
 	uint32_t m = 0;
 
-	for (unsigned i = 0; i < BUCKET_ENTRIES; i++)
-		m |= (uint32_t)(b->tag[i] == tag) << 2 * i;
+	for (unsigned i = 0; i < FLOW_BUCKET_ENTRIES; i++)
+		m |= (uint32_t)(b->tag[i] == tag) << i;
 	return m;
 #endif
 }
 
 static inline uint32_t find_in(const struct flow_table *t, const struct flow_bucket *b,
-			       const struct tuple *key, uint16_t tag)
+			       const struct tuple *key, uint8_t tag)
 {
 	for (uint32_t m = matches(b, tag); m; m &= m - 1) {
-		uint32_t ref = b->ref[__builtin_ctz(m) / 2];
+		uint32_t ref = b->ref[__builtin_ctz(m)];
 
 		if (ref && tuple_equal(&t->flow[(ref - 1) >> 1].key[(ref - 1) & 1], key))
 			return ref - 1;
@@ -78,28 +79,37 @@ uint32_t flow_table_find(const struct flow_table *t, const struct tuple *key, ui
 	return ref;
 }
 
+/* A tag that is another tuple's as well is seldom, but to wait for its record would cost as much as
+ * some packets do: all that match are fetched, and the second bucket when none does. */
 uint32_t flow_table_guess(const struct flow_table *t, uint64_t hash)
 {
 	const struct flow_bucket *b = &t->bucket[first_bucket(t, hash)];
-	uint32_t m = matches(b, tag_of(hash));
-	uint32_t ref = m ? b->ref[__builtin_ctz(m) / 2] : 0;
+	uint32_t guess = FLOW_NONE;
 
-	if (!ref)
-		return FLOW_NONE;
-	__builtin_prefetch(&t->flow[(ref - 1) >> 1], 1);
-	__builtin_prefetch((const char *)&t->flow[(ref - 1) >> 1] + 64, 1);
-	return ref - 1;
+	for (uint32_t m = matches(b, tag_of(hash)); m; m &= m - 1) {
+		uint32_t ref = b->ref[__builtin_ctz(m)];
+
+		if (!ref)
+			continue;
+		if (guess == FLOW_NONE)
+			guess = ref - 1;
+		__builtin_prefetch(&t->flow[(ref - 1) >> 1], 1);
+		__builtin_prefetch((const char *)&t->flow[(ref - 1) >> 1] + 64, 1);
+	}
+	if (unlikely(guess == FLOW_NONE) && b->n_elsewhere)
+		__builtin_prefetch(&t->bucket[second_bucket(t, hash)]);
+	return guess;
 }
 
 static int free_entry(const struct flow_bucket *b)
 {
-	for (int i = 0; i < BUCKET_ENTRIES; i++)
+	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++)
 		if (!b->ref[i])
 			return i;
 	return -1;
 }
 
-static bool put(struct flow_bucket *b, uint32_t ref, uint16_t tag)
+static bool put(struct flow_bucket *b, uint32_t ref, uint8_t tag)
 {
 	int i = free_entry(b);
 
@@ -112,7 +122,7 @@ static bool put(struct flow_bucket *b, uint32_t ref, uint16_t tag)
 
 static bool take_out(struct flow_bucket *b, uint32_t ref)
 {
-	for (int i = 0; i < BUCKET_ENTRIES; i++)
+	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++)
 		if (b->ref[i] == ref + 1) {
 			b->ref[i] = 0;
 			return true;
@@ -125,7 +135,7 @@ static bool move_one_away(struct flow_table *t, uint32_t at)
 {
 	struct flow_bucket *b = &t->bucket[at];
 
-	for (int i = 0; i < BUCKET_ENTRIES; i++) {
+	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++) {
 		uint32_t ref = b->ref[i] - 1;
 		uint64_t h = tuple_hash(&t->key, &t->flow[ref >> 1].key[ref & 1]);
 		uint32_t first = first_bucket(t, h), second = second_bucket(t, h);

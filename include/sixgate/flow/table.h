@@ -2,7 +2,7 @@
  * table.h - the flow table: records by index, and a hash index with two entries a flow.
  *
  * Fixed at start, in the caller's zeroed memory, no pointers in the records, one owner thread. The index has
- * buckets of one cache line with eight entries; a tuple has two buckets it may stand in, so that
+ * buckets of one cache line with twelve entries; a tuple has two buckets it may stand in, so that
  * the table can be filled to its capacity. Entries are found by tag and proved by the tuple.
  */
 #pragma once
@@ -12,11 +12,14 @@
 
 enum { FLOW_NONE = UINT32_MAX };
 
+enum { FLOW_BUCKET_ENTRIES = 12 };
+
+/** struct flow_bucket - tags first: they are compared all at once, sixteen bytes of them. */
 struct flow_bucket {
-	uint16_t tag[8];
-	uint32_t ref[8];      /* 0 when free, else 1 + (flow index << 1 | direction) */
+	uint8_t tag[FLOW_BUCKET_ENTRIES];
 	uint16_t n_elsewhere; /* tuples whose first bucket this is, but which stand in their second */
-	uint16_t spare[7];
+	uint16_t spare;
+	uint32_t ref[FLOW_BUCKET_ENTRIES]; /* 0 when free, else 1 + (flow index << 1 | direction) */
 };
 _Static_assert(sizeof(struct flow_bucket) == 64, "a bucket is one cache line");
 

@@ -3,7 +3,7 @@
 #include "sixgate/flow/table.h"
 #include "sixgate/translate/translate.h"
 
-enum { CAPACITY = 1000, TUPLES = 3000 };
+enum { CAPACITY = 1000, TUPLES = 3000, TWO_BUCKETS = 2 * FLOW_BUCKET_ENTRIES };
 
 static void *zeroed(size_t n)
 {
@@ -131,20 +131,20 @@ static uint32_t add_pair(struct flow_table *t, const struct tuple *a, const stru
 	return flow_table_add(t, &p, why);
 }
 
-/* Sixteen tuples have place in two buckets; with the seventeenth the flow is refused as a whole,
- * and all others are found as before, whichever of its tuples it is. */
+/* So many tuples have place in two buckets; with one more the flow is refused as a whole, and all
+ * others are found as before, whichever of its tuples it is. */
 static void tuples_that_collide_are_refused_and_leave_nothing(void **state)
 {
 	struct flow_table t;
 	struct arena a = make_table(&t, 64);
-	struct tuple in[16], extra[2], rekeyed, fine;
+	struct tuple in[TWO_BUCKETS], extra[2], rekeyed, fine;
 	uint32_t from = 0, last = FLOW_NONE;
 	enum drop_reason why;
 
 	(void)state;
-	for (unsigned i = 0; i < 16; i++)
+	for (unsigned i = 0; i < TWO_BUCKETS; i++)
 		in[i] = tuple_in(&t, &from, 3, 5);
-	for (unsigned i = 0; i < 16; i += 2)
+	for (unsigned i = 0; i < TWO_BUCKETS; i += 2)
 		assert_int_not_equal(last = add_pair(&t, &in[i], &in[i + 1], &why), FLOW_NONE);
 	extra[0] = tuple_in(&t, &from, 3, 5);
 	extra[1] = fine = tuple_in(&t, &from, 7, 9);
@@ -152,10 +152,10 @@ static void tuples_that_collide_are_refused_and_leave_nothing(void **state)
 		assert_int_equal(add_pair(&t, &extra[turn % 2], &extra[!(turn % 2)], &why),
 				 FLOW_NONE);
 		assert_int_equal(why, DROP_FLOW_TABLE_FULL);
-		assert_int_equal(t.pool.used, 8);
+		assert_int_equal(t.pool.used, TWO_BUCKETS / 2);
 		assert_int_equal(find(&t, &extra[0]), FLOW_NONE);
 		assert_int_equal(find(&t, &extra[1]), FLOW_NONE);
-		assert_false(flow_table_used(&t, 8));
+		assert_false(flow_table_used(&t, TWO_BUCKETS / 2));
 	}
 	/* nor can another be given such a tuple: it keeps its own */
 	rekeyed = tuple_in(&t, &from, 11, 13);
@@ -165,7 +165,7 @@ static void tuples_that_collide_are_refused_and_leave_nothing(void **state)
 	assert_int_equal(find(&t, &rekeyed), last << 1);
 	assert_int_equal(find(&t, &extra[0]), FLOW_NONE);
 	assert_true(tuple_equal(&t.flow[last].key[0], &rekeyed));
-	for (unsigned i = 0; i < 16; i++)
+	for (unsigned i = 0; i < TWO_BUCKETS; i++)
 		assert_int_equal(find(&t, &in[i]) & 1, i & 1);
 	flow_table_remove(&t, last);
 	/* its first place is full, and nothing there can move, but its second has room */
@@ -186,29 +186,29 @@ static void full_buckets_make_room(void **state)
 {
 	struct flow_table t;
 	struct arena a = make_table(&t, 64);
-	struct tuple k[24];
-	uint32_t from = 0, flow[12], n = 0;
+	struct tuple k[TWO_BUCKETS + 8];
+	uint32_t from = 0, flow[TWO_BUCKETS / 2 + 4], n = 0;
 	enum drop_reason why;
 
 	(void)state;
-	while (n < 8) /* bucket 3 full of tuples that have 5 besides, ... */
+	while (n < TWO_BUCKETS / 2) /* bucket 3 full of tuples that have 5 besides, ... */
 		k[n++] = tuple_in(&t, &from, 3, 5);
-	while (n < 14) /* ... and bucket 5 but for two */
+	while (n < TWO_BUCKETS - 2) /* ... and bucket 5 but for two */
 		k[n++] = tuple_in(&t, &from, 5, 3);
-	while (n < 18) /* the first two go to 5, or their first bucket's entries do */
+	while (n < TWO_BUCKETS + 2) /* the first two go to 5, or their first bucket's entries do */
 		k[n++] = tuple_in(&t, &from, 3, 9);
-	while (n < 24)
+	while (n < ARRAY_LEN(k))
 		k[n++] = tuple_in(&t, &from, 5, 9);
-	for (unsigned i = 0; i < 12; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(flow); i++) {
 		flow[i] = add_pair(&t, &k[2 * i], &k[2 * i + 1], &why);
 		if (flow[i] == FLOW_NONE)
 			fail_msg("flow %u has no place", i);
 		for (unsigned j = 0; j <= 2 * i + 1; j++)
 			assert_int_equal(find(&t, &k[j]), flow[j / 2] << 1 | (j & 1));
 	}
-	for (unsigned i = 0; i < 12; i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(flow); i++) {
 		flow_table_remove(&t, flow[i]);
-		for (unsigned j = 0; j < 24; j++)
+		for (unsigned j = 0; j < ARRAY_LEN(k); j++)
 			assert_int_equal(find(&t, &k[j]),
 					 j / 2 <= i ? FLOW_NONE : flow[j / 2] << 1 | (j & 1));
 	}
