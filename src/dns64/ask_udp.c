@@ -6,6 +6,10 @@
  * What is asked between two sleeps of the loop, such as both legs of a name, leaves together from
  * one of them, drawn anew each time: one system call, and one for the answers. */
 #include <errno.h>
+#include <time.h> /* errqueue.h needs it */
+#include <linux/errqueue.h>
+#include <netinet/icmp6.h>
+#include <netinet/ip_icmp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,16 +17,10 @@
 #include "sixgate/base/must.h"
 #include "io.h"
 
-static void on_poll(uv_poll_t *p, int status, int events)
+static void read_answers(struct dns64 *d, int number)
 {
-	struct upstream_socket *s = p->data;
-	struct dns64 *d = s->d;
-	int number = s->number;
+	struct upstream_socket *s = d->upstream[number];
 
-	(void)events;
-	if (status < 0)
-		io__poll_again(p, s->fd, on_poll);
-	io__tell_time(d);
 	for (unsigned round = 0; round < UDP_ROUNDS; round++) {
 		unsigned n = io__rx(d, s->fd, MSG_DONTWAIT);
 
@@ -45,6 +43,67 @@ static void on_poll(uv_poll_t *p, int status, int events)
 	}
 }
 
+/* Destination unreachable, but not for its size. */
+static bool says_unreachable(const struct msghdr *h)
+{
+	struct msghdr all = *h; /* CMSG_NXTHDR wants one that may be written to */
+	struct sock_extended_err ee;
+
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&all); c; c = CMSG_NXTHDR(&all, c)) {
+		if (c->cmsg_level != IPPROTO_IPV6 || c->cmsg_type != IPV6_RECVERR ||
+		    c->cmsg_len < CMSG_LEN(sizeof(ee)))
+			continue;
+		memcpy(&ee, CMSG_DATA(c), sizeof(ee));
+		if (ee.ee_origin == SO_EE_ORIGIN_ICMP)
+			return ee.ee_type == ICMP_DEST_UNREACH && ee.ee_code != ICMP_FRAG_NEEDED;
+		return ee.ee_origin == SO_EE_ORIGIN_ICMP6 && ee.ee_type == ICMP6_DST_UNREACH;
+	}
+	return false;
+}
+
+/* What the network gives back: at most one batch, more has its turn when the loop comes again. */
+static void read_errors(struct dns64 *d, int number)
+{
+	struct upstream_socket *s = d->upstream[number];
+	unsigned n = io__rx(d, s->fd, MSG_ERRQUEUE | MSG_DONTWAIT);
+
+	for (unsigned i = 0; i < n && d->upstream[number] == s; i++) {
+		const struct msghdr *h = &d->rx.header[i].msg_hdr;
+		struct datagram dg = { .socket = number,
+				       .from = &d->rx.from[i],
+				       .wire = d->rx.wire[i],
+				       .len = d->rx.header[i].msg_len };
+
+		if (h->msg_namelen == sizeof(struct sockaddr_in6) && says_unreachable(h))
+			resolver__unreachable(d->resolver, &dg);
+	}
+}
+
+/* Answers first: with one there, nobody cares what became of the question. */
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct upstream_socket *s = p->data;
+	struct dns64 *d = s->d;
+	int number = s->number;
+
+	(void)events;
+	if (status < 0)
+		io__poll_again(p, s->fd, on_poll);
+	io__tell_time(d);
+	read_answers(d, number);
+	if (status < 0 && d->upstream[number] == s)
+		read_errors(d, number);
+}
+
+/* Errors come with what they quote, of IPv4, too. Without, questions are merely given up later. */
+static void want_errors(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof(on));
+	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
+}
+
 static struct upstream_socket *open_socket(struct dns64 *d, int number)
 {
 	struct upstream_socket *s = calloc(1, sizeof(*s));
@@ -60,6 +119,7 @@ static struct upstream_socket *open_socket(struct dns64 *d, int number)
 		goto close_fd;
 	if (uv_poll_init(d->loop, &s->poll, s->fd))
 		goto close_fd;
+	want_errors(s->fd);
 	d->n_handles++;
 	s->poll.data = s;
 	s->d = d;
@@ -136,10 +196,12 @@ int upstream__pick(void *ctx)
 	return d->asks.from->number;
 }
 
-/* Whoever could not be sent to is told to the engine later: it has called us. */
+/* Whoever could not be sent to is told to the engine later: it has called us. The first failure may be
+ * that of an earlier question, by an ICMP error: the kernel tells the next one who calls. */
 static void flush(struct dns64 *d)
 {
 	struct ask_queue *q = &d->asks;
+	bool again = false;
 	unsigned at = 0;
 
 	while (at < q->n) {
@@ -147,6 +209,9 @@ static void flush(struct dns64 *d)
 				 MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
+			continue;
+		again = n < 0 && !again;
+		if (again)
 			continue;
 		if (n <= 0 && q->n_lost < ASK_QUEUE)
 			q->lost[q->n_lost++] = (struct lost_ask){ .socket = q->from->number,

@@ -249,6 +249,42 @@ void resolver__answer(struct resolver *r, const struct datagram *d)
 	resolver__advance(r);
 }
 
+/* A router quotes what we sent, or its beginning. What does not even reach the id says nothing. */
+static bool quotes(struct resolver *r, const struct lookup *l, const struct ask *a,
+		   const struct datagram *d)
+{
+	size_t len = DNS_HEADER_LEN + l->key.question.name.len + 4u;
+	struct ask bare = *a;
+	uint8_t wire[ASK_WIRE_MAX];
+
+	bare.cookie = false; /* it stands further back, and may be another one by now */
+	ask__write(r, l, &bare, wire);
+	return memcmp(d->wire, wire, d->len < len ? d->len : len) == 0;
+}
+
+/* The ask stays open: who is there after all may still answer. */
+void resolver__unreachable(struct resolver *r, const struct datagram *d)
+{
+	struct lookup *l;
+	struct ask *a = NULL;
+
+	if (d->len >= DNS_HEADER_LEN)
+		a = ask__find(r, d->socket, load16(d->wire), &l);
+	if (!a || !sent_by(d->from, &a->to) || !quotes(r, l, a, d)) {
+		counter_add(&r->stats->unreachable_ignored, 1);
+		return;
+	}
+	counter_add(&r->stats->upstream_unreachable, 1);
+	if (a->counted)
+		return;
+	choice__failed(r, l, a);
+	a->counted = true;
+	/* Who has not been asked yet is asked now; the same ones again in their time, as after a loss. */
+	if (!l->is_probe && a == &l->ask[l->n_asks - 1] && choice__tries_left(r, l))
+		lookup__next_upstream(r, l);
+	resolver__advance(r);
+}
+
 void resolver__send_failed(struct resolver *r, int socket, uint16_t id)
 {
 	struct lookup *l;

@@ -334,6 +334,10 @@ struct datagram {
 };
 void resolver__answer(struct resolver *r, const struct datagram *d);
 
+/** resolver__unreachable() - an ICMP error says that nobody is where @d went: @d->from is where to, @d->wire
+ *  what it quotes of the question. Whoever knows the question can say so: it is no more than a hint. */
+void resolver__unreachable(struct resolver *r, const struct datagram *d);
+
 /** resolver__send_failed() - what send() took from @socket with @id has not left after all. */
 void resolver__send_failed(struct resolver *r, int socket, uint16_t id);
 

@@ -1,9 +1,10 @@
 /*
  * fuzz_dns64_answer.c - the input is what upstreams say. First byte: which question a client asked,
  * over what, and with which flags. Upstreams are asked in mixed case, with cookies, one of them over
- * TLS. Then messages behind two-byte lengths, given in turn to the asks
- * that are open, over UDP or TCP as they were sent. Id and question are made right unless the
- * length's top bit is set, else hardly anything would get past the first check.
+ * TLS. Then messages behind two-byte lengths, given in turn to the asks that are open, over UDP or TCP
+ * as they were sent. Id and question are made right unless the length's top bit is set, else hardly
+ * anything would get past the first check. With the next bit set, they are what an ICMP error quotes:
+ * the first byte says up to where that is right.
  */
 #include "dns64_world.h"
 
@@ -56,13 +57,24 @@ static void make_right(const struct asked *a, uint8_t *wire, size_t len)
 	make_cookie_right(a, wire, len);
 }
 
-static void answer(struct asked *a, const uint8_t *wire, size_t len)
+/* What was sent, and then what the input says. */
+static void make_quoted(const struct asked *a, uint8_t *wire, size_t len)
+{
+	size_t right = len ? wire[0] : 0;
+
+	right = right < len ? right : len;
+	memcpy(wire, a->wire, right < a->len ? right : a->len);
+}
+
+static void answer(struct asked *a, const uint8_t *wire, size_t len, bool quoted)
 {
 	struct sockaddr_in6 from = { .sin6_port = be16_from(a->to.port).raw };
 	struct datagram d = { .socket = a->socket, .from = &from, .wire = wire, .len = len };
 
 	memcpy(from.sin6_addr.s6_addr, a->to.address.octet, 16);
-	if (!a->tcp) {
+	if (quoted) {
+		resolver__unreachable(world.r, &d);
+	} else if (!a->tcp) {
 		resolver__answer(world.r, &d);
 	} else if (!a->over) {
 		a->over = true;
@@ -83,8 +95,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size--;
 	ask(how);
 	for (unsigned i = 0; size >= 2 && i < world.n_asked; i++) {
-		size_t len = load16(data) & 0x7fff;
-		bool raw = data[0] & 0x80;
+		size_t len = load16(data) & 0x3fff;
+		bool raw = data[0] & 0x80, quoted = data[0] & 0x40;
 		uint8_t *wire;
 
 		data += 2;
@@ -94,9 +106,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		wire = malloc(len + 1); /* exact, for the sanitizer */
 		must(wire);
 		memcpy(wire, data, len);
-		if (!raw)
+		if (quoted)
+			make_quoted(&world.asked[i], wire, len);
+		else if (!raw)
 			make_right(&world.asked[i], wire, len);
-		answer(&world.asked[i], wire, len);
+		answer(&world.asked[i], wire, len, quoted);
 		free(wire);
 		data += len;
 		size -= len;

@@ -1,9 +1,10 @@
 /*
  * fuzz_dns64_sockets.c - the whole server on a real loop and real sockets, in a network namespace
  * of its own: streams that come in pieces, end in the middle or are reset, upstreams that do the
- * same over TCP, reloads between. The input is a list of steps: one byte says what and with which
- * client, a length byte and data follow where a step sends something. Where the first step is one
- * of TLS (13), the upstream is asked over TLS, and what it says is encrypted before it is sent.
+ * same over TCP or are gone, so that the kernel gives questions back, reloads between. The input is a
+ * list of steps: one byte says what and with which client, a length byte and data follow where a step
+ * sends something. Where the first step is one of TLS (13), the upstream is asked over TLS, and what it
+ * says is encrypted before it is sent.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -283,6 +284,14 @@ static void do_tls_step(uint8_t what, const uint8_t *data, size_t len)
 	}
 }
 
+/* Nobody is at its port for UDP, or somebody is again. */
+static void move_upstream(bool away)
+{
+	if (bed.upstream_udp >= 0)
+		close(bed.upstream_udp);
+	bed.upstream_udp = away ? -1 : loopback(SOCK_DGRAM, bed.upstream_at.sin6_port);
+}
+
 static void reload(bool with_udp)
 {
 	struct dns64_upstream_conf upstream;
@@ -346,6 +355,9 @@ static void do_step(uint8_t step, const uint8_t *data, size_t len)
 		if (bed.with_tls)
 			do_tls_step(step >> 4, data, len);
 		break;
+	case 14:
+		move_upstream(step >> 4 & 1);
+		break;
 	default:
 		read_answers();
 	}
@@ -368,7 +380,7 @@ static void stop(void)
 	tls_server_take(-1);
 	reset(&bed.upstream_conn);
 	reset(&bed.upstream_tcp);
-	close(bed.upstream_udp);
+	move_upstream(true);
 	close(bed.asker);
 }
 

@@ -147,6 +147,7 @@ SOCKETS = {
     "upstream_tcp_resets": steps((4, PLAIN), (6,), (7,), (8, b"\0"), (9,), (5,), (15,)),
     "upstream_tcp_empty": steps((4, PLAIN), (6,), (7,), (8, b"\0\0"), (15,)),
     "reload": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (10,), (11,), (5,), (5, COUNTS + A), (15,), (10,)),
+    "gone": steps((30,), (4, PLAIN), (15,), (14,), (4, message("b.example", flags=0x100)), (5,), (5, COUNTS + A), (15,)),
     "inside": steps((28,), (4, PLAIN), (12,), (4, PLAIN)), "ends": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (6,)),
 }
 HANDS, ANSWER, APART, BYE = 13, 13 + 32, 13 + 48, 13 + 64

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from test_dns64 import (SERVER, UPSTREAM, Lab, Script, Server, a_record, answer_to, ask_once, dig,
-                        qtype, query, question_end, wait_for)
+                        nodata_then_a, qtype, query, question_end, silent, wait_for)
 
 COLD = 600
 
@@ -25,6 +25,7 @@ class UpstreamsLab(Lab):
 
     def start_upstreams(self):
         super().start_upstreams()
+        self.upstream("sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0")
         # nsd once more, outside, with cookies (RFC 9018); `*.cold` is in the zone
         conf = (self.directory / "nsd.conf").read_text()
         conf = conf.replace("ip-address: 127.0.0.1@5353", f"ip-address: {UPSTREAM}@5353\n"
@@ -144,11 +145,108 @@ def test_the_fastest_of_several_is_asked_and_another_when_it_slows(lab, serve):
 
 
 def test_a_dead_upstream_costs_the_first_names_alone(lab, serve):
-    live = Delayed(lab, 5415, 0.0)
-    serve(upstream=[f"{UPSTREAM},5499", f"{UPSTREAM},5415"])  # nobody is at the first
+    dead, live = Script(lab, 5414, silent), Delayed(lab, 5415, 0.0)
+    serve(upstream=[f"{UPSTREAM},5414", f"{UPSTREAM},5415"])
     took = times(lab, [f"dead{n}.test" for n in range(40)])
     assert took[0] < 1.0 and max(took[3:]) < 0.3, took
+    for s in (dead, live):
+        s.close()
+
+
+REJECT = """
+table inet sg_reject {
+  chain gate { type filter hook input priority 0; udp dport 5418 counter reject with %s; }
+}
+"""
+
+
+@pytest.mark.parametrize("at", [UPSTREAM, "203.0.113.2"])
+@pytest.mark.parametrize("why", ["nobody at the port", "icmpx type admin-prohibited",
+                                 "icmpx type host-unreachable", "icmpx type no-route"])
+def test_what_the_network_gives_back_is_asked_elsewhere_at_once(lab, serve, at, why):
+    live = Delayed(lab, 5415, 0.0)
+    path = lab.directory / "reject.nft"
+    path.write_text(REJECT % why)
+    if why.startswith("icmpx"):
+        lab.upstream(f"nft -f {path}")
+    try:
+        server = serve(upstream=[f"{at},5418", f"{UPSTREAM},5415"])
+        start = time.monotonic()
+        answered, took = positive(ask_once(lab, "back.test")), time.monotonic() - start
+    finally:
+        if why.startswith("icmpx"):
+            lab.upstream("nft delete table inet sg_reject")
+    seen = server.counters()
+    assert seen["upstream-unreachable"] == 2 and seen["upstream-timeouts"] == 0, seen  # AAAA and A
+    assert seen["unreachable-ignored"] == 0 and seen["upstream-errors"] == 0, seen
+    assert answered and took < 0.35, took  # the first retry would be due after 0.4 s
     live.close()
+
+
+def gives_back(script, message, sender, **changed):
+    """The ICMPv6 error of a router that has seen @message, or says so."""
+    ident, port, kind, code = (changed.get(k, v) for k, v in (
+        ("ident", message[:2]), ("port", 5419), ("kind", 1), ("code", 0)))
+    quoted = ident + message[2:]
+    udp = struct.pack("!HHHH", sender[1], port, 8 + len(quoted), 0x1234) + quoted
+    ip = (struct.pack("!IHBB", 6 << 28, len(udp), 17, 60) + socket.inet_pton(socket.AF_INET6, sender[0])
+          + socket.inet_pton(socket.AF_INET6, UPSTREAM))
+    script.icmp.sendto(struct.pack("!BBHI", kind, code, 0, 0) + ip + udp, (sender[0], 0))
+
+
+class Router(Script):
+    """An upstream beside which somebody sends ICMP errors about it."""
+
+    def __init__(self, lab, port, answer):
+        with lab.upstream.entered():
+            self.icmp = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+        super().__init__(lab, port, answer)
+
+    def close(self):
+        super().close()
+        self.icmp.close()
+
+
+def test_icmp_errors_that_quote_no_question_of_ours_change_nothing(lab, serve):
+    def forge(script, message, sender):
+        wrong = bytes([message[0] ^ 1, message[1]])
+        for changed in ({"ident": wrong}, {"port": 5420}, {"kind": 2}, {"kind": 3}):
+            gives_back(script, message, sender, **changed)  # another id, another port, other errors
+        for n in range(300):
+            gives_back(script, message, sender, ident=struct.pack("!H", n << 7 | n & 1))
+        nodata_then_a(script, message, sender)
+
+    router, other = Router(lab, 5419, forge), Script(lab, 5420, silent)
+    server = serve(upstream=[f"{UPSTREAM},5419", f"{UPSTREAM},5420"])
+    assert positive(ask_once(lab, "forged.test"))
+    seen = wait_for(lambda: (c := server.counters())["unreachable-ignored"] >= 4 and c, what="ICMP")
+    assert seen["upstream-unreachable"] <= 1, seen  # 600 guesses
+    assert seen["upstream-errors"] == 0 and len(other.queries) <= 1, seen
+    for s in (router, other):
+        s.close()
+
+
+def test_an_answer_after_an_icmp_error_is_used_all_the_same(lab, serve):
+    """Who sees the question can forge the error, too: it costs no more than a second question."""
+    waiting = {}
+
+    def give_back(script, message, sender):
+        waiting[qtype(message)] = message, sender
+        gives_back(script, message, sender)
+
+    router = Router(lab, 5419, give_back)
+    other = Script(lab, 5420, silent)
+    server = serve(upstream=[f"{UPSTREAM},5419", f"{UPSTREAM},5420"])
+    with lab.client.socket() as s:
+        s.sendto(query("late.test"), (SERVER, 53))
+        other.wait(2)
+        for message, sender in waiting.values():
+            nodata_then_a(router, message, sender)
+        assert positive(s.recv(4096))
+    seen = server.counters()
+    assert seen["upstream-unreachable"] == 2 and seen["spoofed"] == 0, seen
+    for s in (router, other):
+        s.close()
 
 
 LOSS = """

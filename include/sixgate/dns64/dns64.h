@@ -68,6 +68,8 @@ enum {
 	_(case_misses, "case-misses", "answers whose name was not spelled as it was asked")        \
 	_(badcookie, "badcookie", "answers of BADCOOKIE: an upstream wanted another cookie")       \
 	_(upstream_timeouts, "upstream-timeouts", "questions an upstream did not answer in time")  \
+	_(upstream_unreachable, "upstream-unreachable", "questions that the network gave back: nobody there (ICMP)") \
+	_(unreachable_ignored, "unreachable-ignored", "ICMP errors ignored: they quote no open question of ours") \
 	_(upstream_errors, "upstream-errors", "questions that could not be sent, or TCP failures") \
 	_(upstream_failures, "upstream-failures", "answers of SERVFAIL, REFUSED and the like")     \
 	_(upstream_malformed, "upstream-malformed", "answers that matched but could not be read")  \
