@@ -1,6 +1,7 @@
 /* ask_udp.c - the sockets that upstreams are asked from: a small pool, each with a port of the
  * kernel's random choice (which keeps out of ip_local_reserved_ports, where a shared NAT64 range
- * may lie), each given up after some hundred questions or some seconds for one with another port.
+ * may lie), each given up after some hundred questions or some seconds for one with another port, which
+ * does not wait until the answers have come.
  * Together with random ids that is what a blind spoofer has to guess (RFC 5452 9.2).
  *
  * What is asked between two sleeps of the loop, such as both legs of a name, leaves together from
@@ -104,14 +105,24 @@ static void want_errors(int fd)
 	setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof(on));
 }
 
-static struct upstream_socket *open_socket(struct dns64 *d, int number)
+static int free_number(const struct dns64 *d)
+{
+	int i = 0;
+
+	while (i < UPSTREAM_SOCKETS && d->upstream[i])
+		i++;
+	return i;
+}
+
+static struct upstream_socket *open_socket(struct dns64 *d, int place)
 {
 	struct upstream_socket *s = calloc(1, sizeof(*s));
 	struct endpoint_conf any = { .port = 0 };
 	struct sockaddr_in6 sa = io__sockaddr(&any);
+	int number = free_number(d);
 
-	if (!s)
-		return NULL;
+	if (!s || number == UPSTREAM_SOCKETS)
+		goto free_socket;
 	s->fd = io__socket(SOCK_DGRAM);
 	if (s->fd < 0)
 		goto free_socket;
@@ -124,7 +135,9 @@ static struct upstream_socket *open_socket(struct dns64 *d, int number)
 	s->poll.data = s;
 	s->d = d;
 	s->number = number;
+	s->place = place;
 	s->opened_ms = uv_now(d->loop);
+	d->upstream[s->number] = d->drawn[place] = s;
 	must(uv_poll_start(&s->poll, UV_READABLE, on_poll) == 0);
 	return s;
 
@@ -144,8 +157,16 @@ static void on_close(uv_handle_t *h)
 	io__handle_gone(d);
 }
 
+static void ask_no_more(struct upstream_socket *s)
+{
+	if (s->place >= 0)
+		s->d->drawn[s->place] = NULL;
+	s->place = -1;
+}
+
 static void close_socket(struct upstream_socket *s)
 {
+	ask_no_more(s);
 	s->d->upstream[s->number] = NULL;
 	uv_poll_stop(&s->poll);
 	uv_close((uv_handle_t *)&s->poll, on_close);
@@ -155,8 +176,7 @@ static void close_socket(struct upstream_socket *s)
 static uint32_t random_number(struct dns64 *d)
 {
 	d->n_random++;
-	return hash_range(siphash(&d->secret, &d->n_random, sizeof(d->n_random)),
-			  UPSTREAM_SOCKETS);
+	return hash_range(siphash(&d->secret, &d->n_random, sizeof(d->n_random)), UPSTREAM_DRAWN);
 }
 
 static bool is_used_up(const struct upstream_socket *s)
@@ -165,35 +185,20 @@ static bool is_used_up(const struct upstream_socket *s)
 	       uv_now(s->d->loop) - s->opened_ms >= UPSTREAM_SOCKET_MS;
 }
 
-/* A random one; if that has served its time and waits for its last answers, the next one. If all do,
- * that one goes on. */
+/* A random one. One that has served its time makes room; only where too many wait for answers still,
+ * it goes on. */
 static struct upstream_socket *draw(struct dns64 *d)
 {
-	uint32_t start = random_number(d), i = start;
+	uint32_t i = random_number(d);
+	struct upstream_socket *s = d->drawn[i];
 
-	for (uint32_t n = 0; n < UPSTREAM_SOCKETS; n++) {
-		i = (start + n) % UPSTREAM_SOCKETS;
-		if (d->upstream[i] && is_used_up(d->upstream[i]) && !d->upstream[i]->n_open)
-			close_socket(d->upstream[i]);
-		if (!d->upstream[i] || !is_used_up(d->upstream[i]))
-			break;
-	}
-	if (!d->upstream[i])
-		d->upstream[i] = open_socket(d, (int)i);
-	return d->upstream[i];
-}
-
-int upstream__pick(void *ctx)
-{
-	struct dns64 *d = ctx;
-
-	if (!d->asks.from)
-		d->asks.from = draw(d);
-	if (!d->asks.from)
-		return -EMFILE;
-	d->asks.from->n_asks++;
-	d->asks.from->n_open++;
-	return d->asks.from->number;
+	if (s && !is_used_up(s))
+		return s;
+	if (s && !s->n_open)
+		close_socket(s);
+	else if (s && free_number(d) < UPSTREAM_SOCKETS)
+		ask_no_more(s);
+	return d->drawn[i] ? d->drawn[i] : open_socket(d, (int)i);
 }
 
 /* Whoever could not be sent to is told to the engine later: it has called us. The first failure may be
@@ -219,6 +224,23 @@ static void flush(struct dns64 *d)
 		at += n > 0 ? (unsigned)n : 1;
 	}
 	q->n = 0;
+}
+
+int upstream__pick(void *ctx)
+{
+	struct dns64 *d = ctx;
+
+	if (d->asks.from && d->asks.from->n_asks >= UPSTREAM_SOCKET_ASKS) {
+		flush(d);
+		d->asks.from = NULL;
+	}
+	if (!d->asks.from)
+		d->asks.from = draw(d);
+	if (!d->asks.from)
+		return -EMFILE;
+	d->asks.from->n_asks++;
+	d->asks.from->n_open++;
+	return d->asks.from->number;
 }
 
 int upstream__send(void *ctx, int socket, const struct datagram_out *out)

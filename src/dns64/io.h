@@ -15,7 +15,8 @@ enum {
 	LINGER_WAIT_US = 1000,
 	UDP_MESSAGE_MAX = 4096, /* longer datagrams are neither queries nor answers of ours */
 	UDP_STRIDE = UDP_MESSAGE_MAX + 192, /* else all of a batch would share a few cache sets */
-	UPSTREAM_SOCKETS = 32,
+	UPSTREAM_SOCKETS = 256,
+	UPSTREAM_DRAWN = 32, /* of them are asked from; the others wait for their last answers */
 	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) ... */
 	UPSTREAM_SOCKET_MS = 30000, /* ... or after this time */
 	ASK_QUEUE = 64,
@@ -90,10 +91,11 @@ struct tcp_listener {
 struct tcp_client;
 struct tcp_ask;
 
-/** struct upstream_socket - @n_asks: sent from it so far; @n_open: not over yet. */
+/** struct upstream_socket - @n_asks: sent from it so far; @n_open: not over yet. @place: where it stands
+ *  in drawn[], -1: it is asked from no more. */
 struct upstream_socket {
 	struct dns64 *d;
-	int fd, number;
+	int fd, number, place;
 	uv_poll_t poll;
 	unsigned n_asks, n_open;
 	uint64_t opened_ms;
@@ -150,7 +152,7 @@ struct dns64 {
 	bool allow_outside, closing;
 	struct udp_listener *udp;
 	struct tcp_listener *tcp;
-	struct upstream_socket *upstream[UPSTREAM_SOCKETS];
+	struct upstream_socket *upstream[UPSTREAM_SOCKETS], *drawn[UPSTREAM_DRAWN];
 	struct ask_queue asks;
 	struct tls_upstream *tls[DNS64_UPSTREAM_MAX]; /* as in the policy; NULL: not over TLS */
 	struct tls_conn *tls_conns;

@@ -610,7 +610,10 @@ class Script:
             with self.arrived:
                 self.queries.append((query, sender))
                 self.arrived.notify_all()
-            self.answer(self, query, sender)
+            try:
+                self.answer(self, query, sender)
+            except OSError:  # closed meanwhile
+                return
 
     def send(self, message, sender):
         self.socket.sendto(message, sender)

@@ -359,6 +359,34 @@ def test_ports_are_drawn_anew_rfc5452_9_2(lab, serve):
     script.close()
 
 
+def test_ports_are_drawn_anew_while_answers_are_awaited(lab, serve):
+    """Each answer comes when 2,400 more questions have been asked: no socket ever waits for nothing."""
+    n, late = 32 * 256 + 5000, collections.deque()
+
+    def answer_late(script, message, who):
+        late.append((answer_to(message, rcode=3), who))
+        if len(late) > 2400:
+            script.send(*late.popleft())
+    script = Script(lab, 5418, answer_late)
+    serve(upstream=f"{UPSTREAM},5418")
+    clients = []
+    for i in range(8):  # none has more than 400 at a time
+        lab.client(f"ip addr add 10.0.0.{101 + i}/24 dev eth0")
+        clients.append(lab.client.socket(family=socket.AF_INET))
+        clients[i].bind((f"10.0.0.{101 + i}", 0))
+        clients[i].settimeout(5)
+    for i in range(n):
+        s = clients[i % 8]
+        s.sendto(query(f"late{i}.test", 1, ident=i & 0xffff), ("10.0.0.1", 53))
+        if i >= 3200:
+            s.recv(4096)
+    each = collections.Counter(who[1] for _, who in script.queries)
+    assert len(each) > 40 and max(each.values()) <= 256, each.most_common(3)
+    script.close()
+    for s in clients:
+        s.close()
+
+
 def test_two_that_ask_each_other_come_to_an_end(lab, serve):
     """Each question of the one is a question to the other; equal ones are one."""
     first = serve(listen=SERVER, upstream="2001:db8:f::1")
