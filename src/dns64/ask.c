@@ -1,6 +1,7 @@
 /* ask.c - one question on its way to one upstream: written, sent, found again when an answer comes,
  * and closed. What a forger has to guess is drawn here: the id and, where asked for, the case of the
  * name's letters; the source port is the socket's (RFC 5452 9.2). */
+#include <errno.h>
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
@@ -252,7 +253,9 @@ struct ask *ask__send(struct resolver *r, struct lookup *l, size_t upstream, enu
 	rc = way == WAY_UDP ? send_udp(r, l, a) : send_stream(r, l, a);
 	if (rc == 0)
 		return a;
+	a->unsent = true;
 	counter_add(&r->stats->upstream_errors, 1);
-	choice__failed(r, l, a);
+	if (rc != -EAGAIN && rc != -EMFILE && rc != -ENOMEM) /* those are ours */
+		choice__failed(r, l, a);
 	return NULL;
 }

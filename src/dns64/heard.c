@@ -293,6 +293,7 @@ void resolver__send_failed(struct resolver *r, int socket, uint16_t id)
 	if (!a)
 		return;
 	ask__close(r, l, a);
+	a->unsent = true;
 	counter_add(&r->stats->upstream_errors, 1);
 	choice__failed(r, l, a);
 	lookup__next_upstream(r, l);
@@ -345,6 +346,7 @@ void resolver__tcp_failed(struct resolver *r, uint32_t ask)
 	struct ask *a = ask__of(r, ask, &l);
 
 	stream_over(a);
+	a->unsent = a->way == WAY_TLS; /* who has no TCP may have UDP */
 	counter_add(&r->stats->upstream_errors, 1);
 	choice__failed(r, l, a);
 	lookup__next_upstream(r, l);

@@ -18,13 +18,17 @@ static uint64_t wait_for(const struct resolver *r, const struct lookup *l, const
 {
 	uint64_t rto = choice__rto(r, a->upstream), wait, bound;
 	uint32_t set = choice__set(r, &l->key.question.name);
+	bool alive = false;
 
 	if (a->way == WAY_TCP || (a->way == WAY_TLS && !(set & (set - 1))))
 		return TCP_ASK_TIME_MS;
-	for (size_t i = 0; i < r->policy->n_upstream; i++)
+	for (size_t i = 0; i < r->policy->n_upstream; i++) {
 		if (set >> i & 1 && choice__rto(r, i) < rto && !r->upstream[i].rest_ms)
 			rto = choice__rto(r, i);
-	bound = rto > RTO_MAX_MS ? rto : RTO_MAX_MS;
+		alive |= set >> i & 1 && r->upstream[i].rest_ms < UPSTREAM_LOST_MS;
+	}
+	/* who has long said nothing is not asked ten times for each name */
+	bound = !alive ? LOOKUP_TIME_MS : rto > RTO_MAX_MS ? rto : RTO_MAX_MS;
 	wait = rto << (l->n_asks - 1);
 	if (wait > bound)
 		wait = bound;
@@ -45,12 +49,38 @@ static void close_streams(struct resolver *r, struct lookup *l, size_t upstream)
 			ask__close(r, l, &l->ask[i]);
 }
 
+/* What did not even get out to @upstream is tried again when an answer would have been late: a route,
+ * a connection, a place may be there by then. Return: ms from now; 0: at once. */
+static uint64_t not_before(const struct resolver *r, const struct lookup *l, size_t upstream)
+{
+	uint64_t wait = choice__rto(r, upstream), last_ms = 0;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < l->n_asks; i++)
+		if (l->ask[i].unsent && l->ask[i].upstream == upstream &&
+		    l->ask[i].generation == r->generation) {
+			last_ms = l->ask[i].sent_ms;
+			n++;
+		}
+	if (!n)
+		return 0;
+	wait <<= n - 1;
+	if (wait > RTO_MAX_MS)
+		wait = RTO_MAX_MS;
+	return last_ms + wait > r->now_ms ? last_ms + wait - r->now_ms : 0;
+}
+
 void lookup__next_upstream(struct resolver *r, struct lookup *l)
 {
 	while (may_ask(r, l) && !l->is_probe) {
 		size_t upstream = choice__next(r, l);
+		uint64_t wait = not_before(r, l, upstream);
 		struct ask *a;
 
+		if (wait) {
+			set_deadline(r, l, wait);
+			return;
+		}
 		close_streams(r, l, upstream);
 		a = ask__send(r, l, upstream, WAY_UDP);
 		if (a) {

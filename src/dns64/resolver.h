@@ -35,6 +35,7 @@ enum {
 	UPSTREAM_FAILS_MAX = 3,	 /* unanswered in a row, then it is passed over for a while */
 	UPSTREAM_REST_MIN_MS = 1000,
 	UPSTREAM_REST_MAX_MS = 30000,
+	UPSTREAM_LOST_MS = 8000, /* at rests as long as that it is taken for gone */
 	CHOICE_BAND_MS = 8,	 /* no faster by more than that: the operator's order counts */
 	PROBE_SHARE = 16,	 /* of so many lookups one sends a copy to another upstream */
 	PROBE_TIME_MS = 3000,
@@ -164,6 +165,7 @@ enum { WITHOUT_EDNS = 1, WITHOUT_COOKIE = 2, WITHOUT_CASE = 4 };
  * @cookie:   it has a COOKIE option (RFC 7873)
  * @counted:  as unanswered
  * @poor:     it was answered by a failure
+ * @unsent:   it did not get out, or its connection broke: no answer is to be waited for
  */
 struct ask {
 	struct endpoint_conf to;
@@ -173,7 +175,7 @@ struct ask {
 	enum way way;
 	uint16_t id;
 	uint8_t without;
-	bool open, mixed, cookie, counted, poor;
+	bool open, mixed, cookie, counted, poor, unsent;
 };
 
 /** struct lookup - @is_probe: a copy, for the measure alone; it is in no bucket, and nobody waits. */

@@ -403,16 +403,61 @@ static void tcp_may_not_be_had(void **state)
 	world_free(w);
 }
 
-static void when_nothing_can_be_sent_the_client_is_told_at_once(void **state)
+static void what_cannot_be_sent_is_tried_again_in_time(void **state)
 {
 	struct world *w = world_new(NULL);
 
 	(void)state;
 	w->send_result = -ENETUNREACH;
 	ask_plain(w, "a.example. IN A");
+	assert_int_equal(w->n_replies, 0);
+	assert_int_equal(counter_read(&w->stats.upstream_errors), 2); /* each upstream once */
+	wait_ms(w, RTO_FIRST_MS - 1);
+	assert_int_equal(counter_read(&w->stats.upstream_errors), 2);
+	wait_ms(w, 1);
+	assert_int_equal(counter_read(&w->stats.upstream_errors), 4);
+	w->send_result = 0; /* there is a route now */
+	wait_ms(w, RTO_MAX_MS);
+	answer(w, 0, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
+	world_free(w);
+}
+
+static void when_nothing_can_be_sent_the_client_is_told_in_time(void **state)
+{
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	w->send_result = -ENETUNREACH;
+	ask_plain(w, "a.example. IN A");
+	wait_ms(w, LOOKUP_TIME_MS);
 	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
-	assert_int_equal(counter_read(&w->stats.upstream_errors), ASKS_MAX);
-	assert_true(w->r->upstream[0].resting_until_ms > w->now_ms); /* three times each */
+	assert_in_range(counter_read(&w->stats.upstream_errors), 8, ASKS_MAX);
+	assert_true(w->r->upstream[0].rest_ms > 0); /* more than three times each */
+	world_free(w);
+}
+
+/* Our own limit says nothing about an upstream, and does not use up the tries at once. */
+static void a_place_that_is_not_to_be_had_speaks_against_nobody(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	w->tcp_result = -EAGAIN;
+	ask_plain(w, "a.example. IN A");
+	for (unsigned i = 0; i < 4; i++) {
+		answer(w, w->n_sent - 1, &(struct text){ .flags = DNS_TC });
+		assert_int_equal(w->n_sent, i + 1);
+		wait_ms(w, RTO_MIN_MS << i < RTO_MAX_MS ? RTO_MIN_MS << i : RTO_MAX_MS);
+	}
+	assert_int_equal(w->n_replies, 0);
+	assert_int_equal(w->n_sent, 5);
+	assert_int_equal(w->r->upstream[0].rest_ms, 0);
+	w->tcp_result = 0;
+	answer(w, 4, &(struct text){ .flags = DNS_TC });
+	assert_true(w->sent[5].tcp);
+	answer(w, 5, &a_record);
+	assert_string_equal(told(w, 1), TOLD);
 	world_free(w);
 }
 
@@ -848,7 +893,9 @@ int main(void)
 		cmocka_unit_test(tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream),
 		cmocka_unit_test(a_truncated_answer_over_tcp_is_none),
 		cmocka_unit_test(tcp_may_not_be_had),
-		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_at_once),
+		cmocka_unit_test(what_cannot_be_sent_is_tried_again_in_time),
+		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_in_time),
+		cmocka_unit_test(a_place_that_is_not_to_be_had_speaks_against_nobody),
 		cmocka_unit_test(a_reload_remembers_how_an_upstream_did),
 		cmocka_unit_test(a_reload_changes_upstreams_without_losing_questions),
 		cmocka_unit_test(questions_nobody_waits_for_any_more_still_fill_the_cache),
