@@ -814,8 +814,11 @@ static void an_upstream_over_tls_is_asked_over_tls_alone(void **state)
 	assert_int_equal(w->sent[0].len, 128);
 	answer(w, 0, &(struct text){ .flags = DNS_TC }); /* nonsense there */
 	for (unsigned i = 1; i < 4; i++) {
+		assert_int_equal(w->n_sent, i + 1);
 		w->sent[i].over = true;
 		resolver__tcp_failed(w->r, w->sent[i].ask);
+		assert_int_equal(w->n_sent, i + 1); /* a daemon that restarts is there in a moment */
+		wait_ms(w, RTO_MAX_MS);
 	}
 	wait_ms(w, LOOKUP_TIME_MS);
 	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
