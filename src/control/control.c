@@ -218,7 +218,7 @@ static void on_tick(uv_timer_t *t)
 	if (c->want_snapshot)
 		control__settle_soon(c);
 	question__wake(c);
-	dns_see__wake(c);
+	dns_lookup__wake(c);
 	if (ticks % TICKS_WATCH == 0)
 		watch__look(&c->watch, &c->workers, dns_threads__stats(&c->dns, &sum),
 			    uv_now(&c->loop));
@@ -240,7 +240,7 @@ static void on_worker_ended(uv_async_t *a)
 static void on_dump_done(uv_async_t *a)
 {
 	question__wake(a->data);
-	dns_see__wake(a->data);
+	dns_lookup__wake(a->data);
 }
 
 int control__open_loop(struct control *c, int channel, struct err *e)

@@ -57,15 +57,36 @@ static long long number(const json_t *v, const char *key)
 	return (long long)json_integer_value(json_object_get(v, key));
 }
 
+/* Which of several threads it is about, unless it is about all. */
+static const char *threads_text(const json_t *v, char out[80])
+{
+	const json_t *list = json_object_get(v, "threads");
+	size_t n = json_array_size(list), at = 0;
+
+	out[0] = 0;
+	for (size_t i = 0; i < n && at < 80; i++)
+		at += (size_t)snprintf(out + at, 80 - at, "%s%lld",
+				       i       ? ", " :
+				       n > 1   ? "   [threads " :
+						 "   [thread ",
+				       (long long)json_integer_value(json_array_get(list, i)));
+	if (n && at < 80)
+		snprintf(out + at, 80 - at, "]");
+	return out;
+}
+
 static void show_entry(const json_t *v)
 {
-	printf("%8lld uses  %-40s %-8s %-9s %6lld s left%s%s\n", number(v, "uses"), text(v, "name"),
+	printf("%8lld uses  %-40s %-8s %-9s %6lld s left%s%s", number(v, "uses"), text(v, "name"),
 	       text(v, "type"), text(v, "rcode"), number(v, "left_s"),
 	       json_is_true(json_object_get(v, "do")) ? ", do" : "",
 	       json_is_true(json_object_get(v, "cd")) ? ", cd" : "");
+	if (json_object_get(v, "thread"))
+		printf(", thread %lld", number(v, "thread"));
+	printf("\n");
 }
 
-static void show_cache(const json_t *v)
+static void show_facts(const json_t *v)
 {
 	long long asked = number(v, "hits") + number(v, "misses");
 
@@ -75,18 +96,38 @@ static void show_cache(const json_t *v)
 	       asked ? 100.0 * (double)number(v, "hits") / (double)asked : 0.0, asked);
 }
 
+static void show_cache(const json_t *v)
+{
+	const json_t *threads = json_object_get(v, "threads");
+
+	show_facts(v);
+	for (size_t i = 0; i < json_array_size(threads); i++) {
+		printf("  thread %zu: ", i + 1);
+		show_facts(json_array_get(threads, i));
+	}
+}
+
+static void show_answer(const json_t *v, const char *whose)
+{
+	printf("%s%s%s%s\n", text(v, "rcode"), json_is_true(json_object_get(v, "aa")) ? " aa" : "",
+	       json_is_true(json_object_get(v, "ad")) ? " ad" : "", whose);
+}
+
 static void show_lookup(const json_t *line, bool last)
 {
-	const json_t *record = json_object_get(line, "record");
+	const json_t *record = json_object_get(line, "record"),
+		     *answer = json_object_get(line, "answer");
+	char whose[80];
 
+	threads_text(line, whose);
 	if (record)
 		printf("%-10s %s\n", text(record, "section"), text(record, "text"));
-	else if (last)
-		printf("%s%s%s\n", text(line, "rcode"),
-		       json_is_true(json_object_get(line, "aa")) ? " aa" : "",
-		       json_is_true(json_object_get(line, "ad")) ? " ad" : "");
-	else
-		printf("  %s\n", text(line, "step"));
+	else if (answer)
+		show_answer(answer, whose);
+	else if (!last)
+		printf("  %s%s\n", text(line, "step"), whose);
+	else if (!json_is_true(json_object_get(line, "differ")))
+		show_answer(line, "");
 }
 
 void ctl_show_dns(enum ctl_command command, const json_t *line, bool last)

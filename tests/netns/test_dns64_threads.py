@@ -133,3 +133,63 @@ def test_each_thread_knows_the_cookies_of_the_others(lab):
     counters = g.counters()
     assert counters["cookies-good"] == 20 and counters["cookies-new"] == 1, counters
     assert g.stop() == 0
+
+
+def one_knows(lab, g, name):
+    """A client has asked for @name. The number of the thread it came to."""
+    g.ctl("dns", "flush")
+    lab.host(f"dig +short @{AT} {name} AAAA")
+    entries = [x["entry"] for x in g.ask("dns", "cache", name) if "entry" in x]
+    assert len(entries) == 2 and len({e["thread"] for e in entries}) == 1, entries  # AAAA and A
+    return entries[0]["thread"]
+
+
+def test_every_thread_is_asked_why_and_who_differs_is_said(lab):
+    g = lab.gateway(config(AT, threads=3))
+    lines = g.ask("dns", "lookup", "n1.example.test", "AAAA")
+    assert g.counters()["cache-entries"] == 6
+    assert lines[-1]["rcode"] == "NOERROR" and "differ" not in lines[-1], lines
+    assert len([x for x in lines if "record" in x]) == 1
+    knows = one_knows(lab, g, "n2.example.test")
+    facts = g.ask("dns", "cache")[-1]
+    assert [t["entries"] for t in facts["threads"]] == [2 * (n == knows) for n in (1, 2, 3)], facts
+    said = {x["step"]: x.get("threads") for x in g.ask("dns", "lookup", "n2.example.test", "AAAA") if "step" in x}
+    assert said["AAAA: not in the cache, an upstream is asked"] == sorted({1, 2, 3} - {knows}), said
+    assert [t for s, t in said.items() if s.startswith("AAAA: in the cache")] == [[knows]], said
+    assert said["view: none has this client, so the section itself counts"] is None
+    out = g.ctl("dns", "cache")
+    assert out.count(" uses ") == 6 and all(f"thread {n}: 2 answers" in out for n in (1, 2, 3)), out
+    assert g.ask("dns", "flush", "n2.example.test")[-1]["flushed"] == 6
+    knows = one_knows(lab, g, "n3.example.test")
+    said = g.ctl("dns", "lookup", "n3.example.test", "AAAA").splitlines()
+    assert [s[-len("[thread 1]"):] for s in said if "AAAA: in the cache" in s] == [f"[thread {knows}]"], said
+    assert g.stop() == 0
+
+
+CHANGING = """
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("%s", 5300))
+print("ready", flush=True)
+for n in range(1, 250):
+    query, who = s.recvfrom(4096)
+    end = query.index(0, 12) + 5
+    s.sendto(query[:2] + bytes.fromhex("81800001000100000000") + query[12:end]
+             + bytes.fromhex("c00c000100010000012c0004080804") + bytes([n]), who)
+""" % UPSTREAM
+
+
+def test_answers_that_differ_are_told_one_by_one(lab):
+    """Of a name that is another one whenever it is asked for, each thread remembers another address."""
+    upstream = lab.net.start(["python3", "-c", CHANGING], stdout=subprocess.PIPE, text=True)
+    assert upstream.stdout.readline() == "ready\n"
+    g = lab.gateway(config(AT).replace('address: "2001:db8:f::2"', 'address: "2001:db8:f::2", port: 5300'))
+    lines = g.ask("dns", "lookup", "turns.example.test", "A")
+    answers = [(x["answer"]["rcode"], x["threads"]) for x in lines if "answer" in x]
+    records = [(x["record"]["text"].split()[-1], x["threads"]) for x in lines if "record" in x]
+    assert answers == [("NOERROR", [1]), ("NOERROR", [2])] and lines[-1]["differ"], lines
+    assert {a for a, _ in records} == {"8.8.4.1", "8.8.4.2"}, records
+    assert [t for _, t in records] == [[1], [2]], records
+    said = g.ctl("dns", "lookup", "turns.example.test", "A").splitlines()
+    assert [s for s in said if s.startswith("NOERROR")] == ["NOERROR   [thread 1]", "NOERROR   [thread 2]"], said
+    assert g.stop() == 0
