@@ -72,12 +72,57 @@ static void measure(struct upstream_state *u, uint32_t rtt)
 	u->srtt_ms = (7 * u->srtt_ms + rtt) / 8;
 }
 
-void choice__heard(struct resolver *r, const struct ask *a)
+static bool is_mute(const struct upstream_state *u)
+{
+	return u->mute >= MUTE_NAMES;
+}
+
+bool choice__is_mute(const struct resolver *r, const struct dns_name *name)
+{
+	uint32_t set = choice__set(r, name);
+
+	for (size_t i = 0; i < r->policy->n_upstream; i++)
+		if (set >> i & 1 && !is_mute(&r->upstream[i]))
+			return false;
+	return set != 0;
+}
+
+static void note_mute(struct upstream_state *u, const struct endpoint_conf *at)
+{
+	char text[ADDR_TEXT_MAX];
+
+	if (is_mute(u) || ++u->mute < MUTE_NAMES)
+		return;
+	log_warning("dns64: upstream %s port %u does not answer questions for AAAA; names wait %u ms for it",
+		    addr_format(&at->address, text), at->port, MUTE_WAIT_MS);
+}
+
+void choice__unheard(struct resolver *r, struct lookup *l)
+{
+	uint32_t seen = 0;
+
+	if (l->key.question.type != DNS_TYPE_AAAA || l->unheard)
+		return;
+	l->unheard = true;
+	for (unsigned i = 0; i < l->n_asks; i++) {
+		const struct ask *a = &l->ask[i];
+		struct upstream_state *u = choice__state(r, a);
+
+		if (!u || seen >> a->upstream & 1 || u->heard_ms < l->started_ms)
+			continue;
+		seen |= UINT32_C(1) << a->upstream;
+		note_mute(u, &a->to);
+	}
+}
+
+void choice__heard(struct resolver *r, const struct lookup *l, const struct ask *a)
 {
 	struct upstream_state *u = choice__state(r, a);
 
 	if (!u)
 		return;
+	if (l->key.question.type == DNS_TYPE_AAAA)
+		u->mute = 0;
 	tell(r, u, &a->to, false);
 	if (a->way != WAY_TCP) { /* which began with another question */
 		measure(u, (uint32_t)(r->now_ms - a->sent_ms));
@@ -119,6 +164,8 @@ void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a)
 	if (!u || a->counted)
 		return;
 	a->counted = true;
+	if (l->key.question.type == DNS_TYPE_AAAA && is_mute(u))
+		return; /* that says nothing new */
 	choice__poor(r, a);
 	if (is_told(r, l, a) || ++u->fails < UPSTREAM_FAILS_MAX || u->resting_until_ms > r->now_ms)
 		return;

@@ -211,7 +211,7 @@ static void hear_udp(struct resolver *r, struct lookup *l, struct ask *a, const 
 		counter_add(&r->stats->spoofed, 1);
 		return;
 	}
-	choice__heard(r, a);
+	choice__heard(r, l, a);
 	ask__close(r, l, a);
 	a->without |= without;
 	if (l->is_probe)
@@ -309,7 +309,7 @@ static void hear_stream(struct resolver *r, struct lookup *l, struct ask *a, con
 {
 	unsigned without = not_borne(a, h);
 
-	choice__heard(r, a);
+	choice__heard(r, l, a);
 	check_cookie(r, l, a, h); /* nobody can forge here: only to learn it */
 	a->without |= without;
 	if (l->is_probe)

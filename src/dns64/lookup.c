@@ -283,7 +283,8 @@ static void remember_silence(struct resolver *r, const struct lookup *l)
 	if (!a)
 		return;
 	a->ede = DNS_EDE_NO_REACHABLE_AUTHORITY;
-	if (l->key.question.type == DNS_TYPE_AAAA && !choice__all_silent(r, &l->key.question.name))
+	if (l->key.question.type == DNS_TYPE_AAAA &&
+	    (!choice__all_silent(r, &l->key.question.name) || choice__is_mute(r, &l->key.question.name)))
 		a->ttl_s = RECHECK_MS / 1000;
 	dns64_cache_add(r->cache, &l->key, a);
 	dns64_answer_put(a);

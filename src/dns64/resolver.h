@@ -40,6 +40,8 @@ enum {
 	PROBE_SHARE = 16,	 /* of so many lookups one sends a copy to another upstream */
 	PROBE_TIME_MS = 3000,
 	WITHOUT_TIME_MS = 900000, /* then an upstream may have learned something */
+	MUTE_NAMES = 3,	 /* names in a row left without AAAA, while other questions are answered */
+	MUTE_WAIT_MS = 200,	 /* then nobody waits longer for that */
 	CASE_MISSES_MAX = 3,	 /* lookups in a row, then it is asked as it can bear it */
 };
 
@@ -178,7 +180,8 @@ struct ask {
 	bool open, mixed, cookie, counted, poor, unsent;
 };
 
-/** struct lookup - @is_probe: a copy, for the measure alone; it is in no bucket, and nobody waits. */
+/** struct lookup - @is_probe: a copy, for the measure alone; it is in no bucket, and nobody waits.
+ *  @unheard: choice__unheard() was told. */
 struct lookup {
 	struct timer timer; /* first: next attempt, or the end */
 	struct lookup *next;
@@ -188,7 +191,7 @@ struct lookup {
 	struct dns64_answer *fallback; /* a failure, unless somebody does better */
 	struct ask ask[ASKS_MAX];
 	unsigned n_asks;
-	bool is_probe;
+	bool is_probe, unheard;
 };
 
 /**
@@ -199,6 +202,8 @@ struct lookup {
  * @fails:       unanswered in a row
  * @rest_ms:     it is silent, and how long it rests this time; 0: it is not
  * @asked_ms, @heard_ms: last time
+ * @mute:        names in a row for which it said nothing to AAAA (RFC 4074 4), though it said
+ *               something else meanwhile, up to MUTE_NAMES
  * @probed:      a copy is under way
  * @without:     WITHOUT_...: known until @without_until_ms
  * @case_misses: lookups in a row whose answers were spelled another way
@@ -208,7 +213,7 @@ struct upstream_state {
 	struct log_limit limit;
 	bool told_silent, measured, probed;
 	uint32_t srtt_ms, rttvar_ms, loss, rest_ms;
-	unsigned fails, without, case_misses;
+	unsigned fails, mute, without, case_misses;
 	uint64_t resting_until_ms, asked_ms, heard_ms, without_until_ms;
 	uint8_t client_cookie[8], cookie[32], cookie_len;
 };
@@ -417,8 +422,14 @@ bool choice__all_silent(const struct resolver *r, const struct dns_name *name);
 /** choice__rto() - ms after which an answer of @upstream is late (RFC 6298 2). */
 uint32_t choice__rto(const struct resolver *r, size_t upstream);
 
-/** choice__heard() - the upstream of @a lives. */
-void choice__heard(struct resolver *r, const struct ask *a);
+/** choice__heard() - the upstream of @a, of @l, lives. */
+void choice__heard(struct resolver *r, const struct lookup *l, const struct ask *a);
+
+/** choice__unheard() - @l has no answer in the time that a client waits. Counts once. */
+void choice__unheard(struct resolver *r, struct lookup *l);
+
+/** choice__is_mute() - whoever is asked for @name says nothing to questions for AAAA. */
+bool choice__is_mute(const struct resolver *r, const struct dns_name *name);
 
 /** choice__failed() - @a of @l has not been answered in time. Counts once. */
 void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a);

@@ -216,8 +216,11 @@ static bool answer_stale(struct resolver *r, struct leg *leg, const struct dns64
 /* The time of a question that somebody else asked before counts. */
 static void be_patient(struct resolver *r, struct task *t, const struct leg *leg)
 {
-	uint64_t until = leg->lookup->started_ms + r->policy->client_timeout_ms;
+	uint64_t wait = r->policy->client_timeout_ms, until;
 
+	if (wait > MUTE_WAIT_MS && t->kind == TASK_AAAA && choice__is_mute(r, &t->query.question.name))
+		wait = MUTE_WAIT_MS;
+	until = leg->lookup->started_ms + wait;
 	if (!t->impatient && !t->timer.place)
 		timers__set(&r->timers, &t->timer, until > r->now_ms ? until : r->now_ms);
 }
@@ -482,6 +485,8 @@ static void patience_over(struct resolver *r, struct timer *timer)
 	struct task *t = (struct task *)timer;
 
 	t->impatient = true;
+	if (t->kind == TASK_AAAA && t->main.state == LEG_WAITING)
+		choice__unheard(r, t->main.lookup);
 	if (t->main.state == LEG_WAITING && t->main.stale)
 		take_stale(r, &t->main);
 	if (t->a.state == LEG_WAITING && t->a.stale)

@@ -168,6 +168,47 @@ static void every_exchange_ends_as_rfc6147_says(void **state)
 	}
 }
 
+/* Returns how long the client waits, ms; 20 ms after that the AAAA question is answered, too, if
+ * @late. */
+static uint64_t ask_whoever_says_nothing_to_aaaa(struct world *w, const char *name, bool late)
+{
+	unsigned first = w->n_sent, n = w->n_replies;
+	uint64_t start = w->now_ms, waited;
+	char question[64], record[64];
+
+	snprintf(question, sizeof(question), "%s IN AAAA", name);
+	snprintf(record, sizeof(record), "%s 300 IN A 8.8.8.8", name);
+	ask_plain(w, question);
+	assert_int_equal(w->n_sent, first + 2);
+	answer(w, first + 1, &(struct text){ .answer = { record } });
+	while (w->n_replies == n)
+		wait_ms(w, 10);
+	waited = w->now_ms - start;
+	wait_ms(w, 20);
+	if (late)
+		answer(w, first, &nodata);
+	return waited;
+}
+
+/* RFC 4074 4: there are servers like that. */
+static void who_says_nothing_to_aaaa_is_soon_known_for_it(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < MUTE_NAMES; i++) {
+		snprintf(name, sizeof(name), "n%u.example.", i);
+		assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, name, false), CLIENT_TIMEOUT_MS);
+	}
+	assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, "x.example.", false), MUTE_WAIT_MS);
+	wait_ms(w, LOOKUP_TIME_MS);
+	assert_int_equal(w->r->upstream[0].rest_ms, 0); /* it is not taken for gone */
+	assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, "y.example.", true), MUTE_WAIT_MS);
+	assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, "z.example.", false), CLIENT_TIMEOUT_MS);
+	world_free(w);
+}
+
 /* Three questions: AAAA, A, and AAAA with CD, once SERVFAIL of the first is known. */
 static const struct {
 	const char *why;
@@ -705,6 +746,7 @@ int main(void)
 		cmocka_unit_test(both_legs_are_asked_at_once_rfc6147_5_1_8),
 		cmocka_unit_test(in_serial_mode_a_is_asked_on_need),
 		cmocka_unit_test(every_exchange_ends_as_rfc6147_says),
+		cmocka_unit_test(who_says_nothing_to_aaaa_is_soon_known_for_it),
 		cmocka_unit_test(a_failure_without_a_reason_may_be_one_of_validation),
 		cmocka_unit_test(a_signed_denial_is_left_alone_for_who_sets_do_rfc6147_5_5),
 		cmocka_unit_test(a_lost_aaaa_leg_costs_the_timeout_not_five_seconds),
