@@ -89,7 +89,7 @@ struct tcp_listener {
 };
 
 struct tcp_client;
-struct tcp_ask;
+struct tcp_conn;
 
 /** struct upstream_socket - @n_asks: sent from it so far; @n_open: not over yet. @place: where it stands
  *  in drawn[], -1: it is asked from no more. */
@@ -139,6 +139,12 @@ struct tls_list {
 	struct tls_upstream *up[DNS64_UPSTREAM_MAX];
 };
 
+/** struct tcp_alone - an upstream that bears one question at a time over TCP, as far as is known. */
+struct tcp_alone {
+	struct endpoint_conf at;
+	uint64_t until_ms;
+};
+
 /** struct dns64 - @n_handles: libuv handles that still have to be closed. */
 struct dns64 {
 	uv_loop_t *loop;
@@ -158,8 +164,9 @@ struct dns64 {
 	struct tls_conn *tls_conns;
 	struct tcp_client *clients; /* longest quiet last */
 	struct tcp_client *quietest;
-	struct tcp_ask *tcp_asks;
-	unsigned n_clients, n_tcp_asks;
+	struct tcp_conn *tcp_conns; /* to upstreams */
+	struct tcp_alone tcp_alone[DNS64_UPSTREAM_MAX];
+	unsigned n_clients, n_tcp_conns;
 	struct batch_rx rx;
 	struct gather gather;
 	uv_prepare_t prepare;
@@ -229,6 +236,10 @@ void upstream__tick(struct dns64 *d);
 int upstream__tcp_start(void *ctx, uint32_t ask, const struct endpoint_conf *to,
 			const uint8_t *wire, size_t len);
 void upstream__tcp_cancel(void *ctx, uint32_t ask);
+
+/** upstream__tcp_tick() - closes connections that nobody has used for a while. */
+void upstream__tcp_tick(struct dns64 *d);
+void upstream__tcp_close_all(struct dns64 *d);
 
 /* The same over TLS. tls__flush(): true if anything was sent or has failed. */
 int tls__start(void *ctx, uint32_t ask, size_t upstream, const uint8_t *wire, size_t len);

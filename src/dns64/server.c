@@ -52,6 +52,7 @@ static void on_tick(uv_timer_t *t)
 	resolver__wall(d->resolver, (uint64_t)time(NULL));
 	tcp__tick(d);
 	upstream__tick(d);
+	upstream__tcp_tick(d);
 	tls__tick(d);
 }
 
@@ -367,7 +368,7 @@ void dns64_close(struct dns64 *d, void (*closed)(void *ctx), void *ctx)
 	}
 	upstream__close_all(d);
 	tls__close_all(d);
-	must(!d->tcp_asks);
+	upstream__tcp_close_all(d);
 	uv_close((uv_handle_t *)&d->prepare, on_own_close);
 	uv_close((uv_handle_t *)&d->timer, on_own_close);
 	uv_close((uv_handle_t *)&d->tick, on_own_close);

@@ -396,3 +396,208 @@ def test_two_that_ask_each_other_come_to_an_end(lab, serve):
     assert time.monotonic() - start < 5
     asked = [s.counters()["upstream-queries"] for s in (first, second)]
     assert 2 <= sum(asked) <= 60, asked
+
+
+# --- over TCP --------------------------------------------------------------------------------------
+
+class Streams(Script):
+    """An upstream that truncates whatever comes over UDP and hands each connection to @serve(streams,
+    connection) in a thread of its own. @met: how each one ended; @most: that many under way at once."""
+
+    def __init__(self, lab, port, serve):
+        self.listener = lab.upstream.socket(socket.SOCK_STREAM)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((UPSTREAM, port))
+        self.listener.listen(64)
+        self.listener.settimeout(None)
+        self.serve, self.open, self.ends, self.asked = serve, [], [], []
+        threading.Thread(target=self.accept, daemon=True).start()
+        super().__init__(lab, port, lambda s, m, who: s.send(answer_to(m, flags=0x8380), who))
+
+    def accept(self):
+        while True:
+            try:
+                connection = self.listener.accept()[0]
+            except OSError:
+                return
+            connection.settimeout(20)
+            self.open.append(connection)
+            threading.Thread(target=self.run_one, args=(connection,), daemon=True).start()
+
+    def run_one(self, connection):
+        try:
+            self.serve(self, connection)
+            self.ends.append("closed by us")
+        except (OSError, EOFError) as e:
+            self.ends.append(e)
+        connection.close()
+
+    def read(self, connection):
+        """One question."""
+        message = read_exactly(connection, struct.unpack("!H", read_exactly(connection, 2))[0])
+        self.asked.append(message)
+        return message
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for connection in self.open:
+            connection.close()
+        super().close()
+
+
+def read_exactly(connection, n):
+    data = b""
+    while len(data) < n:
+        more = connection.recv(n - len(data))
+        if not more:
+            raise EOFError
+        data += more
+    return data
+
+
+def framed(message):
+    return struct.pack("!H", len(message)) + message
+
+
+def right(message, last=8):
+    """NODATA for AAAA, an address for A."""
+    return answer_to(message, *((a_record(f"8.8.8.{last}"), 1) if qtype(message) == 1 else ()))
+
+
+def ask_many(lab, names):
+    """All at once. What came back, by number."""
+    with lab.client.socket() as s:
+        for n, name in enumerate(names):
+            s.sendto(query(name, 1, ident=n), (SERVER, 53))
+        return {m[1]: m for m in (s.recv(4096) for _ in names)}
+
+
+def test_questions_share_a_connection_and_answers_come_in_any_order_rfc7766_6_2_1_1(lab, serve):
+    def backwards(streams, connection):
+        while True:
+            held = [streams.read(connection) for _ in range(20)]
+            for message in reversed(held):
+                connection.sendall(framed(right(message, message[12 + 1] - ord("a"))))
+
+    streams = Streams(lab, 5430, backwards)
+    server = serve(upstream=f"{UPSTREAM},5430")
+    got = ask_many(lab, [f"{chr(ord('a') + n)}.piped.test" for n in range(20)])
+    assert {n: m[-1] for n, m in got.items()} == {n: n for n in range(20)}  # each its own
+    seen = server.counters()
+    assert seen["upstream-tcp-connections"] == 1 and seen["upstream-tcp"] == 20, seen
+    ids = [m[:2] for m in streams.asked]
+    assert len(set(ids)) == 20
+    steps = [(struct.unpack("!H", b)[0] - struct.unpack("!H", a)[0]) % 65536 for a, b in zip(ids, ids[1:])]
+    assert len(set(steps)) > 10, ids  # not one after the other
+    streams.close()
+
+
+def test_a_connection_is_kept_for_a_while_and_used_again_rfc7766_6_2_3(lab, serve):
+    def polite(streams, connection):
+        while True:
+            connection.sendall(framed(right(streams.read(connection))))
+
+    streams = Streams(lab, 5431, polite)
+    server = serve(upstream=f"{UPSTREAM},5431")
+    for n in range(4):
+        assert positive(ask_once(lab, f"kept{n}.test", 1))
+        time.sleep(0.3)  # the client's time, not ours
+    assert server.counters()["upstream-tcp-connections"] == 1 and len(streams.open) == 1
+    start = time.monotonic()
+    wait_for(lambda: streams.ends, what="the connection is closed")
+    assert isinstance(streams.ends[0], EOFError) and 3 < time.monotonic() - start < 8  # by the server, in good order
+    assert positive(ask_once(lab, "afresh.test", 1))
+    assert server.counters()["upstream-tcp-connections"] == 2
+    streams.close()
+
+
+def test_who_closes_after_each_answer_is_asked_one_at_a_time(lab, serve):
+    def once(streams, connection):
+        connection.sendall(framed(right(streams.read(connection))))
+
+    streams = Streams(lab, 5432, once)
+    server = serve(upstream=f"{UPSTREAM},5432")
+    for burst in range(2):
+        got = ask_many(lab, [f"once{burst}-{n}.test" for n in range(12)])
+        assert len(got) == 12 and all(map(positive, got.values()))
+    seen = server.counters()
+    assert seen["servfail"] == 0 and seen["upstream-timeouts"] == 0 and seen["upstream-errors"] == 0, seen
+    assert seen["upstream-tcp-moved"] >= 11 and seen["upstream-tcp-connections"] >= 24, seen
+    streams.close()
+
+
+def test_who_answers_one_at_a_time_and_loses_the_others_still_works(lab, serve):
+    def deaf(streams, connection):
+        while True:
+            data = connection.recv(65536)  # what else is in there is lost
+            if not data:
+                raise EOFError
+            message = data[2:2 + struct.unpack("!H", data[:2])[0]]
+            connection.sendall(framed(right(message)))
+
+    streams = Streams(lab, 5433, deaf)
+    server = serve(upstream=f"{UPSTREAM},5433")
+    with lab.client.socket() as s:
+        for n in range(3):
+            s.sendto(query(f"lost{n}.test", 1, ident=n), (SERVER, 53))
+        assert all(positive(s.recv(4096)) for _ in range(3))
+    timeouts = server.counters()["upstream-timeouts"]
+    got = ask_many(lab, [f"known{n}.test" for n in range(8)])
+    assert len(got) == 8 and all(map(positive, got.values()))
+    assert server.counters()["upstream-timeouts"] == timeouts  # it is known now
+    streams.close()
+
+
+def test_all_that_was_under_way_is_asked_elsewhere_when_a_connection_breaks(lab, serve):
+    def breaks(streams, connection):
+        for _ in range(10):
+            streams.read(connection)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    streams, other = Streams(lab, 5434, breaks), Delayed(lab, 5435, 0.0)
+    server = serve(upstream=[f"{UPSTREAM},5434", f"{UPSTREAM},5435"])
+    start = time.monotonic()
+    got = ask_many(lab, [f"broken{n}.test" for n in range(10)])
+    assert len(got) == 10 and all(map(positive, got.values()))
+    assert time.monotonic() - start < 1.9  # before TCP would be given up
+    seen = server.counters()
+    assert seen["upstream-errors"] == 10 and seen["upstream-tcp-moved"] == 0, seen
+    for s in (streams, other):
+        s.close()
+
+
+def test_over_tcp_only_what_was_asked_on_that_connection_is_heard(lab, serve):
+    def lies(streams, connection):
+        message = streams.read(connection)
+        other_id = bytes([message[0] ^ 0x80]) + message[1:]
+        lie = answer_to(other_id, a_record("6.6.6.6"), 1)
+        connection.sendall(framed(lie) + framed(b"\0") + framed(message) + framed(right(message)))
+        while True:
+            connection.sendall(framed(right(streams.read(connection))))
+
+    streams = Streams(lab, 5436, lies)
+    server = serve(upstream=f"{UPSTREAM},5436")
+    assert ask_once(lab, "lie.test", 1)[-4:] != b"\6\6\6\6"
+    seen = server.counters()
+    assert seen["spoofed"] >= 3, seen
+    other = Streams(lab, 5437, lambda s, c: c.sendall(framed(answer_to(
+        s.read(c)[:12] + query("elsewhere.test", 1)[12:], a_record("6.6.6.6"), 1))))
+    server.stop()
+    server = serve(upstream=[f"{UPSTREAM},5437", f"{UPSTREAM},5436"])
+    assert positive(m := ask_once(lab, "question.test", 1)) and m[-4:] == b"\10\10\10\10"
+    assert server.counters()["spoofed"] >= 1
+    for s in (streams, other):
+        s.close()
+
+
+def test_an_answer_longer_than_udp_takes_comes_whole_among_others(lab, serve):
+    """By a real server, many at once."""
+    server = serve(upstream=f"{UPSTREAM},5353")
+    with lab.client.socket(socket.SOCK_STREAM) as s:
+        s.connect((SERVER, 53))
+        for n in range(30):
+            s.sendall(framed(query("huge.example.test" if n % 2 else f"n{n}.cold.example.test", 1, ident=n)))
+        got = [read_exactly(s, struct.unpack("!H", read_exactly(s, 2))[0]) for _ in range(30)]
+    assert {m[1]: struct.unpack("!H", m[6:8])[0] for m in got} == {n: 119 if n % 2 else 1 for n in range(30)}
+    assert server.counters()["upstream-tcp-connections"] <= 1

@@ -60,6 +60,8 @@ enum {
 	_(local, "local", "queries for ipv4only.arpa and its reverse names (RFC 8880)")            \
 	_(upstream_queries, "upstream-queries", "questions sent to upstreams over UDP")            \
 	_(upstream_tcp, "upstream-tcp", "questions sent over TCP after a truncated answer")        \
+	_(upstream_tcp_conns, "upstream-tcp-connections", "connections begun to upstreams over TCP") \
+	_(upstream_tcp_moved, "upstream-tcp-moved", "questions asked again over TCP or TLS: their connection closed") \
 	_(upstream_tls, "upstream-tls", "questions sent over TLS")                                 \
 	_(tls_connections, "tls-connections", "connections begun to upstreams over TLS")           \
 	_(tls_resumed, "tls-resumed", "TLS sessions resumed")                                      \
