@@ -4,7 +4,7 @@
  * same over TCP or are gone, so that the kernel gives questions back, reloads between. The input is a
  * list of steps: one byte says what and with which client, a length byte and data follow where a step
  * sends something. Where the first step is one of TLS (13), the upstream is asked over TLS, and what it
- * says is encrypted before it is sent.
+ * says is encrypted before it is sent; else step 13 answers questions over TCP.
  */
 #include <errno.h>
 #include <net/if.h>
@@ -235,6 +235,40 @@ static void answer_tls(const uint8_t *data, size_t len, bool apart)
 		tls_server_write(wire + data[5] % n, n - data[5] % n);
 }
 
+/* One whole question that has come over TCP, with its length. Return: octets, or 0. */
+static size_t read_question(uint8_t out[2 + 512])
+{
+	ssize_t n = recv(bed.upstream_conn, out, 2 + 512, MSG_DONTWAIT | MSG_PEEK);
+	size_t len = n >= 2 ? 2u + load16(out) : 0;
+
+	if (len < 2 || (size_t)n < len)
+		return 0;
+	must(len <= 2 + 512);
+	return recv(bed.upstream_conn, out, len, MSG_DONTWAIT) == (ssize_t)len ? len : 0;
+}
+
+/* The next @n questions' ids and themselves, then what the input says; the last one first. */
+static void answer_tcp(const uint8_t *data, size_t len, unsigned n)
+{
+	uint8_t wire[2 + 1024];
+	struct dns_question q;
+	size_t got = bed.upstream_conn < 0 ? 0 : read_question(wire), end;
+
+	if (!got || len < 6)
+		return;
+	end = dns_question_read(wire + 2, got - 2, &q);
+	must(end);
+	if (n > 1)
+		answer_tcp(data, len, n - 1);
+	memset(wire + 4, 0, 10);
+	wire[4] = 0x80;
+	wire[7] = 1;
+	memcpy(wire + 8, data, 6);
+	memcpy(wire + 2 + end, data + 6, len - 6);
+	store16(wire, (uint16_t)(end + len - 6));
+	send(bed.upstream_conn, wire, 2 + end + len - 6, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 static void accept_upstream(void)
 {
 	int on = 1;
@@ -354,6 +388,8 @@ static void do_step(uint8_t step, const uint8_t *data, size_t len)
 	case 13:
 		if (bed.with_tls)
 			do_tls_step(step >> 4, data, len);
+		else
+			answer_tcp(data, len, 1 + (step >> 4));
 		break;
 	case 14:
 		move_upstream(step >> 4 & 1);

@@ -147,6 +147,10 @@ SOCKETS = {
     "upstream_tcp_resets": steps((4, PLAIN), (6,), (7,), (8, b"\0"), (9,), (5,), (15,)),
     "upstream_tcp_empty": steps((4, PLAIN), (6,), (7,), (8, b"\0\0"), (15,)),
     "reload": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (10,), (11,), (5,), (5, COUNTS + A), (15,), (10,)),
+    "piped": steps((4, PLAIN), (4, message("b.example", flags=0x100)), *[(6,)] * 4, (7,), (13 + 48, COUNTS + A), (15,),
+                   (4, message("c.example", flags=0x100)), *[(6,)] * 2, (13 + 16, COUNTS + A), (15,)),
+    "piped_closes": steps((4, PLAIN), (4, message("b.example", flags=0x100)), *[(6,)] * 4, (7,), (13, COUNTS + A), (9,),
+                          (7,), (13 + 48, COUNTS + A), (15,)),
     "gone": steps((30,), (4, PLAIN), (15,), (14,), (4, message("b.example", flags=0x100)), (5,), (5, COUNTS + A), (15,)),
     "inside": steps((28,), (4, PLAIN), (12,), (4, PLAIN)), "ends": steps((4, PLAIN), (0,), (1, framed(PLAIN)), (6,)),
 }
