@@ -1,92 +1,48 @@
-/*
- * table.c - the flow table.
- *
- * A tuple's first bucket is tried before its second, so that nearly all look-ups end in the bucket
- * that was prefetched. When both are full, one entry of the first is moved to its other bucket:
- * with the index two thirds full at capacity that always finds room in practice.
- */
+/* table.c - the flow table: what is in it, and the two references that its index has to each flow. */
 #include "sixgate/flow/table.h"
 #include "sixgate/translate/translate.h"
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
 
-enum { FLOWS_PER_BUCKET = 4 }; /* at capacity eight of its entries are in use, on average */
-
-static uint32_t first_bucket(const struct flow_table *t, uint64_t hash)
-{
-	return hash_range(hash, t->n_buckets);
-}
-
-static uint32_t second_bucket(const struct flow_table *t, uint64_t hash)
-{
-	return hash_range(hash << 32 | hash >> 32, t->n_buckets);
-}
-
-static uint8_t tag_of(uint64_t hash)
-{
-	return (uint8_t)(hash >> 8);
-}
+enum { FLOWS_PER_BUCKET = 4 }; /* eight references, two thirds of it, when the table is full */
 
 void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *key, struct arena *a)
 {
 	uint32_t *next;
 
 	must(n > 0 && n <= 1u << 30);
-	*t = (struct flow_table){ .key = *key, .n_buckets = n / FLOWS_PER_BUCKET + 4 };
+	*t = (struct flow_table){ .key = *key };
 	t->flow = arena_take(a, (size_t)n * sizeof(*t->flow));
-	t->bucket = arena_take(a, (size_t)t->n_buckets * sizeof(*t->bucket));
+	index_layout(&t->index, n / FLOWS_PER_BUCKET + 4, a);
 	next = arena_take(a, (size_t)n * sizeof(*next));
 	pool_init(&t->pool, next, n);
 }
 
-/* Bit i is set where entry i has the tag. */
-static inline uint32_t matches(const struct flow_bucket *b, uint8_t tag)
+static ALWAYS_INLINE bool has_key(const void *table, uint32_t ref, const void *key)
 {
-#ifdef __SSE2__
-	__m128i tags = _mm_loadu_si128((const __m128i *)(const void *)b);
+	const struct flow_table *t = table;
 
-	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) &
-	       ((1u << FLOW_BUCKET_ENTRIES) - 1);
-#else
-	uint32_t m = 0;
-
-	for (unsigned i = 0; i < FLOW_BUCKET_ENTRIES; i++)
-		m |= (uint32_t)(b->tag[i] == tag) << i;
-	return m;
-#endif
+	return tuple_equal(&t->flow[ref >> 1].key[ref & 1], key);
 }
 
-static inline uint32_t find_in(const struct flow_table *t, const struct flow_bucket *b,
-			       const struct tuple *key, uint8_t tag)
+static uint64_t hash_of(const void *table, uint32_t ref)
 {
-	for (uint32_t m = matches(b, tag); m; m &= m - 1) {
-		uint32_t ref = b->ref[__builtin_ctz(m)];
+	const struct flow_table *t = table;
 
-		if (ref && tuple_equal(&t->flow[(ref - 1) >> 1].key[(ref - 1) & 1], key))
-			return ref - 1;
-	}
-	return FLOW_NONE;
+	return tuple_hash(&t->key, &t->flow[ref >> 1].key[ref & 1]);
 }
 
 uint32_t flow_table_find(const struct flow_table *t, const struct tuple *key, uint64_t hash)
 {
-	const struct flow_bucket *b = &t->bucket[first_bucket(t, hash)];
-	uint32_t ref = find_in(t, b, key, tag_of(hash));
-
-	if (ref == FLOW_NONE && unlikely(b->n_elsewhere))
-		ref = find_in(t, &t->bucket[second_bucket(t, hash)], key, tag_of(hash));
-	return ref;
+	return index_find(&t->index, hash, has_key, t, key);
 }
 
 /* A tag that is another tuple's as well is seldom, but to wait for its record would cost as much as
  * some packets do: all that match are fetched, and the second bucket when none does. */
 uint32_t flow_table_guess(const struct flow_table *t, uint64_t hash)
 {
-	const struct flow_bucket *b = &t->bucket[first_bucket(t, hash)];
+	const struct index_bucket *b = index_first(&t->index, hash);
 	uint32_t guess = FLOW_NONE;
 
-	for (uint32_t m = matches(b, tag_of(hash)); m; m &= m - 1) {
+	for (uint32_t m = index_matches(b, index_tag(hash)); m; m &= m - 1) {
 		uint32_t ref = b->ref[__builtin_ctz(m)];
 
 		if (!ref)
@@ -97,83 +53,8 @@ uint32_t flow_table_guess(const struct flow_table *t, uint64_t hash)
 		__builtin_prefetch((const char *)&t->flow[(ref - 1) >> 1] + 64, 1);
 	}
 	if (unlikely(guess == FLOW_NONE) && b->n_elsewhere)
-		__builtin_prefetch(&t->bucket[second_bucket(t, hash)]);
+		__builtin_prefetch(index_second(&t->index, hash));
 	return guess;
-}
-
-static int free_entry(const struct flow_bucket *b)
-{
-	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++)
-		if (!b->ref[i])
-			return i;
-	return -1;
-}
-
-static bool put(struct flow_bucket *b, uint32_t ref, uint8_t tag)
-{
-	int i = free_entry(b);
-
-	if (i < 0)
-		return false;
-	b->ref[i] = ref + 1;
-	b->tag[i] = tag;
-	return true;
-}
-
-static bool take_out(struct flow_bucket *b, uint32_t ref)
-{
-	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++)
-		if (b->ref[i] == ref + 1) {
-			b->ref[i] = 0;
-			return true;
-		}
-	return false;
-}
-
-/* Make one entry of the full bucket @at free by moving one that may stand elsewhere. */
-static bool move_one_away(struct flow_table *t, uint32_t at)
-{
-	struct flow_bucket *b = &t->bucket[at];
-
-	for (int i = 0; i < FLOW_BUCKET_ENTRIES; i++) {
-		uint32_t ref = b->ref[i] - 1;
-		uint64_t h = tuple_hash(&t->key, &t->flow[ref >> 1].key[ref & 1]);
-		uint32_t first = first_bucket(t, h), second = second_bucket(t, h);
-
-		if (first == second || !put(&t->bucket[at == first ? second : first], ref, tag_of(h)))
-			continue;
-		if (at == first)
-			b->n_elsewhere++;
-		else
-			t->bucket[first].n_elsewhere--;
-		b->ref[i] = 0;
-		return true;
-	}
-	return false;
-}
-
-static bool index_add(struct flow_table *t, uint32_t ref, uint64_t h)
-{
-	uint32_t first = first_bucket(t, h), second = second_bucket(t, h);
-
-	if (put(&t->bucket[first], ref, tag_of(h)))
-		return true;
-	if (second != first && put(&t->bucket[second], ref, tag_of(h))) {
-		t->bucket[first].n_elsewhere++;
-		return true;
-	}
-	return move_one_away(t, first) && put(&t->bucket[first], ref, tag_of(h));
-}
-
-static void index_remove(struct flow_table *t, uint32_t ref)
-{
-	uint64_t h = tuple_hash(&t->key, &t->flow[ref >> 1].key[ref & 1]);
-	uint32_t first = first_bucket(t, h);
-
-	if (take_out(&t->bucket[first], ref))
-		return;
-	must(take_out(&t->bucket[second_bucket(t, h)], ref));
-	t->bucket[first].n_elsewhere--;
 }
 
 static bool taken(const struct flow_table *t, const struct tuple *key, uint64_t hash)
@@ -216,14 +97,14 @@ uint32_t flow_table_add(struct flow_table *t, const struct flow_plan *plan, enum
 			    .policy = plan->policy,
 			    .flags = plan->flags };
 	set_deltas(f);
-	if (!index_add(t, index << 1, hash[0]))
+	if (!index_add(&t->index, hash[0], index << 1, hash_of, t))
 		goto put_back;
-	if (!index_add(t, index << 1 | 1, hash[1]))
+	if (!index_add(&t->index, hash[1], index << 1 | 1, hash_of, t))
 		goto unindex;
 	return index;
 
 unindex:
-	index_remove(t, index << 1);
+	index_remove(&t->index, hash[0], index << 1);
 put_back:
 	f->policy = POLICY_NONE;
 	pool_put(&t->pool, index);
@@ -233,8 +114,8 @@ put_back:
 void flow_table_remove(struct flow_table *t, uint32_t index)
 {
 	must(flow_table_used(t, index));
-	index_remove(t, index << 1);
-	index_remove(t, index << 1 | 1);
+	for (uint32_t ref = index << 1; ref <= (index << 1 | 1); ref++)
+		index_remove(&t->index, hash_of(t, ref), ref);
 	t->flow[index].policy = POLICY_NONE;
 	pool_put(&t->pool, index);
 }
@@ -249,11 +130,11 @@ bool flow_table_rekey(struct flow_table *t, uint32_t index, unsigned dir, const 
 	must(flow_table_used(t, index));
 	if (taken(t, key, hash))
 		return false;
-	index_remove(t, ref);
+	index_remove(&t->index, hash_of(t, ref), ref);
 	f->key[dir] = *key;
-	if (!index_add(t, ref, hash)) {
+	if (!index_add(&t->index, hash, ref, hash_of, t)) {
 		f->key[dir] = old;
-		must(index_add(t, ref, tuple_hash(&t->key, &old)));
+		must(index_add(&t->index, tuple_hash(&t->key, &old), ref, hash_of, t));
 		return false;
 	}
 	set_deltas(f);

@@ -125,6 +125,8 @@ static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const 
 static uint32_t hold(struct nat64 *n, const struct nat64_table *t, uint32_t index,
 		     const struct addr *outside)
 {
+	if (unlikely(n->mapping[index].n_sessions >= MAPPING_SESSIONS_MAX))
+		return BIB_NONE;
 	if (t->address_dependent && !(n->mapping[index].flags & MAPPING_STATIC))
 		return permit__hold(n, index, outside);
 	return index;
@@ -287,7 +289,8 @@ static struct verdict filter_outside(const struct nat64 *n, const struct nat64_t
 		return verdict_drop(DROP_FILTERED);
 	if (!opens_session(p, m->proto_plus - 1u))
 		return verdict_continue(); /* makes none */
-	if (m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
+	if (m->n_sessions >= MAPPING_SESSIONS_MAX ||
+	    m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
 							 NAT64_INBOUND_PER_MAPPING))
 		return verdict_drop(DROP_INBOUND_LIMIT);
 	return verdict_continue();

@@ -1,25 +1,72 @@
 /*
  * bib.c - the Binding Information Base (RFC 6146 3.1): mappings and their two indexes.
  *
- * All three BIBs of the RFC share one array; the protocol is part of every key. Chains are short
- * because the heads are as many as the mappings and the hash is keyed.
+ * All three BIBs of the RFC share one array; the protocol is part of every key. The hash is keyed.
  */
 #include "nat64_internal.h"
 
-static uint32_t *inside_chain(const struct nat64 *n, const struct bib_key *k)
+struct outside_key {
+	uint32_t slot;
+	uint16_t port;
+	enum protocol_index proto;
+};
+
+static uint64_t inside_hash(const struct nat64 *n, const struct bib_key *k)
 {
 	uint64_t w[5] = { k->inside.word[0], k->inside.word[1],
 			  (uint64_t)k->proto << 16 | k->port };
 
-	return &n->inside_head[hash_range(hash40(&n->index_key, w), n->n_heads)];
+	return hash40(&n->index_key, w);
 }
 
-static uint32_t *outside_chain(const struct nat64 *n, uint32_t slot, uint16_t port,
-			       enum protocol_index proto)
+static uint64_t outside_hash(const struct nat64 *n, const struct outside_key *k)
 {
-	uint64_t w[5] = { slot, ~0ull, (uint64_t)proto << 16 | port };
+	uint64_t w[5] = { k->slot, ~0ull, (uint64_t)k->proto << 16 | k->port };
 
-	return &n->outside_head[hash_range(hash40(&n->index_key, w), n->n_heads)];
+	return hash40(&n->index_key, w);
+}
+
+static struct bib_key inside_key_of(const struct mapping *m)
+{
+	return (struct bib_key){ m->inside, m->inside_port, m->proto_plus - 1u };
+}
+
+static struct outside_key outside_key_of(const struct mapping *m)
+{
+	return (struct outside_key){ m->slot, m->outside_port, m->proto_plus - 1u };
+}
+
+static uint64_t inside_hash_of(const void *nat64, uint32_t mapping)
+{
+	const struct nat64 *n = nat64;
+	struct bib_key k = inside_key_of(&n->mapping[mapping]);
+
+	return inside_hash(n, &k);
+}
+
+static uint64_t outside_hash_of(const void *nat64, uint32_t mapping)
+{
+	const struct nat64 *n = nat64;
+	struct outside_key k = outside_key_of(&n->mapping[mapping]);
+
+	return outside_hash(n, &k);
+}
+
+static ALWAYS_INLINE bool has_inside(const void *nat64, uint32_t mapping, const void *key)
+{
+	const struct mapping *m = &((const struct nat64 *)nat64)->mapping[mapping];
+	const struct bib_key *k = key;
+
+	return m->inside_port == k->port && m->proto_plus == k->proto + 1u &&
+	       addr_equal(&m->inside, &k->inside);
+}
+
+static ALWAYS_INLINE bool has_outside(const void *nat64, uint32_t mapping, const void *key)
+{
+	const struct mapping *m = &((const struct nat64 *)nat64)->mapping[mapping];
+	const struct outside_key *k = key;
+
+	return m->outside_port == k->port && m->slot == k->slot && m->proto_plus == k->proto + 1u;
 }
 
 void nat64_prefetch(const struct nat64 *n, const struct tuple *key)
@@ -30,45 +77,36 @@ void nat64_prefetch(const struct nat64 *n, const struct tuple *key)
 		k.proto = PROTO_TCP;
 	else if (key->proto == IPPROTO_UDP)
 		k.proto = PROTO_UDP;
-	__builtin_prefetch(inside_chain(n, &k));
+	index_prefetch(&n->inside, inside_hash(n, &k));
 }
 
 uint32_t bib__find_inside(const struct nat64 *n, const struct bib_key *k)
 {
-	for (uint32_t at = *inside_chain(n, k); at; at = n->mapping[at - 1].next_inside) {
-		const struct mapping *m = &n->mapping[at - 1];
-
-		if (m->inside_port == k->port && m->proto_plus == k->proto + 1u &&
-		    addr_equal(&m->inside, &k->inside))
-			return at - 1;
-	}
-	return BIB_NONE;
+	return index_find(&n->inside, inside_hash(n, k), has_inside, n, k);
 }
 
 uint32_t bib__find_outside(const struct nat64 *n, uint32_t slot, uint16_t port,
 			   enum protocol_index proto)
 {
-	uint32_t at = *outside_chain(n, slot, port, proto);
+	struct outside_key k = { slot, port, proto };
 
-	for (; at; at = n->mapping[at - 1].next_outside) {
-		const struct mapping *m = &n->mapping[at - 1];
-
-		if (m->outside_port == port && m->slot == slot && m->proto_plus == proto + 1u)
-			return at - 1;
-	}
-	return BIB_NONE;
+	return index_find(&n->outside, outside_hash(n, &k), has_outside, n, &k);
 }
 
-static struct bib_key key_of(const struct mapping *m)
+static bool add_to_indexes(struct nat64 *n, uint32_t index)
 {
-	return (struct bib_key){ m->inside, m->inside_port, m->proto_plus - 1u };
+	uint64_t inside = inside_hash_of(n, index);
+
+	if (!index_add(&n->inside, inside, index, inside_hash_of, n))
+		return false;
+	if (index_add(&n->outside, outside_hash_of(n, index), index, outside_hash_of, n))
+		return true;
+	index_remove(&n->inside, inside, index);
+	return false;
 }
 
 uint32_t bib__add(struct nat64 *n, const struct mapping *like)
 {
-	struct bib_key k = key_of(like);
-	uint32_t *inside = inside_chain(n, &k);
-	uint32_t *outside = outside_chain(n, like->slot, like->outside_port, k.proto);
 	bool is_static = like->flags & MAPPING_STATIC;
 	uint32_t index = BIB_NONE;
 
@@ -77,31 +115,11 @@ uint32_t bib__add(struct nat64 *n, const struct mapping *like)
 	if (index == POOL_NONE)
 		return BIB_NONE;
 	n->mapping[index] = *like;
-	n->mapping[index].next_inside = *inside;
-	n->mapping[index].next_outside = *outside;
-	*inside = index + 1;
-	*outside = index + 1;
-	return index;
-}
-
-static void unlink_inside(struct nat64 *n, uint32_t index)
-{
-	struct bib_key k = key_of(&n->mapping[index]);
-	uint32_t *at = inside_chain(n, &k);
-
-	while (*at != index + 1)
-		at = &n->mapping[*at - 1].next_inside;
-	*at = n->mapping[index].next_inside;
-}
-
-static void unlink_outside(struct nat64 *n, uint32_t index)
-{
-	const struct mapping *m = &n->mapping[index];
-	uint32_t *at = outside_chain(n, m->slot, m->outside_port, m->proto_plus - 1u);
-
-	while (*at != index + 1)
-		at = &n->mapping[*at - 1].next_outside;
-	*at = m->next_outside;
+	if (add_to_indexes(n, index))
+		return index;
+	n->mapping[index].proto_plus = 0;
+	pool_put(&n->pool, index);
+	return BIB_NONE;
 }
 
 void bib__detach(struct nat64 *n, uint32_t index)
@@ -109,8 +127,8 @@ void bib__detach(struct nat64 *n, uint32_t index)
 	struct mapping *m = &n->mapping[index];
 
 	must(!(m->flags & MAPPING_GONE));
-	unlink_inside(n, index);
-	unlink_outside(n, index);
+	index_remove(&n->inside, inside_hash_of(n, index), index);
+	index_remove(&n->outside, outside_hash_of(n, index), index);
 	ports__release(n, m);
 	m->flags = MAPPING_GONE;
 	if (!m->n_sessions)

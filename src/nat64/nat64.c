@@ -10,18 +10,30 @@
  */
 #include "nat64_internal.h"
 
-enum { PERMITS_PER_MAPPING = 2, ADOPT_BUDGET = 2048, ADOPT_COST = 32, SUBSCRIBERS_MORE = 1024, STATIC_RECORDS = 2 * NAT64_STATIC_MAX };
+enum {
+	MAPPINGS_MAX = 1 << 26,        /* as many as there may be flows */
+	MAPPINGS_PER_TEN_BUCKETS = 96, /* when all are in use: an index four fifths full */
+	PERMITS_PER_MAPPING = 2,
+	ADOPT_BUDGET = 2048,
+	ADOPT_COST = 32,
+	SUBSCRIBERS_MORE = 1024,
+	MAPPINGS_PER_HEAD = 4,         /* of subscribers: most have more than one */
+	STATIC_RECORDS = 2 * NAT64_STATIC_MAX
+};
+_Static_assert(MAPPINGS_MAX + SUBSCRIBERS_MORE < SUBSCRIBER_NONE, "each has a name");
+_Static_assert(PERMITS_PER_MAPPING * (uint64_t)MAPPINGS_MAX < OBJECT_PERMIT, "so has each permit");
 
 /* A subscriber has a mapping at least, or lately had one: there is a record for each. */
 static struct ports ports_layout(struct arena *a, uint32_t n_mappings)
 {
 	uint32_t n_subscribers = n_mappings + SUBSCRIBERS_MORE;
+	uint32_t n_heads = n_subscribers / MAPPINGS_PER_HEAD;
 	struct ports p = {
 		.block = arena_take(a, NAT64_POOL_MAX * sizeof(*p.block)),
 		.slot = arena_take(a, NAT64_POOL_MAX * sizeof(*p.slot)),
 		.subscriber = arena_take(a, n_subscribers * sizeof(*p.subscriber)),
-		.subscriber_head = arena_take(a, n_subscribers * sizeof(*p.subscriber_head)),
-		.n_subscriber_heads = n_subscribers,
+		.subscriber_head = arena_take(a, n_heads * sizeof(*p.subscriber_head)),
+		.n_subscriber_heads = n_heads,
 		.resting = arena_take(a, RESTING_MAX * sizeof(*p.resting)),
 	};
 
@@ -39,15 +51,17 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	struct nat64 *n = arena_take(a, sizeof(*n));
 	struct mapping *mapping = arena_take(a, n_records * sizeof(*mapping));
 	uint32_t *next = arena_take(a, n_records * sizeof(*next));
-	uint32_t *inside_head = arena_take(a, n_records * sizeof(*inside_head));
-	uint32_t *outside_head = arena_take(a, n_records * sizeof(*outside_head));
 	struct permit *permit = arena_take(a, n_permits * sizeof(*permit));
 	uint32_t *permit_next = arena_take(a, n_permits * sizeof(*permit_next));
 	uint32_t *permit_head = arena_take(a, n_records * sizeof(*permit_head));
 	struct ports ports = ports_layout(a, n_mappings);
 	struct nat64_event_ring *events = arena_take(a, sizeof(*events));
+	uint32_t n_buckets = (uint32_t)((uint64_t)n_records * 10 / MAPPINGS_PER_TEN_BUCKETS) + 4;
+	struct index inside, outside;
 
-	must(n_mappings < OBJECT_PERMIT / 4);
+	must(n_mappings <= MAPPINGS_MAX);
+	index_layout(&inside, n_buckets, a);
+	index_layout(&outside, n_buckets, a);
 	if (!n)
 		return NULL;
 	n->index_key = hash_key_derive(key, 0x6e3634000000 + worker);
@@ -55,10 +69,10 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	n->pair_key = hash_key_derive(key, 0x6e3634020000);
 	n->worker = worker;
 	n->n_max = n_mappings;
-	n->n_heads = n_records;
+	n->n_permit_heads = n_records;
 	n->mapping = mapping;
-	n->inside_head = inside_head;
-	n->outside_head = outside_head;
+	n->inside = inside;
+	n->outside = outside;
 	n->permit = permit;
 	n->permit_head = permit_head;
 	n->ports = ports;

@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/pool.h"
+#include "sixgate/flow/index.h"
 #include "sixgate/nat64/event.h"
 #include "sixgate/nat64/lend.h"
 #include "sixgate/nat64/nat64.h"
@@ -176,7 +177,6 @@ enum mapping_flag {
 
 /**
  * struct mapping - a BIB entry
- * @next_inside, @next_outside: next mapping + 1 in the chain of each index, 0 at the end
  * @n_sessions: that hold it: opened from inside, or from outside and complete
  * @n_inbound:  opened from outside and not complete; they hold nothing but the memory
  * @subscriber: whose it is; SUBSCRIBER_NONE for static entries
@@ -185,18 +185,18 @@ enum mapping_flag {
  */
 struct mapping {
 	struct addr inside;
-	uint32_t next_inside, next_outside;
-	uint32_t n_sessions;
-	uint32_t subscriber;
+	uint64_t subscriber : SUBSCRIBER_BITS, n_sessions : 21, slot : 10, flags : 3, prefix : 3;
 	uint16_t inside_port, outside_port;
-	uint16_t slot, generation;
-	uint16_t n_inbound;
-	uint8_t proto_plus;
-	uint8_t flags : 4, prefix : 4;
+	uint16_t generation;
+	uint16_t n_inbound : 14, proto_plus : 2;
 };
-_Static_assert(sizeof(struct mapping) == 48, "48 bytes, two chain heads of 4, pool link of 4: 60");
-_Static_assert(NAT64_INBOUND_PER_STATIC <= UINT16_MAX, "n_inbound counts them");
-_Static_assert(NAT64_PREFIXES_MAX <= 16, "four bits name one");
+_Static_assert(sizeof(struct mapping) == 32, "32 bytes, and 13 in two indexes: 45");
+_Static_assert(NAT64_INBOUND_PER_STATIC < 1 << 14, "n_inbound counts them");
+_Static_assert(NAT64_PREFIXES_MAX <= 1 << 3, "three bits name one");
+_Static_assert(NAT64_POOL_MAX <= 1 << 10, "ten bits name a slot");
+
+/* Sessions on one mapping beyond which it takes no others; those that are not complete may follow. */
+#define MAPPING_SESSIONS_MAX ((1u << 21) - 1 - NAT64_INBOUND_PER_STATIC)
 
 /** struct permit - sessions of @mapping with the IPv4 address @outside (machine order). */
 struct permit {
@@ -242,6 +242,7 @@ struct statics {
 /**
  * struct nat64 - see nat64.h
  * @n_max:   mappings that hosts may have; static ones come on top
+ * @inside, @outside: of mappings, by either transport address
  * @counter: how many random numbers were drawn
  * @static_at: mappings of the static entries
  * @now_ms:  of the call that is under way; @quarantine: of the table in use
@@ -252,10 +253,11 @@ struct nat64 {
 	struct hash_key index_key, pair_key, random_key;
 	uint64_t counter;
 	unsigned worker;
-	uint32_t n_max, n_heads, n_static;
+	uint32_t n_max, n_static;
 	struct pool pool, permit_pool;
 	struct mapping *mapping;
-	uint32_t *inside_head, *outside_head, *permit_head;
+	struct index inside, outside;
+	uint32_t *permit_head, n_permit_heads;
 	struct permit *permit;
 	struct ports ports;
 	struct lending lending;

@@ -20,7 +20,7 @@ static uint32_t *chain_of(const struct nat64 *n, uint32_t mapping, uint32_t outs
 {
 	uint64_t w[5] = { mapping, ~1ull, outside };
 
-	return &n->permit_head[hash_range(hash40(&n->index_key, w), n->n_heads)];
+	return &n->permit_head[hash_range(hash40(&n->index_key, w), n->n_permit_heads)];
 }
 
 static uint32_t permit_find(const struct nat64 *n, uint32_t mapping, uint32_t outside)

@@ -38,7 +38,8 @@ enum {
 #define HOLDER_SHARED UINT32_MAX
 #define HOLDER_LENT  (UINT32_MAX - 1)
 #define HOLDER_RESTING (UINT32_MAX - 2)
-#define SUBSCRIBER_NONE UINT32_MAX
+#define SUBSCRIBER_BITS 27
+#define SUBSCRIBER_NONE ((1u << SUBSCRIBER_BITS) - 1)
 
 /**
  * struct port_block - 64 ports of one address

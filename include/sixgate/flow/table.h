@@ -1,33 +1,21 @@
 /*
  * table.h - the flow table: records by index, and a hash index with two entries a flow.
  *
- * Fixed at start, in the caller's zeroed memory, no pointers in the records, one owner thread. The index has
- * buckets of one cache line with twelve entries; a tuple has two buckets it may stand in, so that
- * the table can be filled to its capacity. Entries are found by tag and proved by the tuple.
+ * Fixed at start, in the caller's zeroed memory, no pointers in the records, one owner thread.
  */
 #pragma once
 #include "sixgate/base/arena.h"
 #include "sixgate/base/pool.h"
 #include "sixgate/flow/flow.h"
+#include "sixgate/flow/index.h"
 
-enum { FLOW_NONE = UINT32_MAX };
+enum { FLOW_NONE = INDEX_NONE };
 
-enum { FLOW_BUCKET_ENTRIES = 12 };
-
-/** struct flow_bucket - tags first: they are compared all at once, sixteen bytes of them. */
-struct flow_bucket {
-	uint8_t tag[FLOW_BUCKET_ENTRIES];
-	uint16_t n_elsewhere; /* tuples whose first bucket this is, but which stand in their second */
-	uint16_t spare;
-	uint32_t ref[FLOW_BUCKET_ENTRIES]; /* 0 when free, else 1 + (flow index << 1 | direction) */
-};
-_Static_assert(sizeof(struct flow_bucket) == 64, "a bucket is one cache line");
-
+/** struct flow_table - @index: of flow index << 1 | direction */
 struct flow_table {
 	struct hash_key key;
 	struct flow *flow;
-	struct flow_bucket *bucket;
-	uint32_t n_buckets;
+	struct index index;
 	struct pool pool; /* of flow indexes; pool.n is the capacity */
 };
 
@@ -37,7 +25,7 @@ void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *
 
 static inline void flow_table_prefetch(const struct flow_table *t, uint64_t hash)
 {
-	__builtin_prefetch(&t->bucket[hash_range(hash, t->n_buckets)]);
+	index_prefetch(&t->index, hash);
 }
 
 /** flow_table_guess() - second pass: the bucket is near; fetch the record it points to. Return: what

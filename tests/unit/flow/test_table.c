@@ -3,7 +3,7 @@
 #include "sixgate/flow/table.h"
 #include "sixgate/translate/translate.h"
 
-enum { CAPACITY = 1000, TUPLES = 3000, TWO_BUCKETS = 2 * FLOW_BUCKET_ENTRIES };
+enum { CAPACITY = 1000, TUPLES = 3000, TWO_BUCKETS = 2 * INDEX_ENTRIES };
 
 static void *zeroed(size_t n)
 {
@@ -117,8 +117,8 @@ static struct tuple tuple_in(const struct flow_table *t, uint32_t *from, uint32_
 		struct tuple k = numbered((*from)++);
 		uint64_t h = tuple_hash(&t->key, &k);
 
-		if (hash_range(h, t->n_buckets) == one &&
-		    hash_range(h << 32 | h >> 32, t->n_buckets) == two)
+		if (hash_range(h, t->index.n_buckets) == one &&
+		    hash_range(h << 32 | h >> 32, t->index.n_buckets) == two)
 			return k;
 	}
 }
@@ -212,8 +212,8 @@ static void full_buckets_make_room(void **state)
 			assert_int_equal(find(&t, &k[j]),
 					 j / 2 <= i ? FLOW_NONE : flow[j / 2] << 1 | (j & 1));
 	}
-	for (unsigned b = 0; b < t.n_buckets; b++)
-		assert_int_equal(t.bucket[b].n_elsewhere, 0);
+	for (unsigned b = 0; b < t.index.n_buckets; b++)
+		assert_int_equal(t.index.bucket[b].n_elsewhere, 0);
 	free(a.base);
 }
 

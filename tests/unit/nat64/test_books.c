@@ -500,8 +500,18 @@ static unsigned longest_chain(const uint32_t *head, uint32_t n, const void *entr
 	return longest;
 }
 
-/* There are as many chains as entries, and each part of what is looked up spreads over them, so
- * that nobody can make a search long by what he varies. */
+/* Of what @x has, how much did not find room where it is looked for first. */
+static unsigned n_elsewhere(const struct index *x)
+{
+	unsigned n = 0;
+
+	for (uint32_t i = 0; i < x->n_buckets; i++)
+		n += x->bucket[i].n_elsewhere;
+	return n;
+}
+
+/* Each part of what is looked up spreads over buckets and chains, so that nobody can make a search
+ * long by what he varies. */
 static void chains_are_short_whatever_differs(void **state)
 {
 	(void)state;
@@ -530,24 +540,43 @@ static void chains_are_short_whatever_differs(void **state)
 			bed_must_open(b, &t);
 		}
 		n = b->n[0];
-		assert_true(longest_chain(n->inside_head, n->n_heads, n->mapping,
-					  sizeof(*n->mapping),
-					  offsetof(struct mapping, next_inside)) <= 12);
-		assert_true(longest_chain(n->outside_head, n->n_heads, n->mapping,
-					  sizeof(*n->mapping),
-					  offsetof(struct mapping, next_outside)) <= 12);
+		assert_true(n_elsewhere(&n->inside) <= 18);
+		assert_true(n_elsewhere(&n->outside) <= 18);
 		assert_true(longest_chain(n->ports.subscriber_head, n->ports.n_subscriber_heads,
 					  n->ports.subscriber, sizeof(*n->ports.subscriber),
 					  offsetof(struct subscriber, next)) <= 12);
-		assert_true(longest_chain(n->permit_head, n->n_heads, n->permit, sizeof(*n->permit),
+		assert_true(longest_chain(n->permit_head, n->n_permit_heads, n->permit, sizeof(*n->permit),
 					  offsetof(struct permit, next)) <= 12);
 		bed_free(b);
 	}
 }
 
+static void a_mapping_takes_no_more_sessions_than_it_can_count(void **state)
+{
+	struct bed *b = bed_usual();
+	struct tuple t = tuple_of("2001:db8:1::5", "64:ff9b:1::203.0.113.9", 5000, 53, 17), from;
+	struct flow_plan first = bed_must_open(b, &t), plan;
+	struct mapping *m = &b->n[0]->mapping[first.object];
+
+	(void)state;
+	t.dport = be16_from(54);
+	from = first.key[1];
+	from.sport = be16_from(7);
+	m->n_sessions = MAPPING_SESSIONS_MAX;
+	assert_dropped(bed_open(b, &t, &plan), DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
+	assert_dropped(bed_open(b, &from, &plan), DROP_INBOUND_LIMIT, REPLY_NONE);
+	m->n_sessions = MAPPING_SESSIONS_MAX - 1;
+	bed_must_open(b, &from);
+	bed_must_open(b, &t);
+	m->n_sessions += NAT64_INBOUND_PER_STATIC; /* that may still be answered */
+	assert_int_equal(m->n_sessions, MAPPING_SESSIONS_MAX + NAT64_INBOUND_PER_STATIC);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_mapping_takes_no_more_sessions_than_it_can_count),
 		{ "the_books_are_right_of_a_pool_with_system_ports", of_a_pool_with_system_ports,
 		  NULL, NULL, NULL },
 		{ "the_books_are_right_of_addresses_that_come_and_go",
