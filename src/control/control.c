@@ -133,6 +133,7 @@ static void take_facts(struct control *c, int fd, enum request_which which)
 		c->fresh_facts = fresh;
 		return;
 	}
+	linger__follow(&c->linger, &c->facts, &fresh, uv_now(&c->loop));
 	c->want_snapshot |= snapshot_changes(&c->facts, &fresh);
 	netlink_facts_free(&c->facts);
 	c->facts = fresh;
@@ -213,6 +214,8 @@ static void on_tick(uv_timer_t *t)
 	next_hops__retire(&c->hops, &c->workers);
 	if (ticks % TICKS_WATCH == 0)
 		lend__look(c);
+	if (linger__expire(&c->linger, &c->facts, uv_now(&c->loop)))
+		c->want_snapshot = true;
 	if (ticks % TICKS_WATCH == 0 && !c->want_stop)
 		look_around(c);
 	if (c->want_snapshot)

@@ -10,6 +10,7 @@
 #include <uv.h>
 #include "accounting.h"
 #include "dns_threads.h"
+#include "linger.h"
 #include "link.h"
 #include "server.h"
 #include "sixgate/config/config.h"
@@ -63,6 +64,7 @@ struct control {
 
 	struct config *config;
 	struct netlink_facts facts, fresh_facts;
+	struct linger_list linger; /* of facts */
 	struct hash_key key;
 	struct workers workers;
 	unsigned offload[N_SIDES];

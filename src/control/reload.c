@@ -94,6 +94,14 @@ static int open_metrics(struct control *c, struct fresh *f, struct err *e)
 	return rc;
 }
 
+static bool same_inside(const struct config *a, const struct config *b)
+{
+	const struct interfaces_conf *x = &a->interfaces, *y = &b->interfaces;
+
+	return x->n_inside == y->n_inside &&
+	       memcmp(x->inside, y->inside, x->n_inside * sizeof(x->inside[0])) == 0;
+}
+
 /* Everything that may fail. */
 static int prepare(struct control *c, struct fresh *f, char **lines, struct err *e)
 {
@@ -101,6 +109,8 @@ static int prepare(struct control *c, struct fresh *f, char **lines, struct err 
 
 	if (rc == 0)
 		rc = nodes__for(c, f->config, &f->nodes, e);
+	if (rc == 0 && same_inside(c->config, f->config))
+		linger__add(&c->linger, &c->fresh_facts);
 	if (rc == 0)
 		rc = c->n_retired < SNAPSHOTS_RETIRED_MAX ?
 			     control__build(c, f->config, &c->fresh_facts, f->nodes, &f->snapshot, e) :
@@ -165,6 +175,8 @@ static void switch_facts(struct control *c)
 
 static void switch_over(struct control *c, struct fresh *f)
 {
+	if (!same_inside(c->config, f->config)) /* a network taken out of the file is gone */
+		linger__expire(&c->linger, &c->facts, UINT64_MAX);
 	switch_facts(c);
 	control__publish(c, f->snapshot);
 	nodes__follow(c, f->config);

@@ -35,11 +35,6 @@ static int compare_neighbours(const void *a, const void *b)
 	return order ? order : x->interface - y->interface;
 }
 
-static bool same_prefix(const struct prefix *a, const struct prefix *b)
-{
-	return a->len == b->len && addr_equal(&a->addr, &b->addr);
-}
-
 static uint32_t place_routes(struct hops *h, const struct hops_parts *p, struct hops_route *out)
 {
 	const struct hops_route **order = calloc(p->n_route + 1, sizeof(const struct hops_route *));
@@ -52,7 +47,7 @@ static uint32_t place_routes(struct hops *h, const struct hops_parts *p, struct 
 	for (uint32_t i = 0; order && i < p->n_route; i++) {
 		const struct hops_route *r = order[i];
 
-		if (n && same_prefix(&out[n - 1].prefix, &r->prefix))
+		if (n && prefix_equal(&out[n - 1].prefix, &r->prefix))
 			continue;
 		if (h->by_len[r->prefix.len].n++ == 0)
 			h->by_len[r->prefix.len].first = n;

@@ -35,11 +35,6 @@ void remember__forget(struct nat64_conf *c)
 	free(c->exempt);
 }
 
-static bool same_prefix(const struct prefix *a, const struct prefix *b)
-{
-	return a->len == b->len && addr_equal(&a->addr, &b->addr);
-}
-
 static bool same_pool4(const struct pool4_conf *a, const struct pool4_conf *b)
 {
 	return a->outside == b->outside && addr_equal(&a->first, &b->first) &&
@@ -56,7 +51,7 @@ static bool same_static(const struct static_conf *a, const struct static_conf *b
 
 static bool same_exempt(const struct exempt_conf *a, const struct exempt_conf *b)
 {
-	return same_prefix(&a->destination, &b->destination) && a->port_first == b->port_first &&
+	return prefix_equal(&a->destination, &b->destination) && a->port_first == b->port_first &&
 	       a->port_last == b->port_last;
 }
 
@@ -77,7 +72,7 @@ bool remember__same(const struct nat64_conf *a, const struct nat64_conf *b)
 	    a->n_static != b->n_static || a->n_exempt != b->n_exempt)
 		return false;
 	for (size_t i = 0; i < a->n_prefix; i++)
-		if (!same_prefix(&a->prefix[i], &b->prefix[i]))
+		if (!prefix_equal(&a->prefix[i], &b->prefix[i]))
 			return false;
 	for (size_t i = 0; i < a->n_pool4; i++)
 		if (!same_pool4(&a->pool4[i], &b->pool4[i]))

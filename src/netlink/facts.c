@@ -436,6 +436,43 @@ const struct netlink_local *netlink_facts_local(const struct netlink_facts *f, c
 	return NULL;
 }
 
+const struct netlink_inside_prefix *netlink_facts_inside(const struct netlink_facts *f,
+							 const struct prefix *p)
+{
+	for (size_t i = 0; i < f->n_inside; i++)
+		if (prefix_equal(&f->inside[i].prefix, p))
+			return &f->inside[i];
+	return NULL;
+}
+
+int netlink_facts_add_inside(struct netlink_facts *f, const struct netlink_inside_prefix *p)
+{
+	struct netlink_inside_prefix *more;
+	size_t at = f->n_inside;
+
+	if (netlink_facts_inside(f, &p->prefix))
+		return 0;
+	more = realloc(f->inside, (f->n_inside + 1) * sizeof(*more));
+	if (!more)
+		return -ENOMEM;
+	f->inside = more;
+	for (; at > 0 && compare_inside(&f->inside[at - 1], p) > 0; at--)
+		f->inside[at] = f->inside[at - 1];
+	f->inside[at] = *p;
+	f->n_inside++;
+	return 0;
+}
+
+void netlink_facts_drop_inside(struct netlink_facts *f, const struct prefix *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->n_inside; i++)
+		if (!prefix_equal(&f->inside[i].prefix, p))
+			f->inside[n++] = f->inside[i];
+	f->n_inside = n;
+}
+
 bool netlink_facts_same_inside(const struct netlink_facts *a, const struct netlink_facts *b)
 {
 	if (a->n_inside != b->n_inside)

@@ -33,11 +33,6 @@ static bool hosts6(const struct prefix *p)
 	       !prefix_overlaps(p, &v4_mapped);
 }
 
-static bool same_prefix(const struct prefix *a, const struct prefix *b)
-{
-	return a->len == b->len && addr_equal(&a->addr, &b->addr);
-}
-
 static void complain_of_prefixes(const struct siit_conf *c, struct complaints *to)
 {
 	struct pool6 pool;
@@ -77,10 +72,10 @@ static void complain_of_mapping(const struct eam_conf *m, struct complaints *to)
 static void complain_of_twins(const struct siit_conf *c, size_t i, struct complaints *to)
 {
 	for (size_t j = 0; j < i; j++) {
-		if (same_prefix(&c->eam[i].v4, &c->eam[j].v4))
+		if (prefix_equal(&c->eam[i].v4, &c->eam[j].v4))
 			complain(to, &c->eam[i].v4, "siit.eam.v4",
 				 "is mapped twice: entry %zu has the same prefix", j + 1);
-		if (same_prefix(&c->eam[i].v6, &c->eam[j].v6))
+		if (prefix_equal(&c->eam[i].v6, &c->eam[j].v6))
 			complain(to, &c->eam[i].v6, "siit.eam.v6",
 				 "is mapped twice: entry %zu has the same prefix", j + 1);
 	}

@@ -8,8 +8,8 @@ import signal
 import pytest
 from lab import servers
 from lab.gateway import Gateway
-from lab.netns import Failed, stop, wait_until
-from lab.topology import (CLIENT4, DNS6, GW_WAN4, HOST6, INET4, POOL4, WEB4, WEB6, Network, nat64)
+from lab.netns import Failed, stop, tail, wait_until
+from lab.topology import (CLIENT4, DNS6, GW_LAN, GW_WAN4, HOST6, INET4, POOL4, WEB4, WEB6, Network, nat64)
 
 PEERS = pathlib.Path(__file__).parent / "peers.py"
 STATIC_PORT = 8080
@@ -400,3 +400,24 @@ def test_established_connections_outlive_a_reload(fresh):
     assert client.wait(15) == 0
     fresh.gateway.check_alive()
     stop(server)
+
+
+def test_established_connections_outlive_a_link_that_goes_down_and_up(fresh):
+    """Down, it loses its IPv6 addresses: nobody is inside on it then."""
+    gw, transfers = fresh.gw, []
+    for host, address in ((fresh.web4, nat64(WEB4)), (fresh.web6, WEB6)):
+        server = servers.iperf(host)
+        transfers.append((server, fresh.host6.start("iperf3", "-6", "-c", address, "-t", "5", "-b", "20M", "--json")))
+        wait_until(lambda host=host: int(host.out("cat", "/sys/class/net/eth0/statistics/rx_packets")) > 200,
+                   "the transfer runs")
+    generation = fresh.gateway.ctl_json("status")["generation"]
+    gw.ip("link", "set", "lan0", "down")
+    wait_until(lambda: fresh.gateway.ctl_json("status")["generation"] > generation, "the gateway knows")
+    flows = fresh.gateway.ctl("flows")
+    assert flows.count(":5201") >= 4, flows
+    gw.ip("link", "set", "lan0", "up")
+    gw.ip("addr", "replace", f"{GW_LAN}/64", "dev", "lan0", "nodad")
+    for server, client in transfers:
+        assert client.wait(30) == 0, tail(client)
+        stop(server)
+    fresh.gateway.check_alive()

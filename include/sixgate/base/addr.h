@@ -111,6 +111,12 @@ static inline bool prefix_contains(const struct prefix *p, const struct addr *a)
 	return addr_agree(&p->addr, a, p->len);
 }
 
+/** prefix_equal() - the same network of the same length. */
+static inline bool prefix_equal(const struct prefix *a, const struct prefix *b)
+{
+	return a->len == b->len && addr_equal(&a->addr, &b->addr);
+}
+
 /** prefix_overlaps() - true if some address is in both. */
 bool prefix_overlaps(const struct prefix *a, const struct prefix *b);
 

@@ -122,5 +122,15 @@ void netlink_facts_free(struct netlink_facts *f);
 /** netlink_facts_local() - the local address that is @a, or NULL. Borrowed. */
 const struct netlink_local *netlink_facts_local(const struct netlink_facts *f, const struct addr *a);
 
+/** netlink_facts_inside() - the inside prefix that is @p, or NULL. Borrowed. */
+const struct netlink_inside_prefix *netlink_facts_inside(const struct netlink_facts *f,
+							 const struct prefix *p);
+
+/** netlink_facts_add_inside() - one more, unless it is there. Return: 0 or -ENOMEM. */
+int netlink_facts_add_inside(struct netlink_facts *f, const struct netlink_inside_prefix *p);
+
+/** netlink_facts_drop_inside() - without @p, if it is there. */
+void netlink_facts_drop_inside(struct netlink_facts *f, const struct prefix *p);
+
 /** netlink_facts_same_inside() - both have the same inside prefixes: no new snapshot is needed. */
 bool netlink_facts_same_inside(const struct netlink_facts *a, const struct netlink_facts *b);
