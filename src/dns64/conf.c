@@ -39,6 +39,11 @@ static bool is_unspecified(const struct addr *a)
 	return addr_equal(a, &any6) || addr_equal(a, &any4);
 }
 
+static bool is_link_local(const struct addr *a)
+{
+	return a->octet[0] == 0xfe && (a->octet[1] & 0xc0) == 0x80;
+}
+
 static void complain_of_listen(const struct dns64_conf *c, struct complaints *to)
 {
 	if (!c->n_listen || c->n_listen > DNS64_LISTEN_MAX)
@@ -49,6 +54,10 @@ static void complain_of_listen(const struct dns64_conf *c, struct complaints *to
 
 		if (addr_is_multicast(&l->address) || !l->port)
 			complain(to, l, "dns64.listen", "expected a unicast address and a port");
+		if (is_link_local(&l->address))
+			complain(to, l, "dns64.listen",
+				 "cannot be a link-local address, for the interface cannot be named: "
+				 "[::]:53 takes what comes to those, too");
 		for (size_t j = 0; j < i; j++)
 			if (addr_equal(&l->address, &c->listen[j].address) &&
 			    l->port == c->listen[j].port)
@@ -122,6 +131,10 @@ static void complain_of_upstream(const struct dns64_conf *c, struct complaints *
 			complain_of_tls(u, to);
 		if (addr_is_multicast(&u->address) || is_unspecified(&u->address) || !u->port)
 			complain(to, u, "dns64.upstream", "expected the address of a resolver");
+		if (is_link_local(&u->address))
+			complain(to, u, "dns64.upstream",
+				 "cannot be a link-local address, for the interface cannot be named: "
+				 "give another address of the resolver");
 		for (size_t j = 0; j < c->n_listen && j < DNS64_LISTEN_MAX; j++)
 			if (addr_equal(&u->address, &c->listen[j].address) &&
 			    u->port == c->listen[j].port)
@@ -252,6 +265,8 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 			 DNS64_CLIENTS_MAX);
 	if (!v->synthesize && (v->n_prefix || v->n_mapped))
 		complain(to, v, "dns64.views", "has prefixes, and `synthesize: false`");
+	if (!v->synthesize && v->n_always)
+		complain(to, v, "dns64.views", "has `always`, and `synthesize: false`");
 	complain_of_choices(&c, to);
 }
 
@@ -264,11 +279,6 @@ uint32_t dns64_conf_router_lifetime_s(const struct dns64_ra_conf *c)
 {
 	return c->router_lifetime_s == DNS64_RA_AUTO ? DNS64_RA_TIMES * c->interval_s :
 						       c->router_lifetime_s;
-}
-
-static bool is_link_local(const struct addr *a)
-{
-	return a->octet[0] == 0xfe && (a->octet[1] & 0xc0) == 0x80;
 }
 
 static void complain_of_source(const struct dns64_ra_conf *c, struct complaints *to)
@@ -320,6 +330,9 @@ static void complain_of_ra(const struct dns64_ra_conf *c, struct complaints *to)
 		complain(to, &c->pref64, "dns64.router-advertisement.pref64",
 			 "is false, and there is no default-router: there would be nothing to "
 			 "advertise");
+	if (!c->pref64 && c->n_prefix)
+		complain(to, &c->pref64, "dns64.router-advertisement.pref64",
+			 "is false, and there is a `prefix`, which would not be advertised");
 	complain_of_prefixes(&choices, "dns64.router-advertisement.prefix", to);
 	complain_of_source(c, to);
 	complain_of_lifetimes(c, to);

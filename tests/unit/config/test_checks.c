@@ -108,6 +108,24 @@ static void upstreams_of_domains_leave_one_for_the_rest(void **state)
 #undef FOR_ALL
 }
 
+static void link_local_addresses_without_an_interface_are_refused(void **state)
+{
+#define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {" text "}\n"
+	static const struct row rows[] = {
+		{ "an upstream", DNS64("upstream: fe80::53"), "dns64.upstream",
+		  "cannot be a link-local address", DNS64("upstream: fec0::53") },
+		{ "the last of fe80::/10, second upstream", DNS64("upstream: [192.0.2.53, febf::53]"),
+		  "dns64.upstream[1]", "give another address of the resolver",
+		  DNS64("upstream: [192.0.2.53, 169.254.169.253]") },
+		{ "a listener", DNS64("upstream: 192.0.2.53, listen: fe80::1"), "dns64.listen",
+		  "cannot be a link-local address", DNS64("upstream: 192.0.2.53, listen: fd00::1") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef DNS64
+}
+
 static void unbuilt_features_are_refused_by_name(void **state)
 {
 #define SERVICE(text)                                                                              \
@@ -469,6 +487,10 @@ static void advertisements_that_cannot_work_are_refused(void **state)
 		  "dns64.router-advertisement.interface", "stands twice", RA("") },
 		{ "nothing to say", RA(", pref64: false"), "dns64.router-advertisement.pref64",
 		  "nothing to advertise", RA(", pref64: false, default-router: true") },
+		{ "a prefix that is not to be said",
+		  RA(", pref64: false, default-router: true, prefix: 64:ff9b::/96"),
+		  "dns64.router-advertisement.pref64", "there is a `prefix`, which would not be advertised",
+		  RA(", pref64: true, default-router: true, prefix: 64:ff9b::/96") },
 		{ "RFC 4861 6.2.1: too often", RA(", interval: 3s"),
 		  "dns64.router-advertisement.interval", "a duration from 4s to 30m",
 		  RA(", interval: 4s") },
@@ -557,6 +579,12 @@ static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 		  "dns64.views[0]", "has prefixes, and `synthesize: false`",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
 			"2001:db8::/32, synthesize: false}]}\n" },
+		{ "a view that makes nothing, with domains to make addresses for",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"2001:db8::/32, synthesize: false, always: a.example}]}\n",
+		  "dns64.views[0]", "has `always`, and `synthesize: false`",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, always: a.example, "
+			"views: [{clients: 2001:db8::/32, synthesize: false}]}\n" },
 		{ "one range twice",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: [{ipv4: "
 			"10.0.0.0/8}, {ipv4: 10.0.0.0/8, prefix: 2001:db8:a::/96}]}\n",
@@ -654,6 +682,7 @@ int main(void)
 		cmocka_unit_test(the_log_of_nat64_says_where_and_what),
 		cmocka_unit_test(names_of_dns64_zones_are_checked),
 		cmocka_unit_test(upstreams_of_domains_leave_one_for_the_rest),
+		cmocka_unit_test(link_local_addresses_without_an_interface_are_refused),
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
 		cmocka_unit_test(every_job_needs_an_inside_and_an_outside_interface),
