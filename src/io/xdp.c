@@ -28,7 +28,7 @@ enum {
 	TUN_TURN = 16,          /* every so many calls, packets from TUN come first */
 	COPY_AT = 256,          /* where a copied packet begins in its frame */
 	RESERVE = 256,          /* frames kept for packets that the pipeline makes */
-	FRAME_SHIFT = 12
+	FRAME_SHIFT = 11
 };
 _Static_assert(1 << FRAME_SHIFT == XDP_FRAME_BYTES, "frames have one size");
 
@@ -377,8 +377,8 @@ static const struct port_ops xdp_ops = {
 
 static int map_frames(struct xdp_port *x, const struct xdp_share *share)
 {
-	void *mem = mmap(NULL, bytes_of(share->n_frames), PROT_READ | PROT_WRITE, MAP_SHARED,
-			 share->memory, 0);
+	void *mem = mmap(NULL, bytes_of(share->n_frames), PROT_READ | PROT_WRITE,
+			 MAP_SHARED | MAP_POPULATE, share->memory, 0);
 
 	if (mem == MAP_FAILED)
 		return -errno;

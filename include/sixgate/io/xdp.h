@@ -18,7 +18,7 @@
 #include "sixgate/io/hops.h"
 
 enum {
-	XDP_FRAME_BYTES = 4096,
+	XDP_FRAME_BYTES = 2048, /* enough for a link of 1,500; larger ones crowd the same places of a cache */
 	XDP_RING = 2048, /* descriptors of each ring */
 	XDP_SHARE_SOCKETS_MAX = 32,
 	XDP_WORKERS_MAX = 16
