@@ -166,6 +166,7 @@ struct dns64 {
 	struct tcp_client *quietest;
 	struct tcp_conn *tcp_conns; /* to upstreams */
 	struct tcp_alone tcp_alone[DNS64_UPSTREAM_MAX];
+	uint16_t n_clients_of[CLIENT_SLOTS]; /* of @n_clients, by resolver__client_slot() */
 	unsigned n_clients, n_tcp_conns;
 	struct batch_rx rx;
 	struct gather gather;

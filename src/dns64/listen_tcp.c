@@ -14,6 +14,7 @@
 
 enum {
 	ACCEPTS_AT_ONCE = 16,
+	ANYBODY = CLIENT_SLOTS,
 	OUT_MAX = 2 * (DNS_MESSAGE_MAX + 2), /* then nothing more is read until it is taken */
 };
 
@@ -22,6 +23,7 @@ enum {
  * @active_ms: last whole query or last moment that all answers were taken
  * @in:        the next query, as far as it has come, with its length before it
  * @out:       answers not taken yet: bytes @out_at to @out_len; @out_size allocated
+ * @slot:      resolver__client_slot() of @peer
  * @eof:       the client sends no more; it may still want its answers
  */
 struct tcp_client {
@@ -33,6 +35,7 @@ struct tcp_client {
 	uint64_t active_ms;
 	unsigned n_open, refs;
 	bool closed, eof;
+	uint16_t slot;
 	struct sockaddr_in6 peer;
 	size_t in_len, out_at, out_len, out_size;
 	uint8_t *out;
@@ -92,6 +95,7 @@ static void close_client(struct tcp_client *c)
 	c->closed = true;
 	unlink_client(c);
 	c->d->n_clients--;
+	c->d->n_clients_of[c->slot]--;
 	uv_poll_stop(&c->poll);
 	uv_close((uv_handle_t *)&c->poll, on_close);
 	close(c->fd);
@@ -278,33 +282,57 @@ static unsigned incoming_interface(int fd)
 	return 0;
 }
 
-/* RFC 7766 6.2.3: when there are too many, one that is quiet makes room. */
-static bool room_for_one(struct dns64 *d)
+/* The longest quiet connection that nobody waits at, of client @slot or (ANYBODY) of all. */
+static bool shed_idle(struct dns64 *d, unsigned slot)
 {
 	struct tcp_client *c = d->quietest;
 
-	while (d->n_clients >= DNS64_TCP_CLIENTS_MAX && c) {
-		struct tcp_client *next = c->newer;
+	while (c && (c->n_open || (slot != ANYBODY && c->slot != slot)))
+		c = c->newer;
+	if (!c)
+		return false;
+	counter_add(&d->stats.tcp_idle, 1);
+	close_client(c);
+	return true;
+}
 
-		if (!c->n_open) {
-			counter_add(&d->stats.tcp_idle, 1);
-			close_client(c);
-		}
-		c = next;
+/* All are at work: who has the most gives one up for who has fewer, so that whoever came first does
+ * not keep it all. */
+static bool shed_biggest(struct dns64 *d, uint16_t slot)
+{
+	struct tcp_client *most = d->quietest;
+
+	for (struct tcp_client *c = most; c; c = c->newer)
+		if (d->n_clients_of[c->slot] > d->n_clients_of[most->slot])
+			most = c;
+	if (!most || d->n_clients_of[most->slot] <= d->n_clients_of[slot] + 1)
+		return false;
+	counter_add(&d->stats.tcp_shed, 1);
+	close_client(most);
+	return true;
+}
+
+/* RFC 7766 6.2.3: of too many, one that is quiet makes room; of its own for who has too many. */
+static bool room_for_one(struct dns64 *d, uint16_t slot)
+{
+	if (d->n_clients_of[slot] >= DNS64_TCP_CLIENT_MAX && !shed_idle(d, slot)) {
+		counter_add(&d->stats.tcp_client_full, 1);
+		return false;
 	}
-	return d->n_clients < DNS64_TCP_CLIENTS_MAX;
+	return d->n_clients < DNS64_TCP_CLIENTS_MAX || shed_idle(d, ANYBODY) || shed_biggest(d, slot);
 }
 
 static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6 *peer)
 {
 	struct dns64 *d = l->d;
 	struct tcp_client *c = NULL;
+	uint16_t slot = resolver__client_slot(d->resolver, peer);
 	bool inside = io__inside(d, incoming_interface(fd));
 	int on = 1;
 
 	if (!inside)
 		counter_add(&d->stats.not_inside, 1);
-	if (inside && room_for_one(d))
+	if (inside && room_for_one(d, slot))
 		c = calloc(1, sizeof(*c));
 	if (!c || uv_poll_init(d->loop, &c->poll, fd)) {
 		counter_add(&d->stats.tcp_refused, 1);
@@ -317,6 +345,8 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 	counter_add(&d->stats.tcp_accepted, 1);
 	d->n_handles++;
 	d->n_clients++;
+	d->n_clients_of[slot]++;
+	c->slot = slot;
 	c->poll.data = c;
 	c->via.reply = reply;
 	c->d = d;

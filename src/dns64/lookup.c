@@ -232,6 +232,11 @@ static struct lookup *lookup_of(struct resolver *r, const struct dns64_key *key,
 			      .key = *key,
 			      .hash = hash,
 			      .started_ms = r->now_ms };
+	if (!domain__enter(r, l)) {
+		counter_add(&r->stats->domain_full, 1);
+		pool_put(&r->idle_lookups, i);
+		return NULL;
+	}
 	*at = l;
 	timers__set(&r->timers, &l->timer, r->now_ms);
 	return l;
@@ -263,8 +268,10 @@ static void end_lookup(struct resolver *r, struct lookup *l)
 	timers__stop(&r->timers, &l->timer);
 	for (unsigned i = 0; i < l->n_asks; i++)
 		ask__close(r, l, &l->ask[i]);
-	if (!l->is_probe)
+	if (!l->is_probe) {
+		domain__leave(r, l);
 		*find_link(r, &l->key, l->hash) = l->next;
+	}
 	dns64_answer_put(l->fallback);
 	l->fallback = NULL;
 	pool_put(&r->idle_lookups, (uint32_t)(l - r->lookup));

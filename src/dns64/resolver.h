@@ -21,6 +21,10 @@ enum {
 	ASK_BUCKETS = 8192,
 	LOOKUP_BUCKETS = 4096,
 	CLIENT_SLOTS = 4096,
+	DOMAIN_SLOTS = 4096,
+	DOMAIN_PLACES = 2,	 /* of one domain */
+	DOMAIN_DEPTHS = 2,	 /* two labels, and three */
+	DOMAIN_LOOKUPS_MIN = 16, /* that every domain may have */
 	TASKS = DNS64_TASKS_MAX + 1, /* those that wait, and one that is answered at once */
 	LOOKUP_TIME_MS = 4500,	 /* stub resolvers give up after 5 s: answer before */
 	RECHECK_MS = 30000,	 /* RFC 8767 5: nobody knew, so nobody is asked for a while */
@@ -181,7 +185,7 @@ struct ask {
 };
 
 /** struct lookup - @is_probe: a copy, for the measure alone; it is in no bucket, and nobody waits.
- *  @unheard: choice__unheard() was told. */
+ *  @unheard: choice__unheard() was told. @domain: where it is counted, by domain__enter(). */
 struct lookup {
 	struct timer timer; /* first: next attempt, or the end */
 	struct lookup *next;
@@ -190,6 +194,7 @@ struct lookup {
 	struct leg *waiting;
 	struct dns64_answer *fallback; /* a failure, unless somebody does better */
 	struct ask ask[ASKS_MAX];
+	uint16_t domain[DOMAIN_DEPTHS][DOMAIN_PLACES];
 	unsigned n_asks;
 	bool is_probe, unheard;
 };
@@ -240,6 +245,7 @@ struct resolver {
 	struct lookup *lookup_bucket[LOOKUP_BUCKETS];
 	uint32_t ask_bucket[ASK_BUCKETS];
 	uint16_t client_tasks[CLIENT_SLOTS];
+	uint16_t domain_lookups[DOMAIN_DEPTHS][DOMAIN_PLACES * DOMAIN_SLOTS];
 	uint8_t made[DNS_MESSAGE_MAX], out[DNS_MESSAGE_MAX];
 };
 
@@ -279,6 +285,10 @@ void resolver__wall(struct resolver *r, uint64_t unix_s);
 
 /** resolver__advance() - do what is due. */
 void resolver__advance(struct resolver *r);
+
+/** resolver__client_slot() - who has sent something: one IPv4 address, one IPv6 /64, or one link-local
+ *  address. Unlucky clients may share a number; nobody can choose with whom. */
+uint16_t resolver__client_slot(const struct resolver *r, const struct sockaddr_in6 *peer);
 
 /** resolver__next() - ms until something is due; UINT64_MAX when nothing is. */
 uint64_t resolver__next(const struct resolver *r);
@@ -377,6 +387,11 @@ void lookup__next_upstream(struct resolver *r, struct lookup *l);
 
 /** lookup__again() - the same upstream as @a, which is closed, another way or with less. */
 void lookup__again(struct resolver *r, struct lookup *l, const struct ask *a, enum way way);
+
+/** domain__enter() - one lookup more for the domain of @l's name, whose record is taken already.
+ *  Return: false: it has too many, and nothing is counted. */
+bool domain__enter(struct resolver *r, struct lookup *l);
+void domain__leave(struct resolver *r, const struct lookup *l);
 
 /** lookup__finish() - tells everybody who waits. @answer: borrowed; NULL: nobody answered. */
 void lookup__finish(struct resolver *r, struct lookup *l, struct dns64_answer *answer);

@@ -8,9 +8,7 @@
 #include "told.h"
 #include "zones.h"
 
-/* One client is one IPv4 address, one IPv6 /64, or one link-local address. Slots may be shared by
- * unlucky clients: the key of the hash keeps anybody from choosing with whom. */
-static uint16_t client_slot(const struct resolver *r, const struct sockaddr_in6 *peer)
+uint16_t resolver__client_slot(const struct resolver *r, const struct sockaddr_in6 *peer)
 {
 	struct addr a = addr_from_v6(peer->sin6_addr.s6_addr);
 	bool link_local = IN6_IS_ADDR_LINKLOCAL(&peer->sin6_addr);
@@ -505,7 +503,7 @@ static struct task *new_task(struct resolver *r, const struct client *c, const s
 	*t = (struct task){ .timer = { .fire = patience_over },
 			    .client = *c,
 			    .query = *q,
-			    .client_slot = client_slot(r, &c->peer),
+			    .client_slot = resolver__client_slot(r, &c->peer),
 			    .generation = r->generation,
 			    .policy = policy,
 			    .older = r->running };

@@ -25,6 +25,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 DRIVER = "tests/unit/dns64/dns64_server"
 UPSTREAM = "2001:db8:f::2"
 SERVER = "2001:db8:1::1"
+CLIENT = "2001:db8:1::2"
 
 ZONE = """
 $ORIGIN example.test.
@@ -937,14 +938,88 @@ def test_quiet_tcp_connections_are_closed_and_trickling_does_not_help(lab, serve
     assert server.counters()["tcp-idle"] == 2
 
 
-def test_tcp_connections_are_bounded_and_quiet_ones_make_room(lab, serve):
+@pytest.fixture
+def three_clients(lab):
+    """Addresses of the client in other /64: for the server, other clients."""
+    addresses = [f"2001:db8:{n}::1" for n in (501, 502)]
+    for a in addresses:
+        lab.client(f"ip addr add {a}/128 dev eth0 nodad")
+        lab.gateway(f"ip -6 route add {a}/128 via {CLIENT} dev lan0")
+    yield [CLIENT, *addresses]
+    for a in addresses:
+        lab.gateway(f"ip -6 route del {a}/128")
+        lab.client(f"ip addr del {a}/128 dev eth0")
+
+
+def tcp_from(lab, address):
+    s = lab.client.socket(socket.SOCK_STREAM)
+    s.settimeout(10)
+    s.bind((address, 0))
+    s.connect((SERVER, 53))
+    return s
+
+
+def is_closed(s):
+    try:
+        return s.recv(10) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_tcp_connections_are_bounded_and_quiet_ones_make_room(lab, serve, three_clients):
     server = serve()
-    held = [tcp(lab) for _ in range(256)]
+    held = [tcp_from(lab, a) for a in three_clients[:2] for _ in range(128)]
     wait_for(lambda: server.counters()["tcp-accepted"] == 256, what="256 connections")
-    r = dig(lab.client, "+tcp v4.example.test AAAA")
+    r = dig(lab.client, f"-b {three_clients[2]} +tcp v4.example.test AAAA")
     assert r.data("AAAA") == ["64:ff9b::808:808"], r
+    assert is_closed(held[0]) and server.counters()["tcp-idle"] == 1
     for s in held:
         s.close()
+
+
+def test_one_client_takes_only_its_own_tcp_connections(lab, serve, three_clients):
+    server = serve()
+    held = [tcp_from(lab, three_clients[0]) for _ in range(130)]
+    wait_for(lambda: server.counters()["tcp-accepted"] == 130, what="130 connections")
+    counters = server.counters()
+    assert counters["tcp-idle"] == 2 and counters["tcp-client-full"] == 0
+    assert is_closed(held[0]) and is_closed(held[1])
+    for s in held:
+        s.close()
+
+
+def test_tcp_clients_that_wait_for_answers_share_the_connections(lab, serve, three_clients):
+    """Each connection has a query under way, so that none is idle."""
+    script = Script(lab, 5304, silent)
+    server = serve(upstream=f"{UPSTREAM},5304")
+    held = {}
+
+    def fill(address, n):
+        held[address] = [tcp_from(lab, address) for _ in range(n)]
+        for i, s in enumerate(held[address]):
+            s.sendall(framed(query(f"n{i}.x{len(held)}.test")))
+
+    def counter(name):
+        return server.counters()[name]
+
+    fill(three_clients[0], 128)
+    wait_for(lambda: counter("queries-tcp") == 128, what="the queries of the first one")
+    more = tcp_from(lab, three_clients[0])  # at once: all of its own are at work
+    assert is_closed(more) and counter("tcp-client-full") == 1
+    fill(three_clients[1], 128)
+    wait_for(lambda: counter("queries-tcp") == 256, what="the queries of the second one")
+    others = []
+    for n in range(1, 11):
+        others.append(tcp_from(lab, three_clients[2]))
+        others[-1].sendall(framed(query(f"n{n}.x3.test")))
+        wait_for(lambda: counter("queries-tcp") == 256 + n, what="a query of the third one")
+    counters = server.counters()
+    assert counters["tcp-shed"] == 10 and counters["tcp-idle"] == 0, counters
+    assert counters["tcp-refused"] == counters["tcp-client-full"] == 1, counters
+    assert is_closed(held[three_clients[0]][0]) and is_closed(held[three_clients[1]][0])
+    for s in [more, *others, *(s for c in held.values() for s in c)]:
+        s.close()
+    script.close()
 
 
 def test_when_descriptors_run_out_tcp_waits_and_udp_goes_on(lab, serve):

@@ -24,6 +24,7 @@ enum {
 	DNS64_LOOKUPS_MAX = 4096, /* different questions under way to upstreams */
 	DNS64_CLIENT_TASKS_MAX = 512, /* queries of one client: an IPv4 address or an IPv6 /64 */
 	DNS64_TCP_CLIENTS_MAX = 256,
+	DNS64_TCP_CLIENT_MAX = 128, /* connections of one client, who is as above */
 	DNS64_TCP_QUERIES_MAX = 32, /* of one connection, unanswered */
 	DNS64_TCP_IDLE_MS = 10000,  /* RFC 7766 6.2.3: a few seconds */
 	DNS64_TCP_UPSTREAM_MAX = 64,
@@ -48,6 +49,7 @@ enum {
 	_(tasks_full, "tasks-full", "queries dropped: too many being answered")                    \
 	_(client_full, "client-full", "queries dropped: too many of one client")                   \
 	_(lookups_full, "lookups-full", "questions not asked: too many under way")                 \
+	_(domain_full, "domain-full", "questions not asked: too many of one domain under way")             \
 	_(cache_hits, "cache-hits", "questions answered from the cache")                           \
 	_(cache_misses, "cache-misses", "questions not in the cache")                              \
 	_(stale, "stale", "questions answered with what was known, past its time (RFC 8767)")       \
@@ -78,6 +80,8 @@ enum {
 	_(spoofed, "spoofed", "answers ignored: late, or wrong in sender, id or question")         \
 	_(tcp_accepted, "tcp-accepted", "TCP connections accepted")                                \
 	_(tcp_refused, "tcp-refused", "TCP connections closed at once: too many, or not inside")   \
+	_(tcp_client_full, "tcp-client-full", "TCP connections closed at once: too many of one client")    \
+	_(tcp_shed, "tcp-shed", "TCP connections of who had the most, closed for others when all were taken") \
 	_(tcp_idle, "tcp-idle", "TCP connections closed because nothing happened")                 \
 	_(cache_bytes, "cache-bytes", "gauge: bytes in the cache, index included")                 \
 	_(cache_entries, "cache-entries", "gauge: answers in the cache")                           \

@@ -673,6 +673,80 @@ static void questions_beyond_the_limit_fail_but_do_not_hang(void **state)
 	world_free(w);
 }
 
+/* Asks "@before<n>@after" for A, as from many clients. Return: how many failed at once. */
+static unsigned flood(struct world *w, unsigned n, const char *before, const char *after)
+{
+	char question[128], client[64];
+	struct text q = { .question = question, .flags = DNS_RD };
+	unsigned replies = w->n_replies;
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(client, sizeof(client), "2001:db8:%x::1", 0x100 + i / 256);
+		snprintf(question, sizeof(question), "%s%u%s IN A", before, i, after);
+		ask_from(w, &q, client, 0);
+	}
+	return w->n_replies - replies;
+}
+
+static void a_dead_domain_leaves_half_of_the_lookups_to_others(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 2, "www.n", ".dead.example."), 0);
+	/* whatever stands in front, and however deep */
+	assert_int_equal(flood(w, 100, "x", ".DEAD.example."), 100);
+	assert_int_equal(flood(w, 100, "a.b.c.d", ".other.dead.example."), 100);
+	assert_int_equal(counter_read(&w->stats.domain_full), 200);
+	assert_string_equal(told(w, 200), "SERVFAIL rd ra\n");
+	/* the second one: a half of what is left */
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 2, "n", ".second.example."),
+			 DNS64_LOOKUPS_MAX / 4);
+	assert_int_equal(flood(w, 500, "n", ".example."), 0);
+	assert_int_equal(counter_read(&w->stats.lookups_full), 0);
+	wait_ms(w, LOOKUP_TIME_MS); /* places come back */
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 2, "again", ".dead.example."), 0);
+	world_free(w);
+}
+
+static void one_name_under_a_suffix_leaves_some_of_it_to_others(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	const unsigned third = (DNS64_LOOKUPS_MAX + 2) / 3;
+	unsigned failed;
+
+	(void)state;
+	failed = flood(w, DNS64_LOOKUPS_MAX / 2, "n", ".dead.co.example.");
+	assert_in_range(failed, DNS64_LOOKUPS_MAX / 2 - third - 1, DNS64_LOOKUPS_MAX / 2 - third + 1);
+	assert_int_equal(flood(w, 600, "good", ".co.example."), 0);
+	assert_int_equal(flood(w, 1000, "n", ".example."), 0);
+	world_free(w);
+}
+
+static void a_big_domain_is_not_limited_while_there_is_room(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 4, "n", ".big.example."), 0);
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 4, "n", ".example."), 0);
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX / 8, "m", ".big.example."), 0);
+	assert_int_equal(counter_read(&w->stats.domain_full), 0);
+	world_free(w);
+}
+
+static void few_names_of_a_domain_are_asked_however_full_it_is(void **state)
+{
+	struct world *w = world_new(one_upstream);
+
+	(void)state;
+	assert_int_equal(flood(w, DNS64_LOOKUPS_MAX - DOMAIN_LOOKUPS_MIN / 2, "n", ".example."), 0);
+	assert_int_equal(flood(w, DOMAIN_LOOKUPS_MIN / 2, "n", ".late.example."), 0);
+	assert_int_equal(counter_read(&w->stats.domain_full), 0);
+	assert_int_equal(counter_read(&w->stats.tasks), DNS64_TASKS_MAX);
+	world_free(w);
+}
+
 static void prefix_two(struct dns64_conf *c)
 {
 	static struct prefix p;
@@ -764,6 +838,10 @@ int main(void)
 		cmocka_unit_test(one_client_cannot_take_all_the_places),
 		cmocka_unit_test(queries_beyond_the_limit_are_dropped_and_counted),
 		cmocka_unit_test(questions_beyond_the_limit_fail_but_do_not_hang),
+		cmocka_unit_test(a_dead_domain_leaves_half_of_the_lookups_to_others),
+		cmocka_unit_test(one_name_under_a_suffix_leaves_some_of_it_to_others),
+		cmocka_unit_test(a_big_domain_is_not_limited_while_there_is_room),
+		cmocka_unit_test(few_names_of_a_domain_are_asked_however_full_it_is),
 		cmocka_unit_test(what_is_known_is_answered_beyond_the_limits),
 		cmocka_unit_test(link_local_clients_are_counted_one_by_one),
 		cmocka_unit_test(a_reload_changes_prefixes_under_queries_in_flight),
