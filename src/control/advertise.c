@@ -100,6 +100,32 @@ static struct ra_conf conf_for(const struct advertiser *a, const struct config *
 
 /* ---- another daemon ---- */
 
+/* BIRD's radv has no word of its own for it: the option (RFC 8781 4) without its type and length. */
+static void list_custom_options(const struct ra_message *m, char *text, size_t size)
+{
+	enum { OPTION_AT = 16, VALUE_AT = OPTION_AT + 2, OPTION_END = OPTION_AT + 16 };
+	size_t at = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < m->n_pref64; i++) {
+		const struct ra_message one = { .n_pref64 = 1, .pref64 = { m->pref64[i] } };
+		uint8_t wire[RA_BYTES_MAX];
+
+		must(ra_write(&one, wire) == OPTION_END && size - at > 80);
+		at += (size_t)snprintf(text + at, size - at, " custom option type %u value hex:",
+				       wire[OPTION_AT]);
+		for (size_t k = VALUE_AT; k < OPTION_END; k++)
+			at += (size_t)snprintf(text + at, size - at, "%02x", wire[k]);
+		at += (size_t)snprintf(text + at, size - at, ";");
+	}
+}
+
+/* odhcpd takes one prefix for an interface. */
+static const char *first_prefix(const struct ra_message *m, char text[PREFIX_TEXT_MAX])
+{
+	return m->n_pref64 ? prefix_format(&m->pref64[0].prefix, text) : "";
+}
+
 static void list_options(const struct ra_message *m, char *text, size_t size)
 {
 	size_t at = 0;
@@ -114,20 +140,24 @@ static void list_options(const struct ra_message *m, char *text, size_t size)
 
 static void say_conflict(struct advertiser *a)
 {
-	char text[ADDR_TEXT_MAX], options[DNS64_PREFIXES_MAX * 100];
+	char text[ADDR_TEXT_MAX], options[DNS64_PREFIXES_MAX * 100],
+		custom[DNS64_PREFIXES_MAX * 100], prefix[PREFIX_TEXT_MAX];
+	const struct ra_message *m = &a->speaker.conf.message;
 	uint64_t skipped;
 
 	addr_format(&a->from, text);
 	snprintf(a->why, sizeof(a->why), "another daemon of this host advertises from %s", text);
 	if (!log_allowed(&a->conflict, uv_now(&a->c->loop), &skipped))
 		return;
-	list_options(&a->speaker.conf.message, options, sizeof(options));
+	list_options(m, options, sizeof(options));
+	list_custom_options(m, custom, sizeof(custom));
 	log_warning("router advertisements on %s: %s; none are sent from here, or hosts would lose their "
 		    "default route. Have it tell the prefix: radvd, from 2.20 on, in `interface %s`:%s "
-		    "systemd-networkd, from 255 on: [IPv6PREF64Prefix]. One that cannot (radvd 2.19 of "
-		    "Debian 12): give us an address beside it, `dns64: router-advertisement: source: "
-		    "fe80::64`",
-		    a->name, a->why, a->name, options);
+		    "systemd-networkd, from 255 on: [IPv6PREF64Prefix]; odhcpd: `option ra_pref64 '%s'` in "
+		    "its section of /etc/config/dhcp; BIRD, where its radv has custom options (2.0 has "
+		    "not):%s One that cannot (radvd 2.19, BIRD 2.0 of Debian 12): give us an address "
+		    "beside it, `dns64: router-advertisement: source: fe80::64`",
+		    a->name, a->why, a->name, options, first_prefix(m, prefix), custom);
 }
 
 /* RFC 4861 6.2.7, RFC 8781 5.2: routers that contradict each other are the operator's to know of. */

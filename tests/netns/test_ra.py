@@ -238,6 +238,9 @@ def test_beside_radvd_on_one_address_nothing_is_sent(lab):
     wait_for(lambda: advertising(g)["state"] == "silent", what="it has heard radvd")
     line = next(x for x in g.said() if "none are sent from here" in x)
     assert "nat64prefix 64:ff9b::/96 { AdvValidLifetime 12; };" in line and "source: fe80::64" in line
+    assert "`option ra_pref64 '64:ff9b::/96'`" in line
+    # 12 s are 2 units of 8 s, /96 is code 0 (RFC 8781 4)
+    assert "custom option type 38 value hex:0010" + "0064ff9b" + 16 * "0" + ";" in line
     assert advertising(g)["state"] == "silent" and us in advertising(g)["why"]
     g.ctl("reload")
     time_of_reload = time.monotonic()
