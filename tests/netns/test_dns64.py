@@ -880,6 +880,29 @@ def test_tcp_queries_are_pipelined_beyond_the_limit_at_once(lab, serve):
     assert {struct.unpack("!H", a[:2])[0] for a in answers} == set(range(200))
 
 
+def test_tcp_answers_overtake_each_other(lab, serve):
+    """RFC 7766 6.2.1.1: who asked first waits alone for an upstream that is slow for it."""
+    held = []
+
+    def slow_is_held(script, message, who):
+        if b"slow" in message:
+            held.append((answer_to(message, rcode=3), who))
+        else:
+            script.send(answer_to(message, rcode=3), who)
+    script = Script(lab, 5313, slow_is_held)
+    serve(upstream=f"{UPSTREAM},5313")
+    with tcp(lab) as s:
+        stream = frames(s)
+        s.sendall(framed(query("slow.test", 1, ident=1)))
+        script.wait(1)
+        s.sendall(b"".join(framed(query(f"n{n}.test", 1, ident=n)) for n in range(2, 12)))
+        got = [struct.unpack("!H", next(stream)[:2])[0] for _ in range(10)]
+        assert sorted(got) == list(range(2, 12))
+        script.send(*held[0])
+        assert next(stream)[:2] == b"\0\1"
+    script.close()
+
+
 def test_tcp_queries_may_come_byte_by_byte(lab, serve):
     serve()
     with tcp(lab) as s:

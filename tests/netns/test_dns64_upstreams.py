@@ -359,6 +359,32 @@ def test_ports_are_drawn_anew_rfc5452_9_2(lab, serve):
     script.close()
 
 
+def test_each_retransmission_draws_its_port_and_id_anew_rfc5452_9_2(lab, serve):
+    script = Script(lab, 5419, silent)
+    serve(upstream=f"{UPSTREAM},5419")
+    assert dig(lab.client, "again.test A").status == "SERVFAIL"
+    ports, ids = ({f(q) for q in script.queries} for f in (lambda q: q[1][1], lambda q: q[0][:2]))
+    n = len(script.queries)
+    assert n >= 5 and len(ports) >= 3 and len(ids) >= n - 1, (n, ports, ids)
+    script.close()
+
+
+def test_ports_are_of_all_that_the_kernel_gives_rfc5452_9_2(lab, serve):
+    """What the administrator widens is used; by default it is 32768 to 60999."""
+    was = lab.gateway("cat /proc/sys/net/ipv4/ip_local_port_range").strip()
+    script = Script(lab, 5420, lambda s, m, who: s.send(answer_to(m, rcode=3), who))
+    lab.gateway("sysctl -qw 'net.ipv4.ip_local_port_range=1024 65535'")
+    try:
+        serve(upstream=f"{UPSTREAM},5420")
+        for n in range(300):
+            ask_once(lab, f"wide{n}.test", 1)
+    finally:
+        lab.gateway(f"sysctl -qw 'net.ipv4.ip_local_port_range={was}'")
+    ports = sorted({who[1] for _, who in script.queries})
+    assert len(ports) >= 20 and ports[0] < 32768, ports
+    script.close()
+
+
 def test_ports_are_drawn_anew_while_answers_are_awaited(lab, serve):
     """Each answer comes when 2,400 more questions have been asked: no socket ever waits for nothing."""
     n, late = 32 * 256 + 5000, collections.deque()
