@@ -21,7 +21,6 @@ enum {
 	TCP_WINDOW = 32,
 	TCP_PEER_CONNS = DNS64_TCP_UPSTREAM_MAX / DNS64_UPSTREAM_MAX, /* so that none takes all */
 	TCP_KEEP_MS = 5000,	/* RFC 7766 6.2.3: a few seconds */
-	TCP_ALONE_MS = 900000, /* then an upstream may have learned something */
 };
 
 /**
@@ -72,7 +71,7 @@ static void ask_alone(struct dns64 *d, const struct endpoint_conf *to)
 	for (unsigned i = 1; i < DNS64_UPSTREAM_MAX; i++)
 		if (d->tcp_alone[i].until_ms < oldest->until_ms)
 			oldest = &d->tcp_alone[i];
-	*oldest = (struct tcp_alone){ .at = *to, .until_ms = uv_now(d->loop) + TCP_ALONE_MS };
+	*oldest = (struct tcp_alone){ .at = *to, .until_ms = uv_now(d->loop) + STREAM_ALONE_MS };
 }
 
 static void on_close(uv_handle_t *h)

@@ -3,7 +3,8 @@
  * about to sleep leaves as one record.
  *
  * A connection is closed only by its own poll callback, the tick, or the end: never while the engine
- * is calling. What its end leaves unanswered the engine asks again. */
+ * is calling. What its end leaves unanswered is asked again over another one if this one has answered
+ * anything, as over TCP (ask_tcp.c), else the engine hears of it. */
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <openssl/err.h>
@@ -74,7 +75,7 @@ static void unlink_conn(struct tls_conn *c)
 
 static void close_conn(struct tls_conn *c)
 {
-	must(!c->n_pending);
+	must(!c->stream.n);
 	unlink_conn(c);
 	SSL_free(c->ssl);
 	SSL_SESSION_free(c->session);
@@ -84,12 +85,14 @@ static void close_conn(struct tls_conn *c)
 }
 
 /* While the engine hears of it, it may cancel others of this connection. */
-static void end_conn(struct tls_conn *c)
+static void give_up(struct tls_conn *c)
 {
+	struct stream_question q;
+
 	if (c->up->current == c)
 		c->up->current = NULL;
-	while (c->n_pending)
-		resolver__tcp_failed(c->d->resolver, c->pending[--c->n_pending].ask);
+	while (stream__pop(&c->stream, &q))
+		resolver__tcp_failed(c->d->resolver, q.ask);
 	close_conn(c);
 }
 
@@ -99,7 +102,7 @@ static void fail_conn(struct tls_conn *c, const char *why)
 	back_off(c->up);
 	SSL_SESSION_free(c->up->session);
 	c->up->session = NULL;
-	end_conn(c);
+	give_up(c);
 }
 
 static void set_events(struct tls_conn *c)
@@ -137,79 +140,60 @@ static int send_out(struct tls_conn *c)
 	return 0;
 }
 
+static bool has_plain(const struct tls_conn *c)
+{
+	return c->is_open && stream__wants_out(&c->stream) && BIO_ctrl_pending(c->out) <= TLS_OUT_MAX;
+}
+
 static int write_plain(struct tls_conn *c)
 {
-	if (!c->is_open || !c->plain_len)
-		return 0;
-	ERR_clear_error();
-	if (SSL_write(c->ssl, c->plain, (int)c->plain_len) != (int)c->plain_len)
-		return -EPROTO;
-	c->plain_len = 0;
+	uint8_t plain[TLS_RECORD_MAX];
+
+	while (has_plain(c)) {
+		size_t len = stream__give(&c->stream, plain, sizeof(plain), uv_now(c->d->loop));
+
+		ERR_clear_error();
+		if (SSL_write(c->ssl, plain, (int)len) != (int)len)
+			return -EPROTO;
+	}
 	return 0;
 }
 
-/* Return: true if anything was there to be sent. */
-bool tls__flush(struct dns64 *d)
+/* Return: 0, or negative errno when the connection is over. */
+static int take_all(struct tls_conn *c)
 {
-	bool any = false;
+	uint64_t now = uv_now(c->d->loop);
+	struct stream_answer a;
 
-	for (struct tls_conn *c = d->tls_conns, *next; c; c = next) {
-		next = c->next;
-		if (!c->is_open || !c->plain_len)
-			continue;
-		any = true;
-		if (write_plain(c) || send_out(c)) {
-			end_conn(c);
-			return true; /* the list may have changed */
+	for (;;)
+		switch (stream__take(&c->stream, &a, now)) {
+		case STREAM_ANSWER:
+			resolver__tcp_answer(c->d->resolver, a.ask, a.wire, a.len);
+			break;
+		case STREAM_STRAY: /* or of a question that was given up */
+			counter_add(&c->d->stats.spoofed, 1);
+			break;
+		case STREAM_BROKEN:
+			return -EBADMSG;
+		case STREAM_NOTHING:
+			return 0;
 		}
-		set_events(c);
-	}
-	return any;
-}
-
-static void drop_pending(struct tls_conn *c, unsigned i)
-{
-	c->pending[i] = c->pending[--c->n_pending];
-	c->used_ms = uv_now(c->d->loop);
-}
-
-/* One whole message. Unknown ids are of questions that were given up. */
-static void take_message(struct tls_conn *c)
-{
-	uint8_t *wire = c->frame + 2;
-	size_t len = c->frame_len - 2;
-
-	for (unsigned i = 0; len >= 2 && i < c->n_pending; i++) {
-		struct tls_pending p = c->pending[i];
-
-		if (p.id != load16(wire))
-			continue;
-		drop_pending(c, i);
-		store16(wire, p.wire_id);
-		resolver__tcp_answer(c->d->resolver, p.ask, wire, len);
-		return;
-	}
-	counter_add(&c->d->stats.spoofed, 1);
 }
 
 /* Return: 1 when there may be more, 0 when there is not, negative when the connection is over. */
 static int read_some(struct tls_conn *c)
 {
-	size_t want = c->frame_len < 2 ? 2 : 2u + load16(c->frame);
-	int n;
+	size_t size;
+	uint8_t *space = stream__space(&c->stream, &size);
+	int n, rc;
 
 	ERR_clear_error();
-	n = SSL_read(c->ssl, c->frame + c->frame_len, (int)(want - c->frame_len));
+	n = SSL_read(c->ssl, space, (int)size);
 	if (n <= 0)
 		return SSL_get_error(c->ssl, n) == SSL_ERROR_WANT_READ ? 0 : -ECONNRESET;
-	c->frame_len += (size_t)n;
-	if (c->frame_len < 2 || c->frame_len < 2u + load16(c->frame))
-		return 1;
-	if (c->frame_len == 2)
-		return -EBADMSG; /* an empty message */
-	take_message(c);
-	c->frame_len = 0;
-	return 1;
+	stream__came(&c->stream, (size_t)n, uv_now(c->d->loop));
+	rc = take_all(c);
+	return rc ? rc : 1;
 }
 
 /* Return: 1 when the handshake is over, 0 not yet, negative: failed and told. */
@@ -259,7 +243,7 @@ static int receive(struct tls_conn *c)
 	if (n == 0)
 		return -ECONNRESET;
 	must(BIO_write(c->in, data, (int)n) == (int)n);
-	c->heard_ms = uv_now(c->d->loop);
+	c->stream.heard_ms = uv_now(c->d->loop);
 	return (int)n;
 }
 
@@ -288,30 +272,6 @@ static int connected(struct tls_conn *c)
 		return error ? -error : -errno;
 	c->is_connected = true;
 	return 0;
-}
-
-static void on_poll(uv_poll_t *p, int status, int events)
-{
-	struct tls_conn *c = p->data;
-	int rc = 0, got = 0;
-
-	io__tell_time(c->d);
-	if (status < 0)
-		c->events = 0; /* libuv has stopped polling */
-	if (status < 0 || (!c->is_connected && events & UV_WRITABLE))
-		rc = connected(c);
-	if (rc == 0 && c->is_connected && events & UV_READABLE)
-		got = receive(c);
-	if (rc == 0)
-		rc = drive(c);
-	if (rc == -EALREADY)
-		return;
-	if (rc == 0 && got >= 0)
-		set_events(c);
-	else if (c->is_open)
-		end_conn(c);
-	else
-		fail_conn(c, rc ? strerror(-rc) : "the connection ended in the handshake");
 }
 
 static int start_connecting(struct tls_conn *c)
@@ -360,12 +320,12 @@ static int open_conn(struct tls_upstream *up)
 	c = malloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	memset(c, 0, offsetof(struct tls_conn, pending));
-	c->plain_len = c->frame_len = 0;
+	memset(c, 0, offsetof(struct tls_conn, stream));
 	c->d = d;
 	c->up = up;
-	c->next_id = (uint16_t)resolver__random(d->resolver);
-	c->started_ms = c->heard_ms = c->used_ms = uv_now(d->loop);
+	c->started_ms = uv_now(d->loop);
+	stream__init(&c->stream, d->resolver, c->started_ms < up->alone_until_ms ? 1 : TLS_WINDOW,
+		     c->started_ms);
 	rc = make_ssl(c);
 	if (rc == 0) {
 		rc = start_connecting(c);
@@ -387,63 +347,118 @@ static int open_conn(struct tls_upstream *up)
 	return 0;
 }
 
-static bool has_id(const struct tls_conn *c, uint16_t id)
+static int ask(struct tls_upstream *up, const struct stream_question *q)
 {
-	for (unsigned i = 0; i < c->n_pending; i++)
-		if (c->pending[i].id == id)
-			return true;
-	return false;
-}
-
-static bool is_full(const struct tls_conn *c, size_t len)
-{
-	return c->n_pending == TLS_PENDING_MAX || c->plain_len + 2 + len > sizeof(c->plain) ||
-	       BIO_ctrl_pending(c->out) > TLS_OUT_MAX;
-}
-
-int tls__start(void *ctx, uint32_t ask, size_t upstream, const uint8_t *wire, size_t len)
-{
-	struct dns64 *d = ctx;
-	struct tls_upstream *up = d->tls[upstream];
 	struct tls_conn *c = up->current;
+	int rc;
 
-	if (c && is_full(c, len))
+	if (c && stream__is_full(&c->stream))
 		up->current = c = NULL;
 	if (!c) {
-		int rc = open_conn(up);
-
+		rc = open_conn(up);
 		if (rc)
 			return rc;
 		c = up->current;
 	}
-	while (has_id(c, c->next_id))
-		c->next_id++;
-	c->used_ms = uv_now(d->loop);
-	c->pending[c->n_pending++] = (struct tls_pending){ .ask = ask,
-							   .id = c->next_id,
-							   .wire_id = load16(wire),
-							   .sent_ms = c->used_ms };
-	store16(c->plain + c->plain_len, (uint16_t)len);
-	memcpy(c->plain + c->plain_len + 2, wire, len);
-	store16(c->plain + c->plain_len + 2, c->next_id++);
-	c->plain_len += 2 + len;
+	stream__add(&c->stream, q->ask, q->wire, q->len, uv_now(up->d->loop));
 	return 0;
 }
 
-void tls__cancel(void *ctx, uint32_t ask)
+static void ask_alone(struct tls_upstream *up)
+{
+	up->alone_until_ms = uv_now(up->d->loop) + STREAM_ALONE_MS;
+	for (struct tls_conn *c = up->d->tls_conns; c; c = c->next)
+		if (c->up == up)
+			c->stream.window = 1;
+}
+
+static void end_conn(struct tls_conn *c)
+{
+	struct tls_upstream *up = c->up;
+	struct stream_question q;
+
+	if (up->current == c)
+		up->current = NULL;
+	if (c->stream.n_answered && stream__any_behind(&c->stream))
+		ask_alone(up);
+	while (c->stream.n_answered && stream__pop(&c->stream, &q)) {
+		if (ask(up, &q))
+			resolver__tcp_failed(c->d->resolver, q.ask);
+		else
+			counter_add(&c->d->stats.upstream_tcp_moved, 1);
+	}
+	give_up(c);
+}
+
+/* Return: true if anything was there to be sent. */
+bool tls__flush(struct dns64 *d)
+{
+	bool any = false;
+
+	for (struct tls_conn *c = d->tls_conns, *next; c; c = next) {
+		next = c->next;
+		if (!has_plain(c))
+			continue;
+		any = true;
+		if (write_plain(c) || send_out(c)) {
+			end_conn(c);
+			return true; /* the list may have changed */
+		}
+		set_events(c);
+	}
+	return any;
+}
+
+static void on_poll(uv_poll_t *p, int status, int events)
+{
+	struct tls_conn *c = p->data;
+	int rc = 0, got = 0;
+
+	io__tell_time(c->d);
+	if (status < 0)
+		c->events = 0; /* libuv has stopped polling */
+	if (status < 0 || (!c->is_connected && events & UV_WRITABLE))
+		rc = connected(c);
+	if (rc == 0 && c->is_connected && events & UV_READABLE)
+		got = receive(c);
+	if (rc == 0)
+		rc = drive(c);
+	if (rc == -EALREADY)
+		return;
+	if (rc == 0 && got >= 0)
+		set_events(c);
+	else if (c->is_open)
+		end_conn(c);
+	else
+		fail_conn(c, rc ? strerror(-rc) : "the connection ended in the handshake");
+}
+
+int tls__start(void *ctx, uint32_t number, size_t upstream, const uint8_t *wire, size_t len)
+{
+	struct stream_question q = { .ask = number, .len = (uint16_t)len };
+	struct dns64 *d = ctx;
+
+	must(len <= sizeof(q.wire));
+	memcpy(q.wire, wire, len);
+	return ask(d->tls[upstream], &q);
+}
+
+void tls__cancel(void *ctx, uint32_t number)
 {
 	struct dns64 *d = ctx;
 
 	for (struct tls_conn *c = d->tls_conns; c; c = c->next)
-		for (unsigned i = 0; i < c->n_pending; i++) {
-			uint64_t sent = c->pending[i].sent_ms;
-
-			if (c->pending[i].ask != ask)
-				continue;
-			if (c->heard_ms <= sent && uv_now(d->loop) >= sent + TLS_STALL_MS &&
-			    c->up->current == c)
-				c->up->current = NULL; /* it may be dead */
-			drop_pending(c, i);
+		switch (stream__cancel(&c->stream, number, uv_now(d->loop))) {
+		case STREAM_ABSENT:
+			break;
+		case STREAM_SKIPPED:
+			ask_alone(c->up);
+			return;
+		case STREAM_DEAD:
+			if (c->up->current == c)
+				c->up->current = NULL;
+			return;
+		case STREAM_FINE:
 			return;
 		}
 	must(!"a question that is cancelled is on a connection");
@@ -453,9 +468,9 @@ void tls__cancel(void *ctx, uint32_t ask)
  * end with their last answer. */
 static bool is_over(const struct tls_conn *c, uint64_t now)
 {
-	if (c->n_pending)
+	if (c->stream.n)
 		return false;
-	return c->up->current != c || now >= c->used_ms + TLS_IDLE_MS;
+	return c->up->current != c || now >= c->stream.used_ms + TLS_IDLE_MS;
 }
 
 void tls__tick(struct dns64 *d)
@@ -546,7 +561,7 @@ static void end_conns_of(struct dns64 *d, const struct tls_upstream *up)
 			c = c->next;
 			continue;
 		}
-		end_conn(c);
+		give_up(c);
 		c = d->tls_conns; /* the list may have changed */
 	}
 }
@@ -586,7 +601,6 @@ void tls__adopt(struct dns64 *d, struct tls_list *fresh)
 void tls__close_all(struct dns64 *d)
 {
 	while (d->tls_conns) {
-		must(!d->tls_conns->n_pending);
 		close_conn(d->tls_conns);
 	}
 	for (size_t i = 0; i < DNS64_UPSTREAM_MAX; i++)

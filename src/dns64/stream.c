@@ -44,6 +44,7 @@ void stream__add(struct stream *s, uint32_t ask, const uint8_t *wire, size_t len
 	q->id = id;
 	q->len = (uint16_t)len;
 	q->behind = false;
+	q->sent_ms = now_ms;
 	memcpy(q->wire, wire, len);
 	s->n++;
 	s->used_ms = now_ms;
@@ -125,11 +126,11 @@ static enum stream_found judge(struct stream *s, unsigned i, uint64_t now_ms)
 {
 	const struct stream_question *q = at(s, i);
 
-	if (i >= s->n_sent || now_ms < q->sent_ms + STREAM_STALL_MS)
+	if (now_ms < q->sent_ms + STREAM_STALL_MS)
 		return STREAM_FINE;
 	if (s->heard_ms <= q->sent_ms)
 		return STREAM_DEAD;
-	return q->behind ? STREAM_SKIPPED : STREAM_FINE;
+	return i < s->n_sent && q->behind ? STREAM_SKIPPED : STREAM_FINE;
 }
 
 enum stream_found stream__cancel(struct stream *s, uint32_t ask, uint64_t now_ms)

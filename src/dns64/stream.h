@@ -10,12 +10,13 @@
 #include "resolver.h"
 
 enum {
-	STREAM_MAX = 64,      /* questions of one connection, waiting or under way */
+	STREAM_MAX = 128,     /* questions of one connection, waiting or under way */
 	STREAM_STALL_MS = 1000, /* nothing heard since a question: the next one goes another way */
+	STREAM_ALONE_MS = 900000, /* one question at a time; then an upstream may have learned something */
 };
 
 /** struct stream_question - @id: there; @wire_id: in the engine's message; @behind: others were under way
- *  when it went out. */
+ *  when it went out. @sent_ms: then; until then, since when it waits. */
 struct stream_question {
 	uint32_t ask;
 	uint16_t id, wire_id, len;

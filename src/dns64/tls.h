@@ -10,14 +10,14 @@
 #pragma once
 #include <openssl/ssl.h>
 #include "io.h"
+#include "stream.h"
 
 enum {
-	TLS_PENDING_MAX = 128, /* questions of one connection, unanswered */
+	TLS_WINDOW = STREAM_MAX, /* there, who pipelines is the rule */
 	TLS_CONNS_MAX = 4,     /* of one upstream: in use, and silent ones that may speak yet */
-	TLS_PLAIN_MAX = TLS_PENDING_MAX * (2 + ASK_WIRE_MAX),
-	TLS_OUT_MAX = 2 * TLS_PLAIN_MAX, /* encrypted and not yet taken by the kernel */
+	TLS_RECORD_MAX = 16384,
+	TLS_OUT_MAX = 8 * TLS_RECORD_MAX, /* encrypted and not yet taken by the kernel */
 	TLS_IDLE_MS = 10000,	/* RFC 7858 3.4 */
-	TLS_STALL_MS = 1000,	/* nothing heard since a question: the next one goes another way */
 	TLS_CONNECT_MS = 4000,	/* connection and handshake together */
 	TLS_BACKOFF_MIN_MS = 250, /* after the second failure in a row */
 	TLS_BACKOFF_MAX_MS = 30000,
@@ -32,6 +32,7 @@ struct tls_conn;
  * @session:    to be resumed, or NULL
  * @current:    where new questions go, or NULL
  * @fails:      connections in a row that came to nothing
+ * @alone_until_ms: until then, it bears one question at a time, as far as is known
  * @told:       the log has been told of the failure
  */
 struct tls_upstream {
@@ -42,23 +43,15 @@ struct tls_upstream {
 	SSL_SESSION *session;
 	struct tls_conn *current;
 	unsigned n_conns, fails;
-	uint64_t not_before_ms;
+	uint64_t not_before_ms, alone_until_ms;
 	bool told;
-};
-
-/** struct tls_pending - a question on a connection. @id: there; @wire_id: in the engine's message. */
-struct tls_pending {
-	uint32_t ask;
-	uint16_t id, wire_id;
-	uint64_t sent_ms;
 };
 
 /**
  * struct tls_conn
  * @in, @out:   memory between OpenSSL and the socket, owned by @ssl
  * @session:    offered by a server that is not yet known to be the right one
- * @plain:      what goes out when the handshake is over, or the loop sleeps
- * @frame:      a length and the message behind it, as far as they have come
+ * @stream:     its questions go out when the handshake is over, or the loop sleeps
  * @is_open:    handshake over, upstream authenticated
  */
 struct tls_conn {
@@ -72,13 +65,8 @@ struct tls_conn {
 	BIO *in, *out;
 	SSL_SESSION *session;
 	bool is_connected, is_open;
-	uint16_t next_id;
-	uint64_t started_ms, heard_ms, used_ms;
-	unsigned n_pending;
-	struct tls_pending pending[TLS_PENDING_MAX];
-	size_t plain_len, frame_len;
-	uint8_t plain[TLS_PLAIN_MAX];
-	uint8_t frame[2 + DNS_MESSAGE_MAX];
+	uint64_t started_ms;
+	struct stream stream;
 };
 
 /** tls__trust() - trust and key rules of @up as an SSL_CTX. @pem: trust anchors, or NULL when its
