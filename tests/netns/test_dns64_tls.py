@@ -296,6 +296,8 @@ def test_answers_come_in_any_order(lab, serve):
         s.close()
     assert script.connections == 1
     assert len({m[:2] for m in held}) == 20
+    ids = [struct.unpack("!H", m[:2])[0] for m in held]
+    assert len({(b - a) % 65536 for a, b in zip(ids, ids[1:])}) > 10, ids  # not one after the other
     assert all(len(m) % 128 == 0 for m in held)  # RFC 8467 4.1
     assert server.counters()["upstream-timeouts"] == 0
     script.close()
@@ -325,9 +327,11 @@ def test_a_server_that_closes_after_each_answer_is_borne(lab, serve):
         raise OSError
 
     script = TlsScript(lab, 8537, answer)
-    serve(**tls(lab, port=8537))
+    server = serve(**tls(lab, port=8537))
     for n in range(5):
         assert resolves(lab, f"each{n}.test")
+    seen = server.counters()
+    assert seen["upstream-errors"] == 0 and 1 <= seen["upstream-tcp-moved"] <= 9, seen
     script.close()
 
 
