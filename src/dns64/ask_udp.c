@@ -201,13 +201,12 @@ static struct upstream_socket *draw(struct dns64 *d)
 	return d->drawn[i] ? d->drawn[i] : open_socket(d, (int)i);
 }
 
-/* Whoever could not be sent to is told to the engine later: it has called us. The first failure may be
- * that of an earlier question, by an ICMP error: the kernel tells the next one who calls. */
+/* Whoever could not be sent to is told to the engine later: it has called us. The first failures may
+ * be those of earlier questions, by ICMP errors: the kernel tells the next one who calls. */
 static void flush(struct dns64 *d)
 {
 	struct ask_queue *q = &d->asks;
-	bool again = false;
-	unsigned at = 0;
+	unsigned at = 0, n_failed = 0;
 
 	while (at < q->n) {
 		int n = sendmmsg(q->from->fd, q->header + at, q->n - at,
@@ -215,8 +214,8 @@ static void flush(struct dns64 *d)
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		again = n < 0 && !again;
-		if (again)
+		n_failed = n < 0 ? n_failed + 1 : 0;
+		if (n_failed % SEND_TRIES)
 			continue;
 		if (n <= 0 && q->n_lost < ASK_QUEUE)
 			q->lost[q->n_lost++] = (struct lost_ask){ .socket = q->from->number,

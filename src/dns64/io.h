@@ -20,6 +20,7 @@ enum {
 	UPSTREAM_SOCKET_ASKS = 256, /* then another one, with another port (RFC 5452 9.2) ... */
 	UPSTREAM_SOCKET_MS = 30000, /* ... or after this time */
 	ASK_QUEUE = 64,
+	SEND_TRIES = 4, /* each may be met by an error that belongs to another question */
 	LOOPBACK_INDEX = 1,  /* Linux: in every network namespace */
 	TICK_MS = 1000,
 	TX_CONTROL = CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(uint16_t)),

@@ -593,6 +593,21 @@ def test_all_that_was_under_way_is_asked_elsewhere_when_a_connection_breaks(lab,
         s.close()
 
 
+def test_a_silent_server_gets_few_connections_and_others_are_asked_rfc7766_6_2_2(lab, serve):
+    def mute(streams, connection):
+        while True:
+            streams.read(connection)
+
+    streams, other = Streams(lab, 5438, mute), Delayed(lab, 5439, 0.0)
+    server = serve(upstream=[f"{UPSTREAM},5438", f"{UPSTREAM},5439"])
+    got = ask_many(lab, [f"mute{n}.test" for n in range(200)])
+    assert len(got) == 200 and all(map(positive, got.values()))
+    assert len(streams.asked) >= 100 and 1 <= len(streams.open) <= 4, (len(streams.asked), len(streams.open))
+    assert server.counters()["servfail"] == 0
+    for s in (streams, other):
+        s.close()
+
+
 def test_over_tcp_only_what_was_asked_on_that_connection_is_heard(lab, serve):
     def lies(streams, connection):
         message = streams.read(connection)
