@@ -27,7 +27,7 @@ enum {
 	DNS64_TCP_CLIENT_MAX = 128, /* connections of one client, who is as above */
 	DNS64_TCP_QUERIES_MAX = 32, /* of one connection, unanswered */
 	DNS64_TCP_IDLE_MS = 10000,  /* RFC 7766 6.2.3: a few seconds */
-	DNS64_TCP_UPSTREAM_MAX = 64,
+	DNS64_TCP_UPSTREAM_MAX = 64, /* connections */
 	DNS64_LISTENERS_MAX = 64, /* of each kind */
 };
 
