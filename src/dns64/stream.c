@@ -45,6 +45,7 @@ void stream__add(struct stream *s, uint32_t ask, const uint8_t *wire, size_t len
 	q->len = (uint16_t)len;
 	q->behind = false;
 	q->sent_ms = now_ms;
+	q->answered = s->n_answered;
 	memcpy(q->wire, wire, len);
 	s->n++;
 	s->used_ms = now_ms;
@@ -65,6 +66,7 @@ size_t stream__give(struct stream *s, uint8_t *out, size_t size, uint64_t now_ms
 		len += 2u + q->len;
 		q->behind = s->n_sent > 0;
 		q->sent_ms = now_ms;
+		q->answered = s->n_answered;
 		s->n_sent++;
 	}
 	return len;
@@ -128,9 +130,9 @@ static enum stream_found judge(struct stream *s, unsigned i, uint64_t now_ms)
 
 	if (now_ms < q->sent_ms + STREAM_STALL_MS)
 		return STREAM_FINE;
-	if (s->heard_ms <= q->sent_ms)
-		return STREAM_DEAD;
-	return i < s->n_sent && q->behind ? STREAM_SKIPPED : STREAM_FINE;
+	if (s->n_answered > q->answered)
+		return i < s->n_sent && q->behind ? STREAM_SKIPPED : STREAM_FINE;
+	return s->heard_ms <= q->sent_ms ? STREAM_DEAD : STREAM_FINE;
 }
 
 enum stream_found stream__cancel(struct stream *s, uint32_t ask, uint64_t now_ms)

@@ -16,12 +16,12 @@ enum {
 };
 
 /** struct stream_question - @id: there; @wire_id: in the engine's message; @behind: others were under way
- *  when it went out. @sent_ms: then; until then, since when it waits. */
+ *  when it went out. @sent_ms: then; until then, since when it waits; @answered: others, by then. */
 struct stream_question {
 	uint32_t ask;
 	uint16_t id, wire_id, len;
 	bool behind;
-	uint64_t sent_ms;
+	uint64_t sent_ms, answered;
 	uint8_t wire[ASK_WIRE_MAX];
 };
 

@@ -560,18 +560,21 @@ def test_who_answers_one_at_a_time_and_loses_the_others_still_works(lab, serve):
             if not data:
                 raise EOFError
             message = data[2:2 + struct.unpack("!H", data[:2])[0]]
+            lost.append(len(data) - len(message) - 2)
             connection.sendall(framed(right(message)))
 
+    lost = []
     streams = Streams(lab, 5433, deaf)
-    server = serve(upstream=f"{UPSTREAM},5433")
+    serve(upstream=f"{UPSTREAM},5433")
     with lab.client.socket() as s:
         for n in range(3):
             s.sendto(query(f"lost{n}.test", 1, ident=n), (SERVER, 53))
         assert all(positive(s.recv(4096)) for _ in range(3))
-    timeouts = server.counters()["upstream-timeouts"]
+    assert sum(lost) > 0
+    lost.clear()
     got = ask_many(lab, [f"known{n}.test" for n in range(8)])
     assert len(got) == 8 and all(map(positive, got.values()))
-    assert server.counters()["upstream-timeouts"] == timeouts  # it is known now
+    assert len(lost) >= 8 and sum(lost) == 0, lost  # it is known now
     streams.close()
 
 

@@ -324,6 +324,26 @@ static void what_is_given_up_tells_of_the_connection(void **state)
 	bed_free(b);
 }
 
+/* Within the millisecond in which they were sent: a clock does not tell before from after. */
+static void an_answer_at_once_shows_that_the_other_is_lost(void **state)
+{
+	struct bed *b = bed_new(WIDE);
+	struct stream_answer a;
+
+	(void)state;
+	add(b, 1, 1);
+	add(b, 2, 2);
+	add(b, 3, 3);
+	give(b, sizeof(b->out));
+	come_answer(b, 1);
+	assert_int_equal(take(b, &a), STREAM_ANSWER);
+	b->now_ms += STREAM_STALL_MS;
+	assert_int_equal(stream__cancel(&b->s, 3, b->now_ms), STREAM_SKIPPED);
+	come(b, (const uint8_t[]){ 0, LEN, 0 }, 3); /* a beginning: it lives */
+	assert_int_equal(stream__cancel(&b->s, 2, b->now_ms), STREAM_SKIPPED);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +357,7 @@ int main(void)
 		cmocka_unit_test(a_full_one_takes_no_more_and_places_come_back),
 		cmocka_unit_test(a_late_answer_to_what_was_given_up_is_none),
 		cmocka_unit_test(what_is_given_up_tells_of_the_connection),
+		cmocka_unit_test(an_answer_at_once_shows_that_the_other_is_lost),
 	};
 
 	return cmocka_run_group_tests_name("dns64/stream", tests, NULL, NULL);
