@@ -227,7 +227,7 @@ static void check_ephemeral(const struct nat64_conf *c, struct complaints *to)
 static bool nat64_has_prefix(const struct nat64_conf *c, const struct prefix *p)
 {
 	for (size_t i = 0; i < c->n_prefix; i++)
-		if (c->prefix[i].len == p->len && addr_equal(&c->prefix[i].addr, &p->addr))
+		if (prefix_equal(&c->prefix[i], p))
 			return true;
 	return false;
 }
@@ -263,11 +263,34 @@ static void check_dns64_zones(const struct config *c, struct complaints *to)
 	}
 }
 
+/* A range may also be under a prefix that siit translates. */
+static void check_dns64_mapped(const struct config *c, const struct dns64_mapped_conf *mapped, size_t n,
+			       struct complaints *to)
+{
+	char text[PREFIX_TEXT_MAX];
+
+	for (size_t i = 0; i < n; i++) {
+		bool known = !mapped[i].v6.len || nat64_has_prefix(&c->nat64, &mapped[i].v6);
+
+		for (size_t k = 0; c->has_siit && k < c->siit.n_prefix; k++)
+			known |= prefix_equal(&c->siit.prefix[k], &mapped[i].v6);
+		if (!known)
+			complain(to, &mapped[i].v6, "dns64.mapped.prefix",
+				 "%s is no prefix of nat64: nobody would translate these addresses",
+				 prefix_format(&mapped[i].v6, text));
+	}
+}
+
 static void check_dns64_in_nat64(const struct config *c, struct complaints *to)
 {
 	check_dns64_prefixes(c, c->dns64.prefix, c->dns64.n_prefix, to);
-	for (size_t i = 0; i < c->dns64.n_view; i++)
-		check_dns64_prefixes(c, c->dns64.view[i].prefix, c->dns64.view[i].n_prefix, to);
+	check_dns64_mapped(c, c->dns64.mapped, c->dns64.n_mapped, to);
+	for (size_t i = 0; i < c->dns64.n_view; i++) {
+		const struct dns64_view_conf *v = &c->dns64.view[i];
+
+		check_dns64_prefixes(c, v->prefix, v->n_prefix, to);
+		check_dns64_mapped(c, v->mapped, v->n_mapped, to);
+	}
 }
 
 static void check_service_in_nat64(const struct nat64_conf *n, const struct service_conf *s,

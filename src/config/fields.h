@@ -63,7 +63,7 @@ struct field;
  */
 struct list {
 	const struct field *item;
-	size_t count_at, count_size, max;
+	size_t count_at, count_size, min, max;
 	bool in_place;
 	const char *word;
 	size_t word_at;

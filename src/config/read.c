@@ -271,6 +271,11 @@ static void read_list(struct reader *r, const struct field *f, struct tree *t, v
 		problems__at(r->problems, t, "expected a list, found nothing");
 		return;
 	}
+	if (n < list->min) {
+		problems__at(r->problems, t, "expected at least %zu entry; leave the key out for its default",
+			     list->min);
+		return;
+	}
 	if (n > list->max) {
 		problems__at(r->problems, t, "expected at most %zu entries, found %zu", list->max, n);
 		return;

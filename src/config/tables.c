@@ -462,7 +462,7 @@ static const struct record upstream_tls_record = {
 static const struct field domain_item = { .kind = FIELD_DOMAIN, .size = sizeof(char *) };
 static const struct list upstream_domains_list = {
 	.item = &domain_item, COUNT(struct dns64_upstream_conf, n_domain),
-	.max = DNS64_UPSTREAM_DOMAINS_MAX,
+	.min = 1, .max = DNS64_UPSTREAM_DOMAINS_MAX,
 };
 static const struct field upstream_fields[] = {
 	{ "address", FIELD_ADDRESS, FIELD_REQUIRED, AT(struct dns64_upstream_conf, address),
@@ -524,7 +524,7 @@ static const struct list upstream_list = {
 	.max = DNS64_UPSTREAM_MAX,
 };
 static const struct list dns64_prefix_list = {
-	.item = &prefix6_item, COUNT(struct dns64_conf, n_prefix), .max = DNS64_PREFIXES_MAX,
+	.item = &prefix6_item, COUNT(struct dns64_conf, n_prefix), .min = 1, .max = DNS64_PREFIXES_MAX,
 };
 static const struct list exclude_list = {
 	.item = &prefix6_item, COUNT(struct dns64_conf, n_exclude), .max = DNS64_EXCLUDE_MAX,
@@ -541,7 +541,8 @@ static const struct field mapped_fields[] = {
 	{ "ipv4", FIELD_PREFIX, FIELD_REQUIRED | FIELD_IPV4_ONLY, AT(struct dns64_mapped_conf, v4),
 	  .example = "10.0.0.0/8", .help = "addresses that are written into the prefix here" },
 	{ "prefix", FIELD_PREFIX, FIELD_OPTIONAL | FIELD_IPV6_ONLY, AT(struct dns64_mapped_conf, v6),
-	  .example = "2001:db8:a::/96", .help = "without it they are not shown at all" },
+	  .example = "2001:db8:100::/40",
+	  .help = "one of nat64 or siit, where those are here; without it they are not shown at all" },
 };
 static const struct record mapped_record = {
 	.what = "a range", FIELDS(mapped_fields), .size = sizeof(struct dns64_mapped_conf),

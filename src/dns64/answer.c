@@ -11,7 +11,7 @@ struct survey {
 	struct dns_rr opt;
 	size_t n_opt, soa_ttl_at;
 	uint32_t lowest_ttl, soa_ttl;
-	bool opt_is_last, has_soa, has_data, has_tsig;
+	bool opt_is_last, has_soa, has_data, has_tsig, is_cut;
 };
 
 static uint32_t at_most(uint32_t a, uint32_t b)
@@ -30,6 +30,9 @@ static void survey_rr(const uint8_t *wire, uint16_t qtype, const struct dns_rr *
 	}
 	s->has_tsig |= rr->type == DNS_TYPE_TSIG;
 	s->lowest_ttl = at_most(s->lowest_ttl, rr->ttl);
+	if (rr->class == DNS_CLASS_IN)
+		s->is_cut |= (rr->type == DNS_TYPE_A && rr->rdlen != 4) ||
+			     (rr->type == DNS_TYPE_AAAA && rr->rdlen != 16);
 	if (rr->section == DNS_ANSWER && (rr->type == qtype || qtype == DNS_TYPE_ANY))
 		s->has_data = true;
 	if (rr->section == DNS_AUTHORITY && rr->type == DNS_TYPE_SOA && rr->rdlen >= 22 &&
@@ -51,7 +54,7 @@ static bool survey(const uint8_t *wire, size_t len, uint16_t qtype, struct surve
 		survey_rr(wire, qtype, &rr, s);
 	/* RFC 8945 5.3: who did not sign its question gets no signed answer. ldns would lose memory
 	 * over two of them. */
-	return !w.failed && w.at == len && s->n_opt <= 1 && !s->has_tsig;
+	return !w.failed && w.at == len && s->n_opt <= 1 && !s->has_tsig && !s->is_cut;
 }
 
 static struct dns64_answer *copy(const uint8_t *wire, size_t len)

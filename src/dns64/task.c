@@ -575,9 +575,10 @@ static void follow_alias(const struct resolver *r, struct task *t)
 	q->name = z->cname;
 }
 
+/* CHAOS asks for the server itself, which is not to be the upstream. */
 static bool not_for_a_forwarder(const struct dns_question *q)
 {
-	return q->type == DNS_TYPE_OPT || (q->type >= DNS_TYPE_TKEY && q->type <= DNS_TYPE_MAILA);
+	return q->class == DNS_CLASS_CHAOS || q->type == DNS_TYPE_OPT || (q->type >= DNS_TYPE_TKEY && q->type <= DNS_TYPE_MAILA);
 }
 
 static void answer_locally(struct resolver *r, const struct client *c, const struct dns_query *q,

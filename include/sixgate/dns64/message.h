@@ -42,7 +42,7 @@ enum dns_type {
 	DNS_TYPE_ANY = 255,
 };
 
-enum { DNS_CLASS_IN = 1 };
+enum { DNS_CLASS_IN = 1, DNS_CLASS_CHAOS = 3 };
 
 enum dns_rcode {
 	DNS_NOERROR = 0,

@@ -586,11 +586,35 @@ static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, always: a.example, "
 			"views: [{clients: 2001:db8::/32, synthesize: false}]}\n" },
 		{ "one range twice",
-		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: [{ipv4: "
+		  LINKS "dns64: {upstream: 192.0.2.53, prefix: 64:ff9b::/96, mapped: [{ipv4: "
 			"10.0.0.0/8}, {ipv4: 10.0.0.0/8, prefix: 2001:db8:a::/96}]}\n",
 		  "dns64.mapped", "is there twice",
-		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: [{ipv4: "
+		  LINKS "dns64: {upstream: 192.0.2.53, prefix: 64:ff9b::/96, mapped: [{ipv4: "
 			"10.0.0.0/8}, {ipv4: 10.0.0.0/9, prefix: 2001:db8:a::/96}]}\n" },
+		{ "a range under a prefix that nobody translates",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, mapped: {ipv4: "
+			"10.0.0.0/8, prefix: 2001:db8:a::/96}}\n",
+		  "dns64.mapped", "2001:db8:a::/96 is no prefix of nat64",
+		  LINKS "nat64: {pool4: outside}\nsiit: {prefix: 2001:db8:a::/96}\n"
+			"dns64: {upstream: 192.0.2.53, mapped: {ipv4: 10.0.0.0/8, prefix: "
+			"2001:db8:a::/96}}\n" },
+		{ "a view's range under a prefix that nobody translates",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
+			"2001:db8::/32, mapped: {ipv4: 10.0.0.0/8, prefix: 2001:db8:a::/96}}]}\n",
+		  "dns64.views[0].mapped", "2001:db8:a::/96 is no prefix of nat64",
+		  LINKS "nat64: {pool4: outside, prefix: [64:ff9b::/96, 2001:db8:a::/96]}\n"
+			"dns64: {upstream: 192.0.2.53, views: [{clients: 2001:db8::/32, mapped: "
+			"{ipv4: 10.0.0.0/8, prefix: 2001:db8:a::/96}}]}\n" },
+		{ "a list of prefixes without one",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, prefix: []}\n",
+		  "dns64.prefix", "expected at least 1 entry",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53}\n" },
+		{ "a list of domains without one: not those of everybody",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: [192.0.2.53, {address: "
+			"192.0.2.54, domains: []}]}\n",
+		  "dns64.upstream[1].domains", "expected at least 1 entry",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: [192.0.2.53, {address: "
+			"192.0.2.54, domains: [a.example]}]}\n" },
 	};
 
 	(void)state;

@@ -471,7 +471,7 @@ static void other_questions_are_passed_on_untouched(void **state)
 	ask_plain(w, "a.example. IN TYPE65"); /* RFC 9460 7.3: ipv4hint stays as it is */
 	answer(w, 1, &(struct text){ .question = "a.example. IN TYPE65", .answer = { https.answer[0] } });
 	assert_memory_equal(w->reply + w->reply_len - 4, "\x08\x08\x08\x08", 4);
-	ask_plain(w, "a.example. CH AAAA"); /* RFC 6147 5.1: class IN only */
+	ask_plain(w, "a.example. HS AAAA"); /* RFC 6147 5.1: class IN only */
 	assert_int_equal(w->n_sent, 3);
 	world_free(w);
 }
@@ -484,6 +484,8 @@ static void what_a_forwarder_does_not_do_is_refused(void **state)
 	} rows[] = {
 		{ { .question = "a.example. IN A" }, "REFUSED ra\n" }, /* RD=0 */
 		{ { .question = "a.example. IN AXFR", .flags = DNS_RD }, "REFUSED rd ra\n" },
+		{ { .question = "version.bind. CH TXT", .flags = DNS_RD }, "REFUSED rd ra\n" },
+		{ { .question = "a.example. CH AAAA", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN IXFR", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN TYPE41", .flags = DNS_RD }, "REFUSED rd ra\n" },
 		{ { .question = "a.example. IN TYPE249", .flags = DNS_RD }, "REFUSED rd ra\n" },

@@ -390,6 +390,32 @@ static void a_truncated_answer_over_tcp_is_none(void **state)
 	world_free(w);
 }
 
+/* RFC 1035 3.4.1: nobody could read it. */
+static void an_address_of_another_length_is_no_answer(void **state)
+{
+	static const uint16_t lengths[] = { 0, 3, 5 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+		const struct text t = { .question = "a.example. IN A", .flags = DNS_QR,
+					.answer = { "a.example. 300 IN A 8.8.8.8" } };
+		struct world *w = world_new(NULL);
+		uint8_t wire[512] = { 0 };
+		size_t len;
+
+		ask_plain(w, "a.example. IN A");
+		len = wire_of(&t, load16(w->sent[0].wire), wire);
+		store16(wire + len - 6, lengths[i]);
+		answer_wire(w, 0, wire, len - 4 + lengths[i]);
+		assert_int_equal(w->n_replies, 0);
+		assert_int_equal(counter_read(&w->stats.upstream_malformed), 1);
+		assert_string_equal(asked(w, 1), "192.0.2.53");
+		answer(w, 1, &a_record);
+		assert_string_equal(told(w, 1), TOLD);
+		world_free(w);
+	}
+}
+
 static void tcp_may_not_be_had(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -895,6 +921,7 @@ int main(void)
 		cmocka_unit_test(a_truncated_answer_is_asked_for_again_over_tcp),
 		cmocka_unit_test(tcp_that_fails_or_hangs_or_lies_leads_to_the_next_upstream),
 		cmocka_unit_test(a_truncated_answer_over_tcp_is_none),
+		cmocka_unit_test(an_address_of_another_length_is_no_answer),
 		cmocka_unit_test(tcp_may_not_be_had),
 		cmocka_unit_test(what_cannot_be_sent_is_tried_again_in_time),
 		cmocka_unit_test(when_nothing_can_be_sent_the_client_is_told_in_time),
