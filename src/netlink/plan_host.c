@@ -165,13 +165,6 @@ static void want_reserved_ports(const struct netlink_shared *s, struct netlink_s
 		entry->merge = true;
 }
 
-/* The kernel asks for each TCP packet whether one of the host's own connections takes it, before it
- * looks for a route. What we are for never ends here, and passes twice. */
-static void want_no_early_demux(struct netlink_sysctls *list)
-{
-	soft(sysctl__want(list, "0", "net/ipv4/tcp_early_demux"));
-}
-
 void plan__sysctls(const struct netlink_input *in, struct netlink_plan *p)
 {
 	const struct netlink_facts *f = in->facts;
@@ -189,7 +182,6 @@ void plan__sysctls(const struct netlink_input *in, struct netlink_plan *p)
 		if (f->interface[i].present)
 			want_accept_ra(list, &f->interface[i]);
 	sysctl__want(list, "1", "net/ipv6/conf/all/forwarding");
-	want_no_early_demux(list);
 	for (size_t i = 0; i < f->n_interface; i++) {
 		const char *name = f->interface[i].name;
 

@@ -497,22 +497,6 @@ static void accept_ra_comes_before_forwarding(void **state)
 	end(w);
 }
 
-/* It costs each packet a look-up, twice; where the host is not ours to manage, that is how it is. */
-static void the_host_does_not_ask_its_own_connections_first(void **state)
-{
-	struct world *w = start();
-
-	(void)state;
-	world_plan(w);
-	assert_string_equal(world_setting(w, "net/ipv4/tcp_early_demux"), "0");
-	end(w);
-	w = start();
-	w->conf.interfaces.manage = false;
-	world_plan(w);
-	assert_null(world_setting(w, "net/ipv4/tcp_early_demux"));
-	end(w);
-}
-
 /* 0: the operator, or a program of theirs, takes care of router advertisements. */
 static void accept_ra_is_left_alone_where_it_is_off(void **state)
 {
@@ -601,7 +585,6 @@ int main(void)
 		cmocka_unit_test(what_is_local_is_a_conflict_that_names_the_interface),
 		cmocka_unit_test(the_shared_address_is_known_by_its_alias),
 		cmocka_unit_test(accept_ra_comes_before_forwarding),
-		cmocka_unit_test(the_host_does_not_ask_its_own_connections_first),
 		cmocka_unit_test(accept_ra_is_left_alone_where_it_is_off),
 		cmocka_unit_test(a_router_with_routes_of_its_own_stays_deaf),
 		cmocka_unit_test(a_missing_interface_has_rules_but_no_settings),
