@@ -56,7 +56,7 @@ static void look_at_dns(struct watch *w, const struct dns64_stats *s, uint64_t n
 	} row[WATCH_DNS] = {
 		{ &s->upstream_errors, "dns64: upstream cannot be reached" },
 		{ &s->tasks_full, "dns64: too many queries at a time" },
-		{ &s->client_full, "dns64: too many queries of one client" },
+		{ &s->client_full, "dns64: one client has 512 queries waiting (a /64, or an IPv4 address); more are dropped" },
 	};
 	uint64_t skipped;
 
@@ -70,6 +70,8 @@ static void look_at_dns(struct watch *w, const struct dns64_stats *s, uint64_t n
 		w->seen_dns[i] = value;
 	}
 }
+
+_Static_assert(DNS64_CLIENT_TASKS_MAX == 512, "said above");
 
 void watch__look(struct watch *w, const struct workers *workers, const struct dns64_stats *dns,
 		 uint64_t now_ms)
