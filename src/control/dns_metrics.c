@@ -47,6 +47,27 @@ static void write_histogram(FILE *f, const char *upstream, const struct dns64_hi
 	fprintf(f, "%s_count{upstream=\"%s\"} %llu\n", name, upstream, (unsigned long long)n);
 }
 
+static const char *upstream_label(const struct dns64_upstream_conf *u, char label[ADDR_TEXT_MAX + 16])
+{
+	char address[ADDR_TEXT_MAX];
+
+	addr_format(&u->address, address);
+	snprintf(label, ADDR_TEXT_MAX + 16, addr_is_v4(&u->address) ? "%s:%u" : "[%s]:%u", address, u->port);
+	return label;
+}
+
+/* Up as long as one thread hears of it. */
+static void write_ups(FILE *f, const struct control *c, const struct dns64_stats *s)
+{
+	const struct dns64_conf *conf = &c->config->dns64;
+	char label[ADDR_TEXT_MAX + 16];
+
+	metrics__head(f, "dns64_upstream_up", "gauge", "1 unless it has fallen silent");
+	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++)
+		fprintf(f, "sixgate_dns64_upstream_up{upstream=\"%s\"} %d\n",
+			upstream_label(&conf->upstream[i], label), counter_read(&s->silent[i]) < c->dns.n);
+}
+
 static void write_latencies(FILE *f, const struct control *c, const struct dns64_stats *s)
 {
 	const struct dns64_conf *conf = &c->config->dns64;
@@ -54,18 +75,15 @@ static void write_latencies(FILE *f, const struct control *c, const struct dns64
 	metrics__head(f, "dns64_upstream_latency_seconds", "histogram",
 		      "From a question to its answer, by upstream; measured in milliseconds");
 	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
-		char address[ADDR_TEXT_MAX], label[ADDR_TEXT_MAX + 16];
+		char label[ADDR_TEXT_MAX + 16];
 
-		addr_format(&conf->upstream[i].address, address);
-		snprintf(label, sizeof(label),
-			 addr_is_v4(&conf->upstream[i].address) ? "%s:%u" : "[%s]:%u", address,
-			 conf->upstream[i].port);
-		write_histogram(f, label, &s->latency[i]);
+		write_histogram(f, upstream_label(&conf->upstream[i], label), &s->latency[i]);
 	}
 }
 
 void dns_metrics__write(FILE *f, const struct control *c, const struct dns64_stats *s)
 {
 	write_rcodes(f, c, s);
+	write_ups(f, c, s);
 	write_latencies(f, c, s);
 }

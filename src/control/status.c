@@ -191,6 +191,26 @@ static json_t *dns_json(const struct control *c)
 	return list;
 }
 
+/* Silent is who is so for all threads. */
+static json_t *upstreams_json(const struct control *c)
+{
+	const struct dns64_conf *conf = &c->config->dns64;
+	struct dns64_stats sum;
+	const struct dns64_stats *s = dns_threads__stats(&c->dns, &sum);
+	char text[ADDR_TEXT_MAX];
+	json_t *list = json_array();
+
+	for (size_t i = 0; s && i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
+		const struct dns64_upstream_conf *u = &conf->upstream[i];
+
+		json_array_append_new(list, json_pack("{s:s,s:i,s:b,s:b}", "address",
+						      addr_format(&u->address, text), "port", u->port,
+						      "tls", u->tls, "answers",
+						      counter_read(&s->silent[i]) < c->dns.n));
+	}
+	return list;
+}
+
 static void add_translator(void *ctx, const struct prefix *p, bool works, const char *why)
 {
 	char text[PREFIX_TEXT_MAX];
@@ -283,6 +303,8 @@ json_t *status__json(struct control *c)
 		json_object_set_new(v, "nodes", node_counts_json(c));
 	if (c->config->has_dns64)
 		json_object_set_new(v, "dns64", dns_json(c));
+	if (c->config->has_dns64)
+		json_object_set_new(v, "upstreams", upstreams_json(c));
 	if (c->config->has_dns64)
 		json_object_set_new(v, "translators", translators_json(c));
 	if (c->config->has_dns64 && c->config->dns64.has_ra)

@@ -132,6 +132,7 @@ void choice__heard(struct resolver *r, const struct lookup *l, const struct ask 
 	u->heard_ms = r->now_ms;
 	u->fails = 0;
 	u->rest_ms = 0;
+	counter_set(&r->stats->silent[a->upstream], 0);
 	u->resting_until_ms = 0;
 }
 
@@ -173,6 +174,7 @@ void choice__failed(struct resolver *r, const struct lookup *l, struct ask *a)
 	if (u->rest_ms > UPSTREAM_REST_MAX_MS)
 		u->rest_ms = UPSTREAM_REST_MAX_MS;
 	u->resting_until_ms = r->now_ms + u->rest_ms;
+	counter_set(&r->stats->silent[a->upstream], 1);
 	tell(r, u, &a->to, true);
 }
 

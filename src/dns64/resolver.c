@@ -191,6 +191,8 @@ int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t c
 		fresh[i].probed = false;
 	}
 	move_latencies(r, policy);
+	for (size_t i = 0; i < DNS64_UPSTREAM_MAX; i++)
+		counter_set(&r->stats->silent[i], i < policy->n_upstream && fresh[i].rest_ms);
 	free(r->upstream);
 	dns64_policy_free(r->policy);
 	r->upstream = fresh;

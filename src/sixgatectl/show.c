@@ -78,6 +78,17 @@ static void show_dns(const json_t *list)
 		       text(v, "transport"), flag(v, "open") ? "" : ": not open, trying again");
 }
 
+static void show_upstreams(const json_t *list)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		printf("%-10s [%s]:%lld%s%s\n", "upstream", text(v, "address"), number(v, "port"),
+		       flag(v, "tls") ? " over TLS" : "",
+		       flag(v, "answers") ? "" : ": does not answer; is it up, and is there a route to it? See the log");
+}
+
 static void show_translators(const json_t *list)
 {
 	const json_t *v;
@@ -147,6 +158,7 @@ static void show_status(const json_t *v)
 		printf("%-10s %lld up, %lld down, %lld draining\n", "nodes", number(nodes, "up"),
 		       number(nodes, "down"), number(nodes, "draining"));
 	show_dns(json_object_get(v, "dns64"));
+	show_upstreams(json_object_get(v, "upstreams"));
 	show_translators(json_object_get(v, "translators"));
 	show_advertisers(json_object_get(v, "router-advertisement"));
 	show_findings(json_object_get(v, "findings"));

@@ -975,6 +975,8 @@ def test_a_silent_upstream_is_said(lab):
     g = lab.gateway(BASIC + DNS64)
     lab.host("dig +time=1 +tries=1 @2001:db8:1::1 example.com AAAA", check=False)
     g.expect(r"dns64: upstream 198.51.100.2 port 53 does not answer", timeout=30)
+    assert g.ask("status")[-1]["upstreams"] == [{"address": "198.51.100.2", "port": 53, "tls": False, "answers": False}]
+    assert "upstream   [198.51.100.2]:53: does not answer" in lab.router(f"{g.tool} -s {g.socket} status")
     for _ in range(3):  # each more than the second after which counters are looked at
         lab.host("dig +time=2 +tries=1 @2001:db8:1::1 example.com AAAA", check=False)
     assert lab.gets_out()

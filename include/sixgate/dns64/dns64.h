@@ -107,6 +107,7 @@ struct dns64_stats {
 #undef _
 	counter64 rcode[DNS64_VIEWS_MAX + 1][DNS64_RCODES]; /* of answers; the section, then its views */
 	struct dns64_histogram latency[DNS64_UPSTREAM_MAX]; /* as they stand in the file */
+	counter64 silent[DNS64_UPSTREAM_MAX]; /* 1: it does not answer; summed over threads */
 };
 
 /** dns64_stats_latency() - an upstream has answered after @ms. */
