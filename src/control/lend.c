@@ -10,15 +10,17 @@ static struct nat64 *nat64_of(const struct control *c, unsigned worker)
 	return c->workers.t[worker].worker->nat64;
 }
 
-/* Who is short of blocks for @protocol, and who can help? */
-static bool find_deal(const struct control *c, uint8_t protocol, struct nat64_deal *deal)
+/* Who is short of blocks for @protocol, and who can help? @n_homes: the workers that have subscribers;
+ * the others of a small pool need none. */
+static bool find_deal(const struct control *c, unsigned n_homes, uint8_t protocol,
+		      struct nat64_deal *deal)
 {
 	struct nat64_need need[STEER_WORKERS_MAX];
 
-	for (unsigned i = 0; i < c->workers.n; i++)
+	for (unsigned i = 0; i < n_homes; i++)
 		need[i] = nat64_need(nat64_of(c, i), protocol);
 	deal->protocol = protocol;
-	return nat64_deal(need, c->workers.n, deal);
+	return nat64_deal(need, n_homes, deal);
 }
 
 /* An idle worker sleeps for seconds. */
@@ -89,7 +91,7 @@ void lend__look(struct control *c)
 	}
 	return_late_ones(c, s->nat64);
 	for (unsigned i = 0; i < sizeof(protocols); i++) {
-		if (find_deal(c, protocols[i], &c->deal)) {
+		if (find_deal(c, s->steer.n_homes, protocols[i], &c->deal)) {
 			ask(c);
 			return;
 		}

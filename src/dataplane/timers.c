@@ -83,6 +83,10 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 	if (w->nat64 && s->nat64) {
 		again |= nat64_adopt(w->nat64, s->nat64);
 		again |= nat64_advance(w->nat64, now_ms);
+		if (nat64_has_displaced(w->nat64)) {
+			w->sweep_at = 0; /* the port is another one's from now on */
+			again = true;
+		}
 	}
 	waiting = answer__overdue_syns(w, s, now_ms) || session__n_incomplete(w);
 	fragments_expire(w->fragments, now_ms, s->nat64_timeouts.fragment_s * 1000, FRAGMENT_HELD);

@@ -103,6 +103,14 @@ bool nat64_adopt(struct nat64 *n, const struct nat64_table *t)
 	return true;
 }
 
+bool nat64_has_displaced(struct nat64 *n)
+{
+	bool displaced = n->statics.displaced;
+
+	n->statics.displaced = false;
+	return displaced;
+}
+
 void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 {
 	bool statics = (int32_t)(t->statics_changed - n->lending.serial) > 0 || !n->lending.serial;

@@ -232,10 +232,11 @@ struct lending {
  * struct statics - static entries that are not mappings yet
  * @waiting:    their addresses wait for their turn
  * @incomplete: there was no record for some
+ * @displaced:  one has taken a host's place, whose flows nobody has looked for yet
  * @n_missing:  how many those are, once they were counted
  */
 struct statics {
-	bool waiting, incomplete;
+	bool waiting, incomplete, displaced;
 	counter64 n_missing;
 };
 

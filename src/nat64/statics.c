@@ -32,8 +32,10 @@ static void keep_or_drop(struct nat64 *n, const struct nat64_table *t, uint32_t 
 
 static void make_way(struct nat64 *n, uint32_t index)
 {
-	if (index != BIB_NONE)
-		bib__detach(n, index);
+	if (index == BIB_NONE)
+		return;
+	bib__detach(n, index);
+	n->statics.displaced = true;
 }
 
 /* A static entry becomes a mapping; a host's own that stands in its way is taken down. Return: false

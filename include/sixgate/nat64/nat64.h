@@ -75,6 +75,10 @@ void nat64_prefetch(const struct nat64 *n, const struct tuple *key);
  *  for those that it needs. Return: true if others wait. */
 bool nat64_adopt(struct nat64 *n, const struct nat64_table *t);
 
+/** nat64_has_displaced() - since it was last asked, static entries have taken ports that hosts had: their
+ *  flows are stale, and to be looked for. */
+bool nat64_has_displaced(struct nat64 *n);
+
 /**
  * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
  * Return: verdict_continue() with @plan filled and the mapping held for it (nat64_flow_ended()

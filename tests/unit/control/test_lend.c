@@ -58,7 +58,7 @@ static int start(void **state)
 	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 1024 + 2 * ALL * 64 - 1);
 	bed_up(b, 20000);
 	c = (struct control){ .workers.n = 2 };
-	snapshot = (struct snapshot){ .nat64 = b->t };
+	snapshot = (struct snapshot){ .nat64 = b->t, .steer.n_homes = 2 };
 	atomic_store(&c.workers.slot.current, &snapshot);
 	for (unsigned i = 0; i < 2; i++) {
 		worker[i] = (struct worker){ .nat64 = b->n[i] };
@@ -86,6 +86,17 @@ static void who_is_asked_is_woken(void **state)
 	assert_true(c.deal.n > 0);
 	assert_true(woken(HELPER));
 	assert_false(woken(SHORT_OF));
+}
+
+/* A small pool serves everybody from the first worker: what it lends would be nobody's. */
+static void nothing_is_lent_to_who_has_no_subscribers(void **state)
+{
+	(void)state;
+	use_up(HELPER); /* which would be short, too, if it had any */
+	snapshot.steer.n_homes = 1;
+	lend__look(&c);
+	assert_int_equal(c.deal.n, 0);
+	assert_false(woken(HELPER) || woken(SHORT_OF));
 }
 
 static void a_worker_that_is_late_is_waited_for(void **state)
@@ -159,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(who_is_asked_is_woken, start, teardown),
+		cmocka_unit_test_setup_teardown(nothing_is_lent_to_who_has_no_subscribers, start, teardown),
 		cmocka_unit_test_setup_teardown(a_worker_that_is_late_is_waited_for, start, teardown),
 		cmocka_unit_test_setup_teardown(of_a_deal_that_has_lapsed_nothing_is_left, start, teardown),
 		cmocka_unit_test_setup_teardown(what_comes_after_its_deal_is_the_lenders_again, start,
