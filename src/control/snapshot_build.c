@@ -279,6 +279,8 @@ int snapshot_build(struct snapshot **out, const struct snapshot_input *in, struc
 		snapshot_free(s);
 		return rc;
 	}
+	if (s->siit)
+		siit_steer(s->siit, &s->steer);
 	*out = s;
 	return 0;
 }

@@ -34,6 +34,34 @@ int steering_add(struct steering *s, enum steer_kind kind, const struct addr *a,
 	return -ENOSPC;
 }
 
+/* Longest first. Return: false when there are too many. */
+static bool add_shape(struct steer_stateless *x, struct steer_shape shape)
+{
+	uint8_t at = 0;
+
+	while (at < x->n_shapes && x->shape[at].len > shape.len)
+		at++;
+	for (uint8_t i = at; i < x->n_shapes && x->shape[i].len == shape.len; i++)
+		if (x->shape[i].n_bits == shape.n_bits)
+			return true;
+	if (x->n_shapes == STEER_SHAPES_MAX)
+		return false;
+	memmove(&x->shape[at + 1], &x->shape[at], (x->n_shapes - at) * sizeof(shape));
+	x->shape[at] = shape;
+	x->n_shapes++;
+	return true;
+}
+
+int steering_add_mapping(struct steering *s, const struct prefix *v6, const struct addr *v4,
+			 uint8_t n_bits)
+{
+	const struct steer_shape shape = { v6->len, n_bits };
+
+	if (!add_shape(&s->stateless, shape))
+		return -ENOSPC;
+	return steering_add(s, STEER_EAM, &v6->addr, steer__shape_port(shape), 0, load32(v4->octet + 12));
+}
+
 unsigned steering_block_default(const struct steering *s, uint32_t pool_slot, unsigned block)
 {
 	return (unsigned)((mix(s->key[0], pool_slot) + block) % s->n_workers);

@@ -145,6 +145,82 @@ STEER_PART int steer__owner_of_pool(const struct steering *s, const struct addr 
 	return (int)steer__block(s, (uint32_t)slot, port >> 6);
 }
 
+STEER_INLINE be16 steer__shape_port(struct steer_shape x)
+{
+	return be16_from((uint16_t)(x.len << 8 | x.n_bits));
+}
+
+/* The @n bits of @a behind the first @len, as a number; at most 32. */
+STEER_INLINE uint32_t steer__suffix(const struct addr *a, unsigned len, unsigned n)
+{
+	const uint64_t high = be64toh(a->word[0]), low = be64toh(a->word[1]);
+	const unsigned behind = (128 - len - n) & 127;
+	uint64_t bits;
+
+	if (behind >= 64)
+		bits = high >> (behind - 64);
+	else
+		bits = behind ? low >> behind | high << (64 - behind) : low;
+	return (uint32_t)(bits & ((1ull << (n & 63)) - 1));
+}
+
+/* RFC 6052 2.2: octet 8 is none of the address's. */
+STEER_INLINE uint32_t steer__embedded(const struct addr *a, unsigned len)
+{
+	unsigned at = len / 8;
+	uint32_t v4 = 0;
+
+	for (unsigned i = 0; i < 4; i++, at++) {
+		at += at == 8;
+		v4 = v4 << 8 | a->octet[at & 15];
+	}
+	return v4;
+}
+
+/* Return: the IPv4 address that siit maps @a to (RFC 7757 3.3.2), as a number; negative: none. */
+STEER_PART int64_t steer__mapped(const struct steering *s, const struct addr *a)
+{
+	if (!STEER_GIVEN(s, a))
+		return -1;
+	for (unsigned i = 0; i < STEER_SHAPES_MAX && i < s->stateless.n_shapes; i++) {
+		const struct steer_shape x = s->stateless.shape[i];
+		const struct addr cut = steer__cut(a, x.len);
+		const int at = steer__find_at(s, &cut, steer__rest(STEER_EAM, steer__shape_port(x), 0));
+
+		if (at >= 0)
+			return s->map[at & (STEER_MAP_SIZE - 1)].value | steer__suffix(a, x.len, x.n_bits);
+	}
+	for (unsigned i = 0; i < STEER_EMBEDDED_MAX && i < s->stateless.n_embedded; i++)
+		if (prefix_contains(&s->stateless.embedded[i], a))
+			return steer__embedded(a, s->stateless.embedded[i].len);
+	return -1;
+}
+
+/* What is neither a VIP's nor pool4's and has IPv4 addresses can only be siit's. From inside its host
+ * is the source, from outside the destination; the worker is that of the host's IPv4 address.
+ * Return: negative when it is not siit's. */
+STEER_PART int steer__owner_of_stateless(const struct steering *s, const struct tuple *t, enum side side)
+{
+	struct addr host;
+	uint8_t v4[4];
+	int64_t mapped;
+
+	if (!STEER_GIVEN(s, t) || !s->stateless.on)
+		return -1;
+	host = side == SIDE_INSIDE ? t->src : t->dst;
+	if (addr_is_v4(&t->dst))
+		return (int)worker_of(s, hash_addr(s, &host));
+	if (side == SIDE_INSIDE ? steer__mapped(s, &t->dst) < 0 :
+				  !s->stateless.clat.len || !prefix_contains(&s->stateless.clat, &host))
+		return -1;
+	mapped = steer__mapped(s, &host);
+	if (mapped < 0)
+		return -1;
+	store32(v4, (uint32_t)mapped);
+	host = addr_from_v4(v4);
+	return (int)worker_of(s, hash_addr(s, &host));
+}
+
 /* The client's address as it is, from the form in which a node sees it. A client may be one of our
  * own pool addresses: it then belongs to the owner of its port. */
 STEER_PART unsigned steer__owner_of_client(const struct steering *s, const struct addr *seen,
@@ -177,6 +253,8 @@ STEER_PART unsigned steer__owner_of_tuple(const struct steering *s, const struct
 	/* also from inside: there it is an answer on the wrong side, which its flow must see */
 	if (addr_is_v4(&t->dst))
 		w = steer__owner_of_pool(s, &t->dst, be16_to(t->dport));
+	if (w < 0)
+		w = steer__owner_of_stateless(s, t, side);
 	if (w >= 0)
 		return (unsigned)w;
 	return steer__owner_of_subscriber(s, side == SIDE_INSIDE ? &t->src : &t->dst);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include "siit_internal.h"
 
+_Static_assert((int)STEER_EMBEDDED_MAX > (int)SIIT_PREFIXES_MAX, "and the CLAT's source");
+
 static int entry_order(const void *a, const void *b)
 {
 	const struct eam_entry *x = a, *y = b;
@@ -98,6 +100,32 @@ int siit_table_new(struct siit_table **out, const struct siit_conf *conf, struct
 	}
 	*out = t;
 	return 0;
+}
+
+static void steer_embedded(struct steer_stateless *x, const struct pool6 *pool)
+{
+	x->embedded[x->n_embedded++] = (struct prefix){ .addr = pool->prefix, .len = pool->len };
+}
+
+void siit_steer(const struct siit_table *t, struct steering *s)
+{
+	struct steer_stateless *x = &s->stateless;
+
+	x->on = true;
+	for (uint32_t i = 0; i < t->by6.n; i++) {
+		const struct eam_entry *e = &t->by6.entry[i];
+
+		(void)steering_add_mapping(s, &e->from, &e->to.addr, e->n_bits);
+	}
+	for (uint32_t i = 0; i < t->n_prefix; i++)
+		steer_embedded(x, &t->prefix[i]);
+	if (!t->has_clat)
+		return;
+	x->clat = t->clat_source;
+	if (x->clat.len == 128)
+		(void)steering_add_mapping(s, &x->clat, &t->host[0].addr, 0);
+	else
+		steer_embedded(x, &t->clat_pool);
 }
 
 void siit_table_free(struct siit_table *t)

@@ -66,6 +66,8 @@ static struct snapshot *build(const struct gateway_args *args, const struct snap
 		must(siit_table_new(&s->siit, args->siit, &e) == 0);
 	if (args->services)
 		build_services(s, args, prev);
+	if (s->siit)
+		siit_steer(s->siit, &s->steer);
 	if (args->egress6) {
 		s->has_egress6 = true;
 		must(egress6_table_build(&s->egress6, args->egress6, &e) == 0);

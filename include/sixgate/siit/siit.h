@@ -6,6 +6,7 @@
  * table does not touch it, and fragments need no first one.
  */
 #pragma once
+#include "sixgate/flow/steer.h"
 #include "sixgate/siit/conf.h"
 #include "sixgate/translate/translate.h"
 
@@ -16,6 +17,10 @@ struct siit_table;
  *  -ENOMEM. Control thread. */
 int siit_table_new(struct siit_table **out, const struct siit_conf *conf, struct err *e);
 void siit_table_free(struct siit_table *t);
+
+/** siit_steer() - tell @s what hosts are called in IPv4, so that both directions of their traffic are
+ *  one worker's. Called last: what finds no room is left out. */
+void siit_steer(const struct siit_table *t, struct steering *s);
 
 /** enum siit_method - how an address was mapped. */
 enum siit_method { SIIT_UNMAPPED, SIIT_BY_EAM, SIIT_BY_PREFIX };

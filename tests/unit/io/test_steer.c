@@ -46,6 +46,27 @@ static struct prefix some_prefix(unsigned len)
 	return (struct prefix){ .addr = addr_mask(&a, len), .len = (uint8_t)len };
 }
 
+/* siit's: explicit mappings of a few shapes, prefixes, a CLAT. */
+static void fill_stateless(struct steering *s)
+{
+	static const uint8_t lens[] = { 32, 40, 48, 56, 64, 96 };
+	const unsigned n = chance(STEER_SHAPES_MAX + 1);
+	const struct addr v4 = addr_from_v4((const uint8_t[]){ 203, 0, 113, 0 });
+
+	s->stateless.on = chance(3);
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t n_bits = (uint8_t)chance(33), len = (uint8_t)chance(129 - n_bits);
+		const struct prefix v6 = some_prefix(len);
+		const int rc = steering_add_mapping(s, &v6, &v4, n_bits);
+
+		must(rc == 0);
+	}
+	for (unsigned i = chance(STEER_EMBEDDED_MAX + 1); i; i--)
+		s->stateless.embedded[s->stateless.n_embedded++] = some_prefix(lens[chance(sizeof(lens))]);
+	if (chance(2))
+		s->stateless.clat = some_prefix(chance(129));
+}
+
 static void fill(struct steering *s, uint8_t (*block)[STEER_BLOCKS])
 {
 	const struct hash_key key = { .word = { 0x1234567890abcdef ^ state, 77 } };
@@ -73,6 +94,7 @@ static void fill(struct steering *s, uint8_t (*block)[STEER_BLOCKS])
 								(uint8_t)chance(129) };
 	for (s->n_embed = 0; s->n_embed < 3; s->n_embed++)
 		s->embed[s->n_embed] = some_prefix(96);
+	fill_stateless(s);
 }
 
 static uint8_t *put_v4(uint8_t *p, uint8_t proto)
