@@ -183,16 +183,15 @@ static uint32_t longest_error(const struct job *j)
 	return mtu < max ? mtu : max;
 }
 
-/* Of what is never translated, fragments of ICMP (RFC 7915 1.2) among them, nobody can complain. */
+/* Of what is never translated nobody can complain. Fragments of ICMP do not come through (RFC 7915
+ * 1.2), but are what our own echoes become: cut by us for IPv6, or by routers behind us for IPv4. */
 static bool inner_can_change(const struct job *j)
 {
 	const struct packet *p = j->p;
 
 	if (p->family == j->family)
 		return true;
-	if (p->inner_fragment &&
-	    (p->inner_proto == IPPROTO_ICMP || p->inner_proto == IPPROTO_ICMPV6 ||
-	     (p->family == 6 && translate__is_late_extension(p->inner_proto))))
+	if (p->inner_fragment && p->family == 6 && translate__is_late_extension(p->inner_proto))
 		return false;
 	return !translate__stays_behind(p->inner_proto);
 }

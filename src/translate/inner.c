@@ -150,6 +150,8 @@ static void rewrite_query(const struct job *j, uint8_t *l4, uint32_t declared)
 	if (was6 != is6)
 		l4[0] = translate__echo_type(j->family, l4[0]);
 	store_be16(l4 + 4, to->sport);
+	if (j->p->inner_fragment && was6 != is6)
+		return; /* the sum of the whole: how long that is the pseudo-header says, and no fragment */
 	delta += (uint64_t)load_be16(l4).raw + to->sport.raw;
 	if (was6)
 		delta += (uint16_t)~checksum_fold(

@@ -120,10 +120,36 @@ static void rfc7915_4_a_narrow_path_is_remembered_with_any_number_of_workers(voi
 	}
 }
 
+/* An echo without DF that we cut ourselves: routers complain of the fragments. */
+static void rfc7915_5_3_errors_about_our_own_fragments_of_an_echo_pass(void **state)
+{
+	static const uint8_t type[] = { 2, 3 };
+	const struct tuple t = tuple_of("203.0.113.9", "1.0.0.5", 77, 77, 0);
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(type); i++) {
+		start(1);
+		for (unsigned round = 0; round < 2; round++) {
+			const uint32_t len = build_echo(bytes, &t, false, 1400);
+
+			clear_df(bytes);
+			gateway_send(&g, SIDE_OUTSIDE, bytes, len);
+			assert_in_range(g.n_out, 2, 3);
+			send_error(type[i], type[i] == 2 ? MTU : 0);
+			assert_int_equal(g.n_out, 1);
+			assert_int_equal(g.out[0].side, SIDE_OUTSIDE);
+			assert_int_equal(g.out[0].data[48], 8); /* the echo request it was */
+			assert_int_equal(load16(g.out[0].data + 52), 77);
+		}
+		gateway_fini(&g);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(both_directions_are_one_workers_and_hosts_are_spread),
+		cmocka_unit_test(rfc7915_5_3_errors_about_our_own_fragments_of_an_echo_pass),
 		cmocka_unit_test(rfc7915_4_a_narrow_path_is_remembered_with_any_number_of_workers),
 	};
 
