@@ -114,16 +114,26 @@ static int add_inside(struct snapshot *s, const struct prefix *p, bool on_link, 
 	return 0;
 }
 
+/* Subscribers only, and only as many as there is room for: a network on a link within a prefix of the
+ * file, whose other parts are behind routers. */
+static void add_link(struct snapshot *s, const struct prefix *p)
+{
+	if (s->steer.n_prefix < PREFIXES_MAX)
+		s->steer.inside[s->steer.n_prefix++] =
+			(struct steer_prefix){ .prefix = *p, .subscriber_len = 128 };
+}
+
 static bool follows_interfaces(const struct config *c)
 {
 	return !c->has_egress6 || c->egress6.follow_inside;
 }
 
-/* Is @p, written in the file, a network on a link of ours? */
+/* Is @p, written in the file, a network on a link of ours, all of it? */
 static bool is_on_link(const struct netlink_facts *f, const struct prefix *p)
 {
 	for (size_t i = 0; f && i < f->n_inside; i++)
-		if (f->inside[i].on_link && prefix_overlaps(&f->inside[i].prefix, p))
+		if (f->inside[i].on_link && f->inside[i].prefix.len <= p->len &&
+		    prefix_contains(&f->inside[i].prefix, &p->addr))
 			return true;
 	return false;
 }
@@ -150,6 +160,12 @@ static int build_inside(struct snapshot *s, const struct snapshot_input *in, str
 
 		if (follows_interfaces(c) || p->local || prefix_is_v4(&p->prefix))
 			rc = add_inside(s, &p->prefix, p->on_link, e);
+	}
+	for (size_t i = 0; in->facts && !follows_interfaces(c) && i < in->facts->n_inside; i++) {
+		const struct netlink_inside_prefix *p = &in->facts->inside[i];
+
+		if (p->on_link && !p->local && !prefix_is_v4(&p->prefix))
+			add_link(s, &p->prefix);
 	}
 	/* nothing known yet: nobody may send. A replay has no interfaces and checks nothing. */
 	if (rc == 0 && s->n_inside == 0 && in->facts)

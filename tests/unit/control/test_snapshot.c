@@ -203,6 +203,29 @@ static void subscribers_are_hosts_on_link_and_64s_behind_routers(void **state)
 	config_free(c);
 }
 
+/* A delegated /56 in the file, of which one /64 is on a link: the others are behind routers. */
+static void a_prefix_of_the_file_is_on_link_only_where_an_interface_has_it(void **state)
+{
+	struct config *c = parse("interfaces: {inside: lan0, outside: wan0}\n"
+				 "egress6: {prefixes: [2001:db8::/32]}\n");
+	struct world w;
+	struct snapshot *s;
+	struct addr host, routed, got;
+
+	(void)state;
+	make_world(&w);
+	s = build(c, &w.facts, NULL);
+	host = addr("2001:db8:1::77");
+	got = steering_subscriber(&s->steer, &host);
+	assert_memory_equal(&got, &host, sizeof(got));
+	host = addr("2001:db8:42:7::7");
+	routed = addr("2001:db8:42:7::");
+	got = steering_subscriber(&s->steer, &host);
+	assert_memory_equal(&got, &routed, sizeof(got));
+	snapshot_free(s);
+	config_free(c);
+}
+
 static void prefixes_in_the_file_leave_no_room_for_others(void **state)
 {
 	struct config *c = parse("interfaces: {inside: lan0, outside: wan0}\n"
@@ -405,6 +428,7 @@ int main(void)
 		cmocka_unit_test(the_smallest_mtu_of_a_side_counts),
 		cmocka_unit_test(egress6_follows_global_prefixes_and_bcp38_knows_all),
 		cmocka_unit_test(subscribers_are_hosts_on_link_and_64s_behind_routers),
+		cmocka_unit_test(a_prefix_of_the_file_is_on_link_only_where_an_interface_has_it),
 		cmocka_unit_test(prefixes_in_the_file_leave_no_room_for_others),
 		cmocka_unit_test(without_a_known_prefix_nobody_inside_may_send),
 		cmocka_unit_test(a_shared_address_is_its_alias_in_the_data_plane),
