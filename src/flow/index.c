@@ -9,8 +9,8 @@
 
 void index_layout(struct index *x, uint32_t n_buckets, struct arena *a)
 {
-	x->n_buckets = n_buckets;
-	x->bucket = arena_take(a, (size_t)n_buckets * sizeof(*x->bucket));
+	*x = (struct index){ .bucket = arena_take(a, (size_t)n_buckets * sizeof(*x->bucket)),
+			     .n_buckets = n_buckets };
 }
 
 static int free_entry(const struct index_bucket *b)

@@ -25,9 +25,11 @@ struct index_bucket {
 };
 _Static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
 
+/** struct index - @zero: where padding would be, which may hold half of an address; a copy of live
+ *  memory (io's view.c) must not take it and @n_buckets for a pointer. */
 struct index {
 	struct index_bucket *bucket;
-	uint32_t n_buckets;
+	uint32_t n_buckets, zero;
 };
 
 /** index_is - Return: true if the record @ref of @owner has @key. */
