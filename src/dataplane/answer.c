@@ -87,25 +87,25 @@ struct verdict answer__refused(struct worker *w, const struct packet *p, struct 
 
 /* RFC 6146 3.5.2.2, V4 INIT, lifetime over: 3/3 with the SYN in it. What cannot be reached is the
  * pool address itself: the error is from there, while it is ours. */
-static void tell_sender(struct worker *w, const struct snapshot *s, const struct packet *syn,
+static void tell_sender(struct worker *w, const struct snapshot *s, struct packet *syn,
 			uint64_t now_ms)
 {
-	struct packet p = *syn;
 	struct translate_env env = s->env;
 
-	counter_add(&w->drop[p.verdict.why], 1);
-	if (!s->nat64 || !nat64_claims_pool4(s->nat64, &p.key.dst))
+	counter_add(&w->drop[syn->verdict.why], 1);
+	if (!s->nat64 || !nat64_claims_pool4(s->nat64, &syn->key.dst))
 		return;
-	p.verdict = verdict_reject((enum drop_reason)p.verdict.why, REPLY_PORT_UNREACHABLE);
-	env.own4[p.side] = p.key.dst;
-	send_error(w, s, &env, &p, now_ms);
+	syn->verdict = verdict_reject((enum drop_reason)syn->verdict.why, REPLY_PORT_UNREACHABLE);
+	env.own4[syn->side] = syn->key.dst;
+	send_error(w, s, &env, syn, now_ms);
 }
 
 bool answer__overdue_syns(struct worker *w, const struct snapshot *s, uint64_t now_ms)
 {
-	const struct packet *syn;
+	const uint32_t timeout_ms = s->nat64_timeouts.tcp_incoming_syn_s * 1000u;
+	struct packet syn;
 
-	while ((syn = syns_overdue(w->syns, now_ms, s->nat64_timeouts.tcp_incoming_syn_s * 1000u)))
-		tell_sender(w, s, syn, now_ms);
+	while (syns_overdue(w->syns, now_ms, timeout_ms, &syn))
+		tell_sender(w, s, &syn, now_ms);
 	return syns_count(w->syns) > 0;
 }

@@ -14,6 +14,7 @@ struct flow_log *flow_log_layout(struct arena *a, uint32_t n)
 	if (!l)
 		return NULL;
 	l->count = count;
+	arena_points(a, &l->count);
 	spsc_init(&l->ring, FLOW_LOG_SLOTS);
 	return l;
 }

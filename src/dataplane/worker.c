@@ -22,6 +22,18 @@ const char *worker_counter_help(enum worker_counter c)
 	return counters[c].help;
 }
 
+static void tell_pointers(struct arena *a, const struct worker *w)
+{
+	const void *const slot[] = {
+		&w->wheel.flow, &w->nat64,    &w->services, &w->fragments,  &w->syns,
+		&w->trace,      &w->flow_log, &w->out.mem,  &w->out.packet,
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(slot); i++)
+		arena_points(a, slot[i]);
+	a->pointers = NULL;
+}
+
 struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 			     const struct worker_sizes *sizes, const struct hash_key *key)
 {
@@ -33,6 +45,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	uint8_t *bytes;
 
 	memset(to, 0, sizeof(*to));
+	a->pointers = w ? &w->pointers : NULL;
 	flow_table_layout(&to->flows, sizes->flows, &flow_key, a);
 	if (sizes->mappings)
 		to->nat64 = nat64_layout(a, sizes->mappings, id, key);
@@ -48,6 +61,7 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 
 	outbox_init(&w->out, bytes, OUTBOX_BYTES, packets, OUTBOX_PACKETS);
 	wheel_init(&w->wheel, w->flows.flow, 0);
+	tell_pointers(a, w);
 	w->id = id;
 	w->n_workers = n_workers;
 	w->sweep_at = FLOW_NONE;

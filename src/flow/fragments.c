@@ -66,6 +66,10 @@ struct fragments *fragments_layout(struct arena *a, const struct hash_key *key)
 	fs->held_oldest = fs->held_youngest = NIL;
 	pool_init(&fs->datagrams, fs->datagram_next, FRAGMENT_DATAGRAMS);
 	pool_init(&fs->helds, fs->held_next, FRAGMENT_HELD);
+	arena_points(a, &fs->datagram);
+	arena_points(a, &fs->held);
+	arena_points(a, &fs->datagrams.next);
+	arena_points(a, &fs->helds.next);
 	for (unsigned i = 0; i < FRAGMENT_CHAINS; i++)
 		fs->chain[i] = NIL;
 	return fs;

@@ -11,6 +11,7 @@ void index_layout(struct index *x, uint32_t n_buckets, struct arena *a)
 {
 	*x = (struct index){ .bucket = arena_take(a, (size_t)n_buckets * sizeof(*x->bucket)),
 			     .n_buckets = n_buckets };
+	arena_points(a, &x->bucket);
 }
 
 static int free_entry(const struct index_bucket *b)

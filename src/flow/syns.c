@@ -10,7 +10,7 @@
 enum { SYN_CHAINS = 512, NIL = POOL_NONE };
 
 struct syn {
-	struct packet packet; /* data points to bytes */
+	struct packet packet; /* data is set when it is handed out */
 	uint64_t since_ms;
 	uint32_t chain_next;
 	uint32_t older, younger;
@@ -37,6 +37,8 @@ struct syns *syns_layout(struct arena *a, const struct hash_key *key)
 	y->syn = syn;
 	y->oldest = y->youngest = NIL;
 	pool_init(&y->pool, y->next, SYNS_MAX);
+	arena_points(a, &y->syn);
+	arena_points(a, &y->pool.next);
 	for (unsigned i = 0; i < SYN_CHAINS; i++)
 		y->chain[i] = NIL;
 	return y;
@@ -102,7 +104,7 @@ static void add(struct syns *y, const struct packet *p, enum drop_reason why, ui
 
 	must(i != POOL_NONE);
 	s->packet = *p;
-	s->packet.data = s->bytes;
+	s->packet.data = NULL;
 	s->packet.headroom = 0;
 	s->packet.room = p->len;
 	s->packet.verdict = verdict_drop(why);
@@ -144,12 +146,14 @@ bool syns_take(struct syns *y, const struct tuple *key, uint32_t *seq)
 	return true;
 }
 
-const struct packet *syns_overdue(struct syns *y, uint64_t now_ms, uint32_t timeout_ms)
+bool syns_overdue(struct syns *y, uint64_t now_ms, uint32_t timeout_ms, struct packet *out)
 {
 	uint32_t i = y->oldest;
 
 	if (i == NIL || now_ms - y->syn[i].since_ms < timeout_ms)
-		return NULL;
+		return false;
 	forget(y, i);
-	return &y->syn[i].packet;
+	*out = y->syn[i].packet;
+	out->data = y->syn[i].bytes;
+	return true;
 }

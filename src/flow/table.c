@@ -14,6 +14,8 @@ void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *
 	index_layout(&t->index, n / FLOWS_PER_BUCKET + 4, a);
 	next = arena_take(a, (size_t)n * sizeof(*next));
 	pool_init(&t->pool, next, n);
+	arena_points(a, &t->flow);
+	arena_points(a, &t->pool.next);
 }
 
 static ALWAYS_INLINE bool has_key(const void *table, uint32_t ref, const void *key)

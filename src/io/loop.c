@@ -45,7 +45,8 @@ static uint32_t explain(const struct worker_loop *l, struct explain *x, const st
 	struct view v;
 	struct arena extra;
 
-	if (!l->memory || view_open(&v, l->memory, l->memory_bytes, n_extra) != 0)
+	if (!l->memory ||
+	    view_open(&v, l->memory, l->memory_bytes, &l->worker->pointers, n_extra) != 0)
 		return 0;
 	extra = (struct arena){ .base = v.extra, .size = n_extra };
 	worker_explain(view_of(&v, l->worker), s, now_ms, x, &extra);

@@ -1,11 +1,11 @@
 /*
  * view.c - copy on access, by page faults.
  *
- * Theory of operation. A word of a copied page that points into the live memory is moved to point
- * to the same place of the copy. No list of pointers is kept, which one day would lack one and let
- * a question change what it is about: whatever is reached from the copy is in the copy. A word that
- * looks like such a pointer and is none (a key, a counter, bytes of a packet) would be wrong in an
- * answer, with odds of the memory's size in 2^64, and nowhere else.
+ * Theory of operation. What is laid out in a worker's memory refers to other things by index; only
+ * the few pointers to its tables are addresses, and the arena it was carved from knows where those
+ * are. They alone are moved: numbers side by side may look like any address. A pointer that is not
+ * in the list would lead from the copy into what lives; a test of the data plane compares the
+ * memory of two workers, word by word, and so finds it.
  */
 #include "sixgate/io/view.h"
 #include <errno.h>
@@ -20,13 +20,17 @@ static _Thread_local struct view *current;
 static size_t page_bytes;
 static struct sigaction before;
 
-static void move_pointers(const struct view *v, uintptr_t *page)
+/* Those in the page at @offset. */
+static void move_pointers(const struct view *v, size_t offset)
 {
-	const uintptr_t live = (uintptr_t)v->live, delta = (uintptr_t)v->copy - live;
+	const uintptr_t delta = (uintptr_t)v->copy - (uintptr_t)v->live;
 
-	for (size_t i = 0; i < page_bytes / sizeof(*page); i++)
-		if (page[i] - live < v->bytes)
-			page[i] += delta;
+	for (uint32_t i = 0; i < v->pointers->n; i++) {
+		const size_t at = v->pointers->at[i];
+
+		if (at - offset < page_bytes && *(uintptr_t *)(void *)(v->copy + at))
+			*(uintptr_t *)(void *)(v->copy + at) += delta;
+	}
 }
 
 static bool is_ours(const struct view *v, uintptr_t at)
@@ -42,7 +46,7 @@ static void copy_page(struct view *v, uintptr_t at)
 
 	must(mprotect(v->copy + offset, page_bytes, PROT_READ | PROT_WRITE) == 0);
 	memcpy(v->copy + offset, v->live + offset, page_bytes);
-	move_pointers(v, (uintptr_t *)(void *)(v->copy + offset));
+	move_pointers(v, offset);
 	v->n_pages++;
 }
 
@@ -66,7 +70,8 @@ void view_prepare(void)
 		before = (struct sigaction){ .sa_handler = SIG_DFL };
 }
 
-int view_open(struct view *v, void *live, size_t bytes, size_t n_extra)
+int view_open(struct view *v, void *live, size_t bytes, const struct arena_pointers *pointers,
+	      size_t n_extra)
 {
 	const size_t whole = (bytes + page_bytes - 1) & ~(page_bytes - 1);
 	uint8_t *p = mmap(NULL, whole + n_extra, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
@@ -79,7 +84,11 @@ int view_open(struct view *v, void *live, size_t bytes, size_t n_extra)
 		munmap(p, whole + n_extra);
 		return -ENOMEM;
 	}
-	*v = (struct view){ .live = live, .bytes = whole, .copy = p, .extra = p + whole,
+	*v = (struct view){ .live = live,
+			    .bytes = whole,
+			    .pointers = pointers,
+			    .copy = p,
+			    .extra = p + whole,
 			    .n_extra = n_extra };
 	current = v;
 	return 0;

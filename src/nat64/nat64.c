@@ -43,6 +43,29 @@ static struct ports ports_layout(struct arena *a, uint32_t n_mappings)
 	return p;
 }
 
+static void tell_pointers(struct arena *a, const struct nat64 *n)
+{
+	const struct ports *p = &n->ports;
+	const void *const slot[] = {
+		&n->mapping,
+		&n->permit,
+		&n->permit_head,
+		&n->events,
+		&n->pool.next,
+		&n->permit_pool.next,
+		&p->block,
+		&p->slot,
+		&p->subscriber,
+		&p->subscriber_head,
+		&p->subscriber_pool.next,
+		&p->resting,
+		&p->resting_pool.next,
+	};
+
+	for (unsigned i = 0; i < ARRAY_LEN(slot); i++)
+		arena_points(a, slot[i]);
+}
+
 struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker,
 			   const struct hash_key *key)
 {
@@ -57,11 +80,11 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	struct ports ports = ports_layout(a, n_mappings);
 	struct nat64_event_ring *events = arena_take(a, sizeof(*events));
 	uint32_t n_buckets = (uint32_t)((uint64_t)n_records * 10 / MAPPINGS_PER_TEN_BUCKETS) + 4;
-	struct index inside, outside;
+	struct index measured;
 
 	must(n_mappings <= MAPPINGS_MAX);
-	index_layout(&inside, n_buckets, a);
-	index_layout(&outside, n_buckets, a);
+	index_layout(n ? &n->inside : &measured, n_buckets, a);
+	index_layout(n ? &n->outside : &measured, n_buckets, a);
 	if (!n)
 		return NULL;
 	n->index_key = hash_key_derive(key, 0x6e3634000000 + worker);
@@ -71,8 +94,6 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	n->n_max = n_mappings;
 	n->n_permit_heads = n_records;
 	n->mapping = mapping;
-	n->inside = inside;
-	n->outside = outside;
 	n->permit = permit;
 	n->permit_head = permit_head;
 	n->ports = ports;
@@ -82,6 +103,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	spsc_init(&n->lending.back_ring, ARRAY_LEN(n->lending.back));
 	pool_init(&n->pool, next, n_records);
 	pool_init(&n->permit_pool, permit_next, n_permits);
+	tell_pointers(a, n);
 	return n;
 }
 

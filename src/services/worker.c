@@ -12,6 +12,8 @@ struct services *services_layout(struct arena *a, unsigned worker, const struct 
 	if (!v)
 		return NULL;
 	*v = (struct services){ .worker = worker, .load = load, .syn = syn };
+	arena_points(a, &v->load);
+	arena_points(a, &v->syn);
 	v->key = hash_key_derive(key, KEY_SERVICES + worker);
 	v->random = v->key.word[7];
 	return v;

@@ -1,6 +1,7 @@
 /*
- * explain_gateway.c - what explain says of a packet is what then happens to it, and saying it changes
- * nothing: the live memory is read-only meanwhile.
+ * explain_gateway.c - what explain says of a packet is what then happens to it, and saying it
+ * changes nothing: the live memory is read-only meanwhile. All pointers of that memory are known: a
+ * twin at another address, which does the same, has no others that are as far away as it is.
  */
 #include "test.h"
 #include <netinet/in.h>
@@ -14,7 +15,7 @@
 
 enum { ROUNDS = 4000, PAGES_MAX = 256 };
 
-static struct gateway g;
+static struct gateway g, twin;
 static struct explain x;
 static uint8_t bytes[PACKET_LEN_MAX];
 static uint64_t n_pages, n_questions, n_verdicts[4], n_handed, n_stateless;
@@ -34,7 +35,7 @@ static void ask_worker(unsigned id)
 	struct view v;
 	struct arena extra;
 
-	assert_int_equal(view_open(&v, g.memory, g.memory_size, n_extra), 0);
+	assert_int_equal(view_open(&v, g.memory, g.memory_size, &w->pointers, n_extra), 0);
 	extra = (struct arena){ .base = v.extra, .size = n_extra };
 	worker_explain(view_of(&v, w), g.snapshot, g.now_ms, &x, &extra);
 	n_pages += v.n_pages;
@@ -168,6 +169,52 @@ static uint32_t random_packet(uint64_t *s, enum side *side)
 	return len;
 }
 
+static bool is_known(const struct worker *w, size_t at)
+{
+	for (uint32_t i = 0; i < w->pointers.n; i++)
+		if (w->pointers.at[i] == at)
+			return true;
+	return false;
+}
+
+/* What worker_explain() makes anew: rings, and the packets of the outbox. */
+static bool is_of_no_copy(const struct worker *w, const void *slot)
+{
+	return (slot >= (const void *)w->to &&
+		slot < (const void *)(w->from + ARRAY_LEN(w->from))) ||
+	       (slot >= (const void *)w->out.packet &&
+		slot < (const void *)(w->out.packet + w->out.max));
+}
+
+/* Of the words of @w, and of those that no worker's list has between it and @end. */
+static void pointers_of(const struct worker *w, size_t from, size_t end)
+{
+	const uintptr_t *mine = (const void *)((const uint8_t *)g.memory + from);
+	const uintptr_t *other = (const void *)((const uint8_t *)twin.memory + from);
+	const uintptr_t away = (uintptr_t)twin.memory - (uintptr_t)g.memory;
+
+	for (size_t i = 0; i < (end - from) / sizeof(*mine); i++) {
+		if (is_known(w, from + i * sizeof(*mine)))
+			assert_int_equal(other[i] - mine[i], mine[i] ? away : 0);
+		else if (!is_of_no_copy(w, &mine[i]))
+			assert_true(other[i] - mine[i] != away);
+	}
+}
+
+static void pointers_are_known(void)
+{
+	for (unsigned i = 0; i < g.n_workers; i++) {
+		const struct worker *w = g.worker[i];
+		const uint8_t *end = i + 1 < g.n_workers ? (const void *)g.worker[i + 1]
+				     : i                 ? (const void *)g.worker[0]->to[1]
+					 : (const uint8_t *)g.memory + g.memory_size;
+		const size_t at = (size_t)((const uint8_t *)w - (const uint8_t *)g.memory);
+
+		assert_true(w->pointers.n > 20);
+		pointers_of(w, at, (size_t)(end - (const uint8_t *)g.memory));
+	}
+}
+
 static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *seed)
 {
 	struct nat64_conf nat64;
@@ -201,7 +248,9 @@ static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *se
 	siit.n_prefix = siit.n_eam = 1;
 	siit.eam = &eam;
 	gateway_init(&g, &args);
-	g.room = HANDOFF_BYTES; /* as explain: what may grow in its place is the port's business */
+	gateway_init(&twin, &args);
+	g.room = twin.room =
+		HANDOFF_BYTES; /* as explain: what may grow in its place is the port's business */
 	for (int i = 0; i < ROUNDS; i++) {
 		enum side side;
 		uint32_t len = random_packet(seed, &side);
@@ -210,12 +259,19 @@ static void run(unsigned n_workers, enum nat64_filtering filtering, uint64_t *se
 		ask(side, len);
 		why = gateway_drops(&g, (enum drop_reason)x.verdict.why);
 		gateway_send(&g, side, bytes, len);
+		gateway_send(&twin, side, bytes, len);
 		verdict_is(all, why);
 		output_is();
-		if (rnd(seed) % 64 == 0)
-			gateway_advance(&g, rnd(seed) % 400000);
+		if (rnd(seed) % 64 == 0) {
+			uint64_t ms = rnd(seed) % 400000;
+
+			gateway_advance(&g, ms);
+			gateway_advance(&twin, ms);
+		}
 	}
+	pointers_are_known();
 	gateway_fini(&g);
+	gateway_fini(&twin);
 }
 
 static void explain_says_what_then_happens(void **state)

@@ -4,14 +4,26 @@
 #include <stdint.h>
 #include "sixgate/base/must.h"
 
+enum { ARENA_POINTERS_MAX = 48 };
+
+/** struct arena_pointers - where in a block there are pointers into the same block: bytes from its
+ *  start. Whoever copies the block to another place moves these along, and no other word. */
+struct arena_pointers {
+	uint32_t n;
+	size_t at[ARENA_POINTERS_MAX];
+};
+
 /**
  * struct arena - a block that is only ever carved from the front
- * @at:   next free byte; with @base NULL nothing is handed out and only the size is counted, so
- *        that one layout function both measures and places
+ * @base: NULL: nothing is handed out and only the size is counted, so that one layout function
+ *        both measures and places
+ * @used: bytes carved so far
+ * @pointers: borrowed; NULL when nobody wants to know
  */
 struct arena {
 	uint8_t *base;
 	size_t size, used;
+	struct arena_pointers *pointers;
 };
 
 /** arena_take() - @n bytes aligned to 64. Aborts when the block is too small: its size was
@@ -25,4 +37,16 @@ static inline void *arena_take(struct arena *a, size_t n)
 		return NULL;
 	must(a->used <= a->size);
 	return a->base + at;
+}
+
+/** arena_points() - the word at @slot, which was carved out of @a, is a pointer into @a, now and
+ * for as long as @a is used. Each such word has to be told; what only ever is an index has not. */
+static inline void arena_points(struct arena *a, const void *slot)
+{
+	const size_t at = (size_t)((const uint8_t *)slot - a->base);
+
+	if (!a->pointers)
+		return;
+	must(at < a->used && at % sizeof(void *) == 0 && a->pointers->n < ARENA_POINTERS_MAX);
+	a->pointers->at[a->pointers->n++] = at;
 }

@@ -89,6 +89,8 @@ struct flow_queue {
  * @trace_on: packets are looked at for the trace; @traced: the one in hand is to be shown
  * @flow_log_on: egress6's flows are counted and told of
  * @syns:   first SYNs from outside that wait for one from inside
+ * @pointers: that stay what they are from worker_layout() on; of the others, those of @to, @from
+ * and the packets of @out point into the same memory
  * @tokens, @echo_tokens: ICMP errors, and answers to echo requests, that may be sent now; refilled
  *          with time
  */
@@ -114,6 +116,7 @@ struct worker {
 	counter64 drop[DROP_N_REASONS];
 	counter64 count[N_WORKER_COUNTERS];
 	counter64 flows_used, mappings_used; /* gauges */
+	struct arena_pointers pointers;
 };
 
 /** struct worker_sizes - capacities of one worker; fixed at start. */

@@ -25,11 +25,9 @@ struct index_bucket {
 };
 _Static_assert(sizeof(struct index_bucket) == 64, "a bucket is one cache line");
 
-/** struct index - @zero: where padding would be, which may hold half of an address; a copy of live
- *  memory (io's view.c) must not take it and @n_buckets for a pointer. */
 struct index {
 	struct index_bucket *bucket;
-	uint32_t n_buckets, zero;
+	uint32_t n_buckets;
 };
 
 /** index_is - Return: true if the record @ref of @owner has @key. */
@@ -38,8 +36,8 @@ typedef bool index_is(const void *owner, uint32_t ref, const void *key);
 /** index_hash - Return: the hash under which record @ref of @owner was added. */
 typedef uint64_t index_hash(const void *owner, uint32_t ref);
 
-/** index_layout() - carve @n_buckets out of @a. On average up to nine and a half references find
- *  room in each in practice. */
+/** index_layout() - carve @n_buckets out of @a, of which @x is a part, too, if @a keeps its
+ * pointers. On average up to nine and a half references find room in each in practice. */
 void index_layout(struct index *x, uint32_t n_buckets, struct arena *a);
 
 static inline struct index_bucket *index_first(const struct index *x, uint64_t hash)

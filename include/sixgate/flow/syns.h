@@ -41,6 +41,6 @@ struct verdict syns_keep(struct syns *y, const struct packet *p, enum drop_reaso
  *  sequence number. */
 bool syns_take(struct syns *y, const struct tuple *key, uint32_t *seq);
 
-/** syns_overdue() - forget the oldest if it has waited @timeout_ms. Return: it, valid until the
- *  next call, its verdict a drop for its reason; or NULL. */
-const struct packet *syns_overdue(struct syns *y, uint64_t now_ms, uint32_t timeout_ms);
+/** syns_overdue() - forget the oldest if it has waited @timeout_ms. Return: true if it had; *@out
+ * is it, its bytes valid until the next syns_keep(), its verdict a drop for its reason. */
+bool syns_overdue(struct syns *y, uint64_t now_ms, uint32_t timeout_ms, struct packet *out);

@@ -6,6 +6,7 @@
 enum { TIMEOUT_MS = 6000 };
 
 static struct arena arena;
+static struct packet got;
 static struct syns *syns;
 static enum drop_reason shed;
 
@@ -79,22 +80,20 @@ static void a_syn_waits_and_is_taken_once(void **state)
 static void a_syn_is_overdue_after_the_time_and_whole(void **state)
 {
 	struct packet p = syn(1, 1000);
-	const struct packet *got;
 
 	(void)state;
 	assert_int_equal(keep(1, 1000, 1000).next, VERDICT_HELD);
 	assert_int_equal(keep(2, 1000, 1001).next, VERDICT_HELD);
 	p = syn(1, 1000);
-	assert_null(syns_overdue(syns, 1000 + TIMEOUT_MS - 1, TIMEOUT_MS));
-	got = syns_overdue(syns, 1000 + TIMEOUT_MS, TIMEOUT_MS);
-	assert_non_null(got);
-	assert_int_equal(got->len, p.len);
-	assert_memory_equal(got->data, p.data, p.len);
-	assert_int_equal(got->verdict.next, VERDICT_DROP);
-	assert_int_equal(got->verdict.why, DROP_FILTERED);
-	assert_null(syns_overdue(syns, 1000 + TIMEOUT_MS, TIMEOUT_MS));
-	assert_non_null(syns_overdue(syns, 1001 + TIMEOUT_MS, TIMEOUT_MS));
-	assert_null(syns_overdue(syns, 99999, TIMEOUT_MS));
+	assert_false(syns_overdue(syns, 1000 + TIMEOUT_MS - 1, TIMEOUT_MS, &got));
+	assert_true(syns_overdue(syns, 1000 + TIMEOUT_MS, TIMEOUT_MS, &got));
+	assert_int_equal(got.len, p.len);
+	assert_memory_equal(got.data, p.data, p.len);
+	assert_int_equal(got.verdict.next, VERDICT_DROP);
+	assert_int_equal(got.verdict.why, DROP_FILTERED);
+	assert_false(syns_overdue(syns, 1000 + TIMEOUT_MS, TIMEOUT_MS, &got));
+	assert_true(syns_overdue(syns, 1001 + TIMEOUT_MS, TIMEOUT_MS, &got));
+	assert_false(syns_overdue(syns, 99999, TIMEOUT_MS, &got));
 }
 
 /* RFC 6146 3.5.2.2, V4 INIT: another V4 SYN changes nothing. */
@@ -105,7 +104,7 @@ static void a_repetition_is_dropped_and_does_not_wait_longer(void **state)
 	assert_int_equal(keep(1, 1000, 3001).next, VERDICT_DROP);
 	assert_int_equal(keep(1, 1000, 3001).why, DROP_FILTERED);
 	assert_int_equal(syns_count(syns), 1);
-	assert_non_null(syns_overdue(syns, 1 + TIMEOUT_MS, TIMEOUT_MS));
+	assert_true(syns_overdue(syns, 1 + TIMEOUT_MS, TIMEOUT_MS, &got));
 }
 
 static void one_destination_has_its_share_and_sheds_its_oldest(void **state)
@@ -188,10 +187,10 @@ static void random_comings_and_goings_agree_with_a_list(void **state)
 
 		now += rnd(&seed) % 50;
 		for (; n && now - list[0].since >= TIMEOUT_MS; n--) {
-			assert_non_null(syns_overdue(syns, now, TIMEOUT_MS));
+			assert_true(syns_overdue(syns, now, TIMEOUT_MS, &got));
 			memmove(list, list + 1, (n - 1) * sizeof(list[0]));
 		}
-		assert_null(syns_overdue(syns, now, TIMEOUT_MS));
+		assert_false(syns_overdue(syns, now, TIMEOUT_MS, &got));
 		for (k = 0; k < n && list[k].i != i; k++)
 			;
 		known = k < n;
