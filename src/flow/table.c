@@ -2,18 +2,15 @@
 #include "sixgate/flow/table.h"
 #include "sixgate/translate/translate.h"
 
-enum { FLOWS_PER_BUCKET = 4 }; /* eight references, two thirds of it, when the table is full */
+enum { FLOWS_PER_FOUR_BUCKETS = 17 }; /* eight and a half references in each when the table is full */
 
 void flow_table_layout(struct flow_table *t, uint32_t n, const struct hash_key *key, struct arena *a)
 {
-	uint32_t *next;
-
 	must(n > 0 && n <= 1u << 30);
 	*t = (struct flow_table){ .key = *key };
 	t->flow = arena_take(a, (size_t)n * sizeof(*t->flow));
-	index_layout(&t->index, n / FLOWS_PER_BUCKET + 4, a);
-	next = arena_take(a, (size_t)n * sizeof(*next));
-	pool_init(&t->pool, next, n);
+	index_layout(&t->index, (uint32_t)(4ull * n / FLOWS_PER_FOUR_BUCKETS) + 4, a);
+	pool_init_within(&t->pool, t->flow ? &t->flow->object : NULL, sizeof(*t->flow), n);
 	arena_points(a, &t->flow);
 	arena_points(a, &t->pool.next);
 }

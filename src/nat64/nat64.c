@@ -73,7 +73,6 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	uint32_t n_records = n_mappings + STATIC_RECORDS, n_permits = n_mappings * PERMITS_PER_MAPPING;
 	struct nat64 *n = arena_take(a, sizeof(*n));
 	struct mapping *mapping = arena_take(a, n_records * sizeof(*mapping));
-	uint32_t *next = arena_take(a, n_records * sizeof(*next));
 	struct permit *permit = arena_take(a, n_permits * sizeof(*permit));
 	uint32_t *permit_next = arena_take(a, n_permits * sizeof(*permit_next));
 	uint32_t *permit_head = arena_take(a, n_records * sizeof(*permit_head));
@@ -101,7 +100,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 	spsc_init(&events->ring, NAT64_EVENT_SLOTS);
 	spsc_init(&n->lending.ring, ARRAY_LEN(n->lending.loan));
 	spsc_init(&n->lending.back_ring, ARRAY_LEN(n->lending.back));
-	pool_init(&n->pool, next, n_records);
+	pool_init_within(&n->pool, &mapping->inside, sizeof(*mapping), n_records);
 	pool_init(&n->permit_pool, permit_next, n_permits);
 	tell_pointers(a, n);
 	return n;

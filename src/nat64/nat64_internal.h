@@ -177,6 +177,7 @@ enum mapping_flag {
 
 /**
  * struct mapping - a BIB entry
+ * @inside:     of a free record the pool's
  * @n_sessions: that hold it: opened from inside, or from outside and complete
  * @n_inbound:  opened from outside and not complete; they hold nothing but the memory
  * @subscriber: whose it is; SUBSCRIBER_NONE for static entries

@@ -31,7 +31,8 @@ struct wheel_node {
  * struct flow - 128 bytes, two cache lines; lives in the flow table, named by its index
  * @key:      tuples of the packets that come in, per direction
  * @deadline: wheel tick at which it ends unless refreshed
- * @object:   slot of the policy's own record (nat64: the BIB entry; services: node; egress6: 0)
+ * @object:   slot of the policy's own record (nat64: the BIB entry; services: node; egress6: 0); the
+ *            table's while the flow is free
  * @aux:      the policy's own (services: service slot)
  * @generation: of the object when the flow was made: differs once the object is gone
  * @state:    enum tcp_state for TCP; else 0
