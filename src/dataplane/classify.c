@@ -75,7 +75,7 @@ static struct verdict ask_nat64(struct worker *w, const struct snapshot *s, cons
 		return verdict_continue();
 	}
 	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL)) {
-		nat64_note_flows(w->nat64, w->flows.pool.n - w->flows.pool.used, w->flows.pool.n);
+		session__note_flows(w);
 		return nat64_admit_inside(w->nat64, s->nat64, p, plan, now_ms);
 	}
 	return verdict_continue();

@@ -49,7 +49,14 @@ bool stateless__turns_round(const struct snapshot *s, const struct siit_answer *
 /* @a may come from inside though no inside prefix has it: a mapped host, or one of the CLAT's. */
 bool stateless__is_host(const struct snapshot *s, const struct addr *a);
 
-/* session.c: what a packet does to its flow. */
+/* session.c */
+/* A packet of a session from outside that is not complete (FLOW_FROM_OUTSIDE). Anybody can send a first
+ * packet with any source; who sends what only a reader of the answer would, is there. Until then the
+ * session lives shortly, holds nothing and makes room for others first. Return: verdict_continue(), or
+ * a drop: the host's subscriber has as many flows as it may. */
+struct verdict session__handshake(struct worker *w, const struct snapshot *s, uint32_t index,
+				  unsigned dir, const struct packet *p, uint64_t now_ms);
+/* What a packet does to its flow. */
 void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		     const struct packet *p, uint64_t now_ms);
 void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
@@ -63,6 +70,12 @@ uint32_t session__expendable(const struct worker *w);
 static inline uint32_t session__n_incomplete(const struct worker *w)
 {
 	return w->incomplete[0].n + w->incomplete[1].n;
+}
+/* Before nat64 is asked for one more: those that are not complete make room. */
+static inline void session__note_flows(struct worker *w)
+{
+	nat64_note_flows(w->nat64, w->flows.pool.n - w->flows.pool.used + session__n_incomplete(w),
+			 w->flows.pool.n);
 }
 /* End a flow whose timer is linked. */
 void session__end(struct worker *w, uint32_t index, uint64_t now_ms);

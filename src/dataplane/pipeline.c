@@ -171,6 +171,11 @@ static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snaps
 			return v;
 		made_from = w->out.n;
 	}
+	if (unlikely(f->flags & FLOW_FROM_OUTSIDE)) {
+		v = session__handshake(w, s, index, dir, p, now_ms);
+		if (v.next != VERDICT_CONTINUE)
+			return v;
+	}
 	session__packet(w, s, index, dir, p, now_ms);
 	if (unlikely(w->flow_log_on) && f->policy == POLICY_EGRESS6 && !(p->flags & PACKET_ICMP_ERROR))
 		v = rewrite_logged(w, s, index, dir, p);

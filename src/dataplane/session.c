@@ -205,44 +205,59 @@ uint32_t session__expendable(const struct worker *w)
 	return w->incomplete[w->incomplete[1].n > w->incomplete[0].n].oldest;
 }
 
-static void complete(struct worker *w, uint32_t index, uint64_t now_ms)
+static struct verdict complete(struct worker *w, const struct snapshot *s, uint32_t index,
+			       uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
+	struct verdict v = verdict_continue();
 
-	if (f->policy == POLICY_NAT64)
-		nat64_flow_answered(w->nat64, f, now_ms);
+	if (f->policy == POLICY_NAT64) {
+		session__note_flows(w);
+		v = nat64_flow_answered(w->nat64, s->nat64, f, now_ms);
+	}
+	if (v.next != VERDICT_CONTINUE)
+		return v;
 	f->flags &= (uint8_t)~(FLOW_FROM_OUTSIDE | FLOW_ANSWERED);
 	incomplete_remove(w, index);
 	wheel_add(&w->wheel, index);
+	return v;
 }
 
-/* Anybody can send a first packet with any source; who sends what only a reader of the answer
- * would, is there. Until then a session from outside lives shortly, holds nothing and makes room
- * for others first. */
-SELDOM static void handshake(struct worker *w, uint32_t index, unsigned dir,
-			     const struct packet *p, uint64_t now_ms)
+static struct verdict answer(struct worker *w, const struct snapshot *s, struct flow *f,
+			     uint64_t now_ms)
+{
+	struct verdict v = verdict_continue();
+
+	if (f->policy == POLICY_NAT64 && !(f->flags & FLOW_ANSWERED)) {
+		session__note_flows(w);
+		v = nat64_may_answer(w->nat64, s->nat64, f, now_ms);
+	}
+	if (v.next == VERDICT_CONTINUE)
+		f->flags |= FLOW_ANSWERED;
+	return v;
+}
+
+SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot *s, uint32_t index,
+					 unsigned dir, const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
 	uint8_t flags = p->proto == IPPROTO_TCP ? p->tcp_flags : 0;
 
-	if (flags & TCP_RST)
-		return;
+	if (p->flags & PACKET_ICMP_ERROR || flags & TCP_RST)
+		return verdict_continue();
 	if (dir != opener)
-		f->flags |= FLOW_ANSWERED;
-	else if (f->flags & FLOW_ANSWERED && !(flags & TCP_SYN))
-		complete(w, index, now_ms);
+		return answer(w, s, f, now_ms);
+	if (f->flags & FLOW_ANSWERED && !(flags & TCP_SYN))
+		return complete(w, s, index, now_ms);
+	return verdict_continue();
 }
 
 void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		     const struct packet *p, uint64_t now_ms)
 {
-	struct flow *f = &w->flows.flow[index];
-
 	if (unlikely(p->flags & PACKET_ICMP_ERROR))
 		return; /* RFC 5508 REQ-6: errors neither refresh nor end */
-	if (unlikely(f->flags & FLOW_FROM_OUTSIDE))
-		handshake(w, index, dir, p, now_ms);
 	if (p->proto == IPPROTO_TCP)
 		tcp_packet(w, s, index, dir, p, now_ms);
 	else

@@ -358,3 +358,37 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	n->mapping[index].n_inbound++; /* told once the inside has answered: anybody can send this */
 	return verdict_continue();
 }
+
+/* RFC 6146 5.3, RFC 6888 REQ-4, REQ-5: whoever began it, it is one more flow of the host. What nobody
+ * has answered is not, nor what nobody has shown to have read the answer of: else anybody outside
+ * could use up a host's limit. */
+struct verdict nat64_may_answer(struct nat64 *n, const struct nat64_table *t, const struct flow *f,
+				uint64_t now_ms)
+{
+	uint32_t subscriber = n->mapping[permit__mapping(n, f->object)].subscriber;
+	enum drop_reason why = DROP_NONE;
+
+	n->now_ms = now_ms;
+	if (subscriber != SUBSCRIBER_NONE) /* not a static entry's */
+		why = subscriber__check_flows(n, t, subscriber);
+	return why == DROP_NONE ? verdict_continue() : refuse(n, subscriber, why);
+}
+
+struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
+				   const struct flow *f, uint64_t now_ms)
+{
+	struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
+	enum drop_reason why = DROP_NONE;
+
+	n->now_ms = now_ms;
+	must(m->n_inbound > 0);
+	if (m->subscriber != SUBSCRIBER_NONE)
+		why = subscriber__admit(n, t, m->subscriber, false);
+	if (why != DROP_NONE)
+		return verdict_drop(refuse(n, m->subscriber, why).why); /* the outside is told nothing */
+	m->n_inbound--;
+	bib__hold(n, m);
+	if (n->log_what & NAT64_LOG_SESSIONS)
+		event__session(n, NAT64_EVENT_SESSION_CREATED, m, &f->key[1]);
+	return verdict_continue();
+}

@@ -147,18 +147,6 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
 	nat64_adopt(n, t);
 }
 
-void nat64_flow_answered(struct nat64 *n, const struct flow *f, uint64_t now_ms)
-{
-	struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
-
-	n->now_ms = now_ms;
-	must(m->n_inbound > 0);
-	m->n_inbound--;
-	bib__hold(n, m);
-	if (n->log_what & NAT64_LOG_SESSIONS)
-		event__session(n, NAT64_EVENT_SESSION_CREATED, m, &f->key[1]);
-}
-
 void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 {
 	uint32_t index = permit__mapping(n, f->object);

@@ -94,18 +94,27 @@ static bool spend_credit(struct subscriber *s, uint32_t rate, uint64_t now_ms)
 	return true;
 }
 
+enum drop_reason subscriber__check_flows(const struct nat64 *n, const struct nat64_table *t,
+					 uint32_t index)
+{
+	const struct subscriber *s = &n->ports.subscriber[index];
+
+	if (t->limits.flows && s->n_flows >= t->limits.flows)
+		return DROP_QUOTA_FLOWS;
+	return share__allows_flow(n, s) ? DROP_NONE : DROP_FAIR_SHARE;
+}
+
 enum drop_reason subscriber__admit(struct nat64 *n, const struct nat64_table *t, uint32_t index,
 				   bool new_port)
 {
 	struct subscriber *s = &n->ports.subscriber[index];
 	const struct nat64_limits *limits = &t->limits;
+	enum drop_reason why = subscriber__check_flows(n, t, index);
 
-	if (limits->flows && s->n_flows >= limits->flows)
-		return DROP_QUOTA_FLOWS;
+	if (why != DROP_NONE)
+		return why;
 	if (new_port && limits->ports && s->n_ports >= limits->ports)
 		return DROP_QUOTA_PORTS;
-	if (!share__allows_flow(n, s))
-		return DROP_FAIR_SHARE;
 	if (limits->new_flows && !spend_credit(s, limits->new_flows, n->now_ms))
 		return DROP_QUOTA_NEW_FLOWS;
 	return DROP_NONE;

@@ -193,6 +193,9 @@ void subscriber__settle(struct nat64 *n, uint32_t index);
 void subscriber__gain(struct nat64 *n, struct subscriber *s, uint16_t *what);
 void subscriber__lose(struct nat64 *n, struct subscriber *s, uint16_t *what);
 uint32_t subscriber__held(const struct subscriber *s);
+/* May it have one more flow, however fast it got the others? DROP_NONE, or why not. */
+enum drop_reason subscriber__check_flows(const struct nat64 *n, const struct nat64_table *t,
+					 uint32_t index);
 /* May it open one more flow, and (@new_port) have one more port? DROP_NONE, or why not. */
 enum drop_reason subscriber__admit(struct nat64 *n, const struct nat64_table *t, uint32_t index,
 				   bool new_port);

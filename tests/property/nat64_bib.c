@@ -214,7 +214,8 @@ static void answer_one(struct model *m)
 	if (!s || !from_outside(s))
 		return;
 	f = flow_of(&s->plan);
-	nat64_flow_answered(m->b->n[s->worker], &f, m->b->now_ms);
+	must(nat64_flow_answered(m->b->n[s->worker], m->b->t, &f, m->b->now_ms).next ==
+	     VERDICT_CONTINUE);
 	m->n_answered++;
 	s->plan.flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 }

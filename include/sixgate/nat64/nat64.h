@@ -91,9 +91,17 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 
-/** nat64_flow_answered() - a session opened from outside is complete: the inside has answered, and
- *  the outside has gone on from there. Only now it holds the mapping and is told of. */
-void nat64_flow_answered(struct nat64 *n, const struct flow *f, uint64_t now_ms);
+/** nat64_may_answer() - the inside answers a session opened from outside: would a new flow of its host be
+ *  let in now? Nothing is counted yet. After nat64_note_flows(). Return: verdict_continue(), or a drop. */
+struct verdict nat64_may_answer(struct nat64 *n, const struct nat64_table *t, const struct flow *f,
+				uint64_t now_ms);
+
+/** nat64_flow_answered() - such a session is complete: the inside has answered, and the outside has gone
+ *  on from there. After nat64_note_flows(). Return: verdict_continue(): only now it holds the mapping,
+ *  counts as its subscriber's and is told of; or a drop, with the session as before: a new flow of its
+ *  host would be refused, too. */
+struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
+				   const struct flow *f, uint64_t now_ms);
 
 /** nat64_flow_ended() - the flow (or what a plan would have made: keys, object and flags count) no
  *  longer uses its mapping. */
@@ -103,8 +111,8 @@ void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms);
  *  if it wants to be called again at once. */
 bool nat64_advance(struct nat64 *n, uint64_t now_ms);
 
-/** nat64_note_flows() - @n_free of @n_all records of the worker's flow table are free: when few
- *  are, who has most of the others gets no more. Before nat64_admit_inside(). */
+/** nat64_note_flows() - @n_free of @n_all records of the worker's flow table are free, or can be for the
+ *  asking: when few are, who has most of the others gets no more. Before nat64_admit_inside(). */
 void nat64_note_flows(struct nat64 *n, uint32_t n_free, uint32_t n_all);
 
 /** nat64_flow_stale() - its pool address, port, static entry or NAT64 prefix is no longer

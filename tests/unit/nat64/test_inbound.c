@@ -22,7 +22,7 @@ static void answer(struct bed *b, struct flow_plan *plan)
 {
 	struct flow f = flow_of(plan);
 
-	nat64_flow_answered(b->n[bed_owner(b, plan)], &f, b->now_ms);
+	must(nat64_flow_answered(b->n[bed_owner(b, plan)], b->t, &f, b->now_ms).next == VERDICT_CONTINUE);
 	plan->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 }
 

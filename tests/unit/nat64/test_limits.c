@@ -85,11 +85,50 @@ static void sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered
 	plan = bed_must_open(b, &t);
 	bed_end(b, &plan);
 	f = flow_of(&in[0]);
-	nat64_flow_answered(b->n[0], &f, b->now_ms);
+	must(nat64_flow_answered(b->n[0], b->t, &f, b->now_ms).next == VERDICT_CONTINUE);
 	assert_dropped(bed_open(b, &t, &none), DROP_QUOTA_FLOWS, REPLY_ADMIN_PROHIBITED);
 	in[0].flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 	bed_end(b, &in[0]);
 	bed_must_open(b, &t);
+	bed_free(b);
+}
+
+/* ... and what it answers is: whoever began it. */
+static void sessions_from_outside_are_refused_at_a_limit_when_they_are_answered(void **state)
+{
+	struct bed *b = bed_limited((struct nat64_limits){ .flows = 2, .new_flows = 2 });
+	struct flow_plan plan, in[2];
+	struct tuple t = from(1, 5000, 80), u;
+	struct flow f[2];
+
+	(void)state;
+	plan = bed_must_open(b, &t);
+	for (uint16_t i = 0; i < 2; i++) {
+		u = plan.key[1];
+		u.sport = be16_from((uint16_t)(1000 + i));
+		in[i] = bed_must_open(b, &u);
+		f[i] = flow_of(&in[i]);
+		assert_int_equal(nat64_may_answer(b->n[0], b->t, &f[i], b->now_ms).next,
+				 VERDICT_CONTINUE);
+	}
+	assert_int_equal(nat64_flow_answered(b->n[0], b->t, &f[0], b->now_ms).next, VERDICT_CONTINUE);
+	last_event(b);
+	assert_dropped(nat64_may_answer(b->n[0], b->t, &f[1], b->now_ms), DROP_QUOTA_FLOWS,
+		       REPLY_ADMIN_PROHIBITED);
+	assert_int_equal(last_event(b).quota, NAT64_QUOTA_FLOWS);
+	assert_dropped(nat64_flow_answered(b->n[0], b->t, &f[1], b->now_ms), DROP_QUOTA_FLOWS,
+		       REPLY_NONE);
+	bed_end(b, &plan);
+	assert_int_equal(nat64_may_answer(b->n[0], b->t, &f[1], b->now_ms).next, VERDICT_CONTINUE);
+	assert_dropped(nat64_flow_answered(b->n[0], b->t, &f[1], b->now_ms), DROP_QUOTA_NEW_FLOWS,
+		       REPLY_NONE);
+	b->now_ms += 500;
+	assert_int_equal(nat64_flow_answered(b->n[0], b->t, &f[1], b->now_ms).next, VERDICT_CONTINUE);
+	for (unsigned i = 0; i < 2; i++) {
+		in[i].flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
+		bed_end(b, &in[i]);
+	}
+	assert_int_equal(nat64_mappings(b->n[0]), 0);
 	bed_free(b);
 }
 
@@ -564,7 +603,7 @@ static void an_answered_session_from_outside_names_both_ends(void **state)
 	other = bed_must_open(b, &in);
 	last_event(b);
 	f = flow_of(&other);
-	nat64_flow_answered(b->n[0], &f, b->now_ms);
+	must(nat64_flow_answered(b->n[0], b->t, &f, b->now_ms).next == VERDICT_CONTINUE);
 	e = last_event(b);
 	assert_int_equal(e.kind, NAT64_EVENT_SESSION_CREATED);
 	assert_true(addr_equal(&e.inside, &t.src));
@@ -580,6 +619,8 @@ int main(void)
 		cmocka_unit_test(flows_of_a_subscriber_end_at_its_limit_and_not_before),
 		cmocka_unit_test(
 			sessions_from_outside_do_not_use_up_a_limit_before_they_are_answered),
+		cmocka_unit_test(
+			sessions_from_outside_are_refused_at_a_limit_when_they_are_answered),
 		cmocka_unit_test(ports_of_a_subscriber_end_at_its_limit_and_not_before),
 		cmocka_unit_test(new_flows_are_as_many_a_second_as_the_limit_says),
 		cmocka_unit_test(subscriber_prefix_says_whose_flows_are_counted_together),
