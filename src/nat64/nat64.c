@@ -35,6 +35,7 @@ static struct ports ports_layout(struct arena *a, uint32_t n_mappings)
 		.subscriber_head = arena_take(a, n_heads * sizeof(*p.subscriber_head)),
 		.n_subscriber_heads = n_heads,
 		.resting = arena_take(a, RESTING_MAX * sizeof(*p.resting)),
+		.resting_head = arena_take(a, RESTING_MAX * sizeof(*p.resting_head)),
 	};
 
 	pool_init(&p.subscriber_pool, arena_take(a, n_subscribers * sizeof(uint32_t)),
@@ -59,6 +60,7 @@ static void tell_pointers(struct arena *a, const struct nat64 *n)
 		&p->subscriber_head,
 		&p->subscriber_pool.next,
 		&p->resting,
+		&p->resting_head,
 		&p->resting_pool.next,
 	};
 

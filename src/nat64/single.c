@@ -38,6 +38,23 @@ static bool still_rests(const struct nat64 *n, const struct resting *r)
 	return pp->used && pp->generation == r->generation;
 }
 
+static uint16_t *same_of(const struct nat64 *n, uint16_t slot, uint16_t port, unsigned proto)
+{
+	uint64_t w[5] = { slot, ~1ull, (uint64_t)proto << 16 | port };
+
+	return &n->ports.resting_head[hash_range(hash40(&n->index_key, w), RESTING_MAX)];
+}
+
+static void unlink_same(struct nat64 *n, uint32_t index)
+{
+	const struct resting *r = &n->ports.resting[index];
+	uint16_t *at = same_of(n, r->slot, r->port, r->proto);
+
+	while (*at != index + 1)
+		at = &n->ports.resting[*at - 1].same;
+	*at = r->same;
+}
+
 static void unlink_resting(struct nat64 *n, uint32_t index)
 {
 	struct ports *p = &n->ports;
@@ -53,6 +70,7 @@ static void unlink_resting(struct nat64 *n, uint32_t index)
 		p->subscriber[r->subscriber].resting = r->sub_older & 0x7fff;
 	if (r->sub_older)
 		p->resting[r->sub_older - 1].sub_younger = r->sub_younger;
+	unlink_same(n, index);
 	r->used = false;
 	pool_put(&p->resting_pool, index);
 }
@@ -96,17 +114,21 @@ bool single__bury(struct nat64 *n)
 	return p->dead_at < p->resting_pool.fresh;
 }
 
-void single__wake(struct nat64 *n, const struct mapping *m)
+uint32_t single__wake(struct nat64 *n, const struct mapping *m)
 {
-	for (uint32_t at = n->ports.resting_oldest; at; at = n->ports.resting[at - 1].younger) {
+	uint32_t at = *same_of(n, m->slot, m->outside_port, m->proto_plus - 1u), looks = 0;
+
+	for (; at; at = n->ports.resting[at - 1].same) {
 		const struct resting *r = &n->ports.resting[at - 1];
 
+		looks++;
 		if (r->slot == m->slot && r->port == m->outside_port &&
 		    r->proto == m->proto_plus - 1 && still_rests(n, r)) {
 			wake(n, at - 1);
-			return;
+			break;
 		}
 	}
+	return looks;
 }
 
 static void rest(struct nat64 *n, const struct mapping *m)
@@ -114,6 +136,7 @@ static void rest(struct nat64 *n, const struct mapping *m)
 	struct ports *p = &n->ports;
 	struct subscriber *s = &p->subscriber[m->subscriber];
 	const uint32_t most = n->quarantine.ports;
+	uint16_t *same = same_of(n, m->slot, m->outside_port, m->proto_plus - 1u);
 	uint32_t index;
 
 	if (p->resting_pool.used == p->resting_pool.n ||
@@ -122,14 +145,15 @@ static void rest(struct nat64 *n, const struct mapping *m)
 	index = pool_get(&p->resting_pool);
 	p->resting[index] = (struct resting){
 		.subscriber = m->subscriber, .since = tick_of(n), .older = p->resting_youngest,
-		.sub_older = s->resting, .slot = m->slot,
+		.sub_older = s->resting, .same = *same, .slot = m->slot,
 		.port = m->outside_port, .generation = m->generation,
 		.proto = (uint8_t)(m->proto_plus - 1), .used = true };
 	*(p->resting_youngest ? &p->resting[p->resting_youngest - 1].younger :
 				&p->resting_oldest) = index + 1;
 	p->resting_youngest = index + 1;
+	*same = (uint16_t)(index + 1);
 	if (s->resting)
-		p->resting[s->resting - 1].sub_younger = index + 1;
+		p->resting[s->resting - 1].sub_younger = (uint16_t)(index + 1);
 	s->resting = (index + 1) & 0x7fff;
 	p->slot[m->slot].n_resting++;
 	p->n_used--;

@@ -109,17 +109,19 @@ _Static_assert(RESTING_MAX < 1 << 15, "its number + 1 fits");
 _Static_assert(NAT64_POOL_MAX <= 1 << 10, "ten bits name a slot");
 
 /** struct resting - a single port that was freed at @since; links + 1. @generation: of its slot then;
- *  when that has changed, nothing rests but the record. */
+ *  when that has changed, nothing rests but the record. @same: the next whose port has the same hash. */
 struct resting {
 	uint32_t subscriber;
 	uint32_t since;
 	uint32_t younger, older;         /* of all */
-	uint32_t sub_younger, sub_older; /* of its subscriber */
+	uint16_t sub_younger, sub_older; /* of its subscriber */
 	uint16_t slot, port;
 	uint16_t generation;
+	uint16_t same;
 	uint8_t proto;
 	bool used;
 };
+_Static_assert(sizeof(struct resting) == 32, "two to a cache line");
 
 /** struct supply - of one protocol and class, of this worker. @ports, @singles: see singles. */
 struct supply {
@@ -158,6 +160,7 @@ struct ports {
 	struct pool subscriber_pool;
 
 	struct resting *resting; /* [RESTING_MAX] */
+	uint16_t *resting_head;  /* [RESTING_MAX] by a hash of the port, + 1 */
 	struct pool resting_pool;
 	uint32_t resting_oldest, resting_youngest;
 	uint32_t dead_at; /* next record to look at for one of an address that has gone */
@@ -249,8 +252,8 @@ void single__release(struct nat64 *n, const struct mapping *m);
 uint32_t single__expire(struct nat64 *n, uint32_t budget);
 /* Records of addresses that have gone go, too. Return: true if there are more to look at. */
 bool single__bury(struct nat64 *n);
-/* This port does not rest any more. */
-void single__wake(struct nat64 *n, const struct mapping *m);
+/* This port does not rest any more. Return: how many that rest were looked at. */
+uint32_t single__wake(struct nat64 *n, const struct mapping *m);
 
 /* Blocks out of @blocks that are given out port by port. */
 uint32_t share__singles(uint32_t blocks);

@@ -574,6 +574,46 @@ static void packet_is_served_while_the_pool_is_still_taken_up(void **state)
 	bed_free(b);
 }
 
+/* Whatever rests, an entry finds its own port among it at once: hosts can fill that list. */
+static void port_that_rests_is_found_by_a_look_or_two_among_all_that_do(void **state)
+{
+	enum { ADDRESSES = 17, SINGLES = ADDRESSES * 1023, LOOKS = 12 };
+	static struct flow_plan plan[SINGLES];
+	struct bed *b = bed_new(1);
+	uint32_t worst = 0, sum = 0, n_woken = 0;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "10.0.0.0", "10.0.0.16", 1, 1023);
+	b->conf.quarantine.time_s = 120;
+	bed_up(b, SINGLES + 10);
+	for (unsigned i = 0; i < SINGLES; i++) {
+		struct tuple t = from(1, (uint16_t)(i + 1));
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (unsigned i = 0; i < SINGLES; i++)
+		bed_end(b, &plan[i]);
+	assert_int_equal(b->n[0]->ports.resting_pool.used, RESTING_MAX);
+	for (unsigned i = SINGLES - RESTING_MAX; i < SINGLES; i++) {
+		const struct mapping like = {
+			.slot = plan[i].key[1].dst.octet[15], .outside_port = mapped_port(&plan[i]),
+			.proto_plus = PROTO_UDP + 1 };
+		uint32_t rested = b->n[0]->ports.resting_pool.used;
+		uint32_t looks = single__wake(b->n[0], &like);
+
+		n_woken += rested - b->n[0]->ports.resting_pool.used;
+		worst = looks > worst ? looks : worst;
+		sum += looks;
+	}
+	print_message("looks: %u in all, %u at most\n", sum, worst);
+	assert_int_equal(n_woken, RESTING_MAX);
+	assert_in_range(worst, 1, LOOKS);
+	assert_in_range(sum, RESTING_MAX, 2 * RESTING_MAX);
+	assert_int_equal(nat64_ports_used(b->n[0]), 0);
+	bed_free(b);
+}
+
 /* ---- what opens nothing ---- */
 
 /* RFC 6888 REQ-6: exempt wins over whatever there was before. */
@@ -651,6 +691,7 @@ int main(void)
 		cmocka_unit_test(pool_that_changes_as_a_whole_is_taken_up_in_bounded_steps),
 		cmocka_unit_test(static_entries_are_taken_up_with_their_address),
 		cmocka_unit_test(packet_is_served_while_the_pool_is_still_taken_up),
+		cmocka_unit_test(port_that_rests_is_found_by_a_look_or_two_among_all_that_do),
 		cmocka_unit_test(reload_that_exempts_a_destination_ends_sessions_with_it),
 		cmocka_unit_test(fragmented_echo_opens_nothing),
 	};
