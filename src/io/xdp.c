@@ -5,7 +5,8 @@
  * Theory of operation. All sockets of a worker use one memory of frames. A frame is always in one
  * place: free, in a fill ring (the kernel may write it), lent for a batch, or in a transmit ring until
  * its completion. A packet leaves from the frame it came in; the room before it takes the longer header
- * and the Ethernet header. Packets that the pipeline made are copied into a free one.
+ * and the Ethernet header. Packets that the pipeline made are copied into a free one. Long ones, which
+ * come in several frames, are put together elsewhere and taken apart again: they are worth a copy.
  *
  * A packet here has passed no forwarding code of the kernel, so this port does what that would do:
  * it counts hops, checks the MTU, and finds the next hop (hops.h). Where it cannot, the packet is
@@ -28,6 +29,7 @@ enum {
 	TUN_TURN = 16,          /* every so many calls, packets from TUN come first */
 	COPY_AT = 256,          /* where a copied packet begins in its frame */
 	RESERVE = 256,          /* frames kept for packets that the pipeline makes */
+	LONG_MAX = 32,          /* long packets in a batch */
 	FRAME_SHIFT = 11
 };
 _Static_assert(1 << FRAME_SHIFT == XDP_FRAME_BYTES, "frames have one size");
@@ -47,6 +49,8 @@ struct known {
  * @lent:  frames of the batch that is out; @sent: per frame: it is in a transmit ring
  * @fresh: hops that the control thread has published; @seen: those that are used
  * @marks: which neighbours are in use; read by the parent
+ * @whole: [LONG_MAX] long packets of the batch that is out, each with PACKET_HEADROOM before it; NULL
+ *         when no socket has any
  */
 struct xdp_port {
 	struct port port;
@@ -60,6 +64,8 @@ struct xdp_port {
 	_Atomic(const struct hops *) fresh, seen;
 	const struct hops *hops;
 	uint8_t *marks;
+	uint8_t (*whole)[PACKET_HEADROOM + XDP_LONG_BYTES];
+	unsigned n_whole;
 	struct known known[KNOWN];
 	struct xsk xsk[XDP_SHARE_SOCKETS_MAX];
 };
@@ -72,6 +78,7 @@ static void free_lent(struct xdp_port *x)
 		if (!x->sent[x->lent[i]])
 			x->free[x->n_free++] = x->lent[i];
 	x->n_lent = 0;
+	x->n_whole = 0;
 }
 
 static void take_completed(struct xdp_port *x, struct xsk *s)
@@ -120,20 +127,9 @@ static void take_hops(struct xdp_port *x)
 	atomic_store_explicit(&x->seen, h, memory_order_release);
 }
 
-/* Return: false for what is no IP packet after all: the frame goes back at the end of the batch. */
-static bool lend(struct xdp_port *x, const struct xsk *s, const struct xdp_desc *d, struct packet *p)
+/* Return: false for what is no IP packet after all. */
+static bool admit(const struct xsk *s, struct packet *p)
 {
-	const uint32_t at = (uint32_t)(d->addr & (XDP_FRAME_BYTES - 1));
-	const uint32_t frame = (uint32_t)(d->addr >> FRAME_SHIFT);
-
-	must(frame < x->n_frames && at + d->len <= XDP_FRAME_BYTES);
-	x->lent[x->n_lent++] = frame;
-	if (d->len <= HOPS_ETHERNET)
-		return false;
-	p->data = x->mem + d->addr + HOPS_ETHERNET;
-	p->len = d->len - HOPS_ETHERNET;
-	p->headroom = at + HOPS_ETHERNET;
-	p->room = XDP_FRAME_BYTES - p->headroom;
 	p->off = (struct offload){ .gso = GSO_NONE };
 	p->side = s->socket.side;
 	if (!forwarded__is_ip(p) || forwarded__hops(p) <= 1)
@@ -142,6 +138,78 @@ static bool lend(struct xdp_port *x, const struct xsk *s, const struct xdp_desc 
 		forwarded__note_unfinished(p);
 	forwarded__count_hop(p->data);
 	return true;
+}
+
+static uint32_t frame_of(const struct xdp_port *x, const struct xdp_desc *d)
+{
+	const uint32_t at = (uint32_t)(d->addr & (XDP_FRAME_BYTES - 1));
+	const uint32_t frame = (uint32_t)(d->addr >> FRAME_SHIFT);
+
+	must(frame < x->n_frames && at + d->len <= XDP_FRAME_BYTES);
+	return frame;
+}
+
+/* Return: false for what is no packet of ours: the frame goes back at the end of the batch. */
+static bool lend(struct xdp_port *x, const struct xsk *s, const struct xdp_desc *d, struct packet *p)
+{
+	x->lent[x->n_lent++] = frame_of(x, d);
+	if (d->len <= HOPS_ETHERNET)
+		return false;
+	p->data = x->mem + d->addr + HOPS_ETHERNET;
+	p->len = d->len - HOPS_ETHERNET;
+	p->headroom = (uint32_t)(d->addr & (XDP_FRAME_BYTES - 1)) + HOPS_ETHERNET;
+	p->room = XDP_FRAME_BYTES - p->headroom;
+	return admit(s, p);
+}
+
+/* Return: how many of the @n frames that have come in make up the first packet; 0 if it is not whole. */
+static uint32_t frames_of_packet(const struct xsk *s, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++)
+		if (!(xsk__packet(&s->rx, s->rx.at + i)->options & XDP_PKT_CONTD))
+			return i + 1;
+	return 0;
+}
+
+/* A packet of @n frames, which are free then. Return: false for what is none of ours. */
+static bool put_together(struct xdp_port *x, struct xsk *s, uint32_t n, struct packet *p)
+{
+	uint8_t *to = x->whole[x->n_whole];
+	uint32_t at = PACKET_HEADROOM - HOPS_ETHERNET; /* where the IP header begins is aligned */
+
+	while (n--) {
+		const struct xdp_desc *d = xsk__packet(&s->rx, s->rx.at++);
+
+		x->free[x->n_free++] = frame_of(x, d);
+		if (at + d->len <= sizeof(*x->whole))
+			memcpy(to + at, x->mem + d->addr, d->len);
+		at += d->len;
+	}
+	if (at <= PACKET_HEADROOM || at > sizeof(*x->whole))
+		return false;
+	x->n_whole++;
+	p->data = to + PACKET_HEADROOM;
+	p->len = at - PACKET_HEADROOM;
+	p->headroom = PACKET_HEADROOM;
+	p->room = XDP_LONG_BYTES;
+	return admit(s, p);
+}
+
+/* Those that are whole; others, and what there is no room for, wait. */
+static void receive_long(struct xdp_port *x, struct xsk *s, struct batch *b, uint16_t max)
+{
+	uint32_t n = xsk__filled(&s->rx), frames;
+
+	while (max-- && x->n_whole < LONG_MAX && (frames = frames_of_packet(s, n))) {
+		if (n > 4)
+			__builtin_prefetch(x->mem + xsk__packet(&s->rx, s->rx.at + 4)->addr +
+					   HOPS_ETHERNET);
+		n -= frames;
+		if (frames == 1 ? lend(x, s, xsk__packet(&s->rx, s->rx.at++), &b->packet[b->n])
+				: put_together(x, s, frames, &b->packet[b->n]))
+			b->n++;
+	}
+	xsk__took(&s->rx);
 }
 
 static void receive(struct xdp_port *x, struct xsk *s, struct batch *b, uint16_t max)
@@ -195,7 +263,7 @@ static bool xdp_rx(struct port *port, struct batch *b)
 			return true;
 	}
 	for (unsigned i = 0; i < x->n; i++)
-		receive(x, &x->xsk[i], b, share);
+		(x->whole ? receive_long : receive)(x, &x->xsk[i], b, share);
 	x->port.n_rx_direct += b->n;
 	return b->n ? true : x->tun->ops->rx(x->tun, b);
 }
@@ -247,11 +315,14 @@ static const struct known *way_of(struct xdp_port *x, const struct packet *p)
 	const struct known *k;
 	struct addr dst;
 
-	if (!x->hops || p->off.gso != GSO_NONE || p->len > XDP_FRAME_BYTES - COPY_AT || !forwarded__is_ip(p) || is_alias(p))
+	if (!x->hops || p->off.gso != GSO_NONE || p->len > XDP_LONG_BYTES - HOPS_ETHERNET || !forwarded__is_ip(p) ||
+	    is_alias(p))
 		return NULL;
 	dst = p->data[0] >> 4 == 4 ? addr_from_v4(p->data + 16) : addr_from_v6(p->data + 24);
 	k = look_up(x, &dst);
 	if (!k->xsk || p->len > k->mtu || forwarded__hops(p) <= 1)
+		return NULL;
+	if (p->len > XDP_FRAME_BYTES - COPY_AT && !(k->xsk->socket.flags & XDP_FLAG_LONG))
 		return NULL;
 	__atomic_store_n(&x->marks[k->mark], 1, __ATOMIC_RELAXED);
 	return k;
@@ -280,23 +351,62 @@ static void finish(const struct packet *p, uint8_t *ip)
 	packet_finish_checksum(&there);
 }
 
+static void write_ethernet(uint8_t *at, const struct known *k, const uint8_t *ip)
+{
+	memcpy(at, k->ethernet, sizeof(k->ethernet));
+	store16(at + sizeof(k->ethernet), ip[0] >> 4 == 4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
+}
+
+static void send_frame(struct xdp_port *x, struct xsk *s, uint64_t at, uint32_t len, uint32_t options)
+{
+	*xsk__packet(&s->tx, s->tx.at++) =
+		(struct xdp_desc){ .addr = at, .len = len, .options = options };
+	x->sent[at >> FRAME_SHIFT] = 1;
+	s->unsent = true;
+}
+
 static bool send_direct(struct xdp_port *x, const struct known *k, const struct packet *p)
 {
 	struct xsk *s = k->xsk;
 	const uint64_t at = xsk__room(&s->tx) ? place(x, p) : UINT64_MAX;
-	uint8_t *ip = x->mem + at, *ethernet = ip - HOPS_ETHERNET;
+	uint8_t *ip = x->mem + at;
 
 	if (unlikely(at == UINT64_MAX))
 		return false;
 	forwarded__count_hop(ip);
 	if (p->off.csum_partial)
 		finish(p, ip);
-	memcpy(ethernet, k->ethernet, sizeof(k->ethernet));
-	store16(ethernet + sizeof(k->ethernet), ip[0] >> 4 == 4 ? ETHERTYPE_IP : ETHERTYPE_IPV6);
-	*xsk__packet(&s->tx, s->tx.at++) =
-		(struct xdp_desc){ .addr = at - HOPS_ETHERNET, .len = p->len + HOPS_ETHERNET };
-	x->sent[at >> FRAME_SHIFT] = 1;
-	s->unsent = true;
+	write_ethernet(ip - HOPS_ETHERNET, k, ip);
+	send_frame(x, s, at - HOPS_ETHERNET, p->len + HOPS_ETHERNET, 0);
+	x->port.n_tx_direct++;
+	return true;
+}
+
+/* In as many frames as it takes, the Ethernet header in the first. */
+static bool send_long(struct xdp_port *x, const struct known *k, const struct packet *p)
+{
+	struct xsk *s = k->xsk;
+	const uint8_t *from = p->data;
+	uint32_t left = p->len, head = HOPS_ETHERNET;
+	const uint32_t n = (head + left + XDP_FRAME_BYTES - 1) / XDP_FRAME_BYTES;
+
+	if (xsk__room(&s->tx) < n || x->n_free < n)
+		return false;
+	forwarded__count_hop(p->data);
+	if (p->off.csum_partial)
+		finish(p, p->data);
+	while (left) {
+		const uint64_t at = (uint64_t)x->free[--x->n_free] << FRAME_SHIFT;
+		const uint32_t now = left < XDP_FRAME_BYTES - head ? left : XDP_FRAME_BYTES - head;
+
+		if (head)
+			write_ethernet(x->mem + at, k, p->data);
+		memcpy(x->mem + at + head, from, now);
+		from += now;
+		left -= now;
+		send_frame(x, s, at, head + now, left ? XDP_PKT_CONTD : 0);
+		head = 0;
+	}
 	x->port.n_tx_direct++;
 	return true;
 }
@@ -327,7 +437,7 @@ static void xdp_tx(struct port *port, const struct packet *p, uint16_t n, struct
 			x->tun->ops->tx(x->tun, p, 1, c);
 			continue;
 		}
-		if (!send_direct(x, k, p))
+		if (!(p->len > XDP_FRAME_BYTES - COPY_AT ? send_long : send_direct)(x, k, p))
 			c->n_full++;
 	}
 	send_all(x);
@@ -362,6 +472,7 @@ static void xdp_port_close(struct port *port)
 	}
 	if (x->mem)
 		munmap(x->mem, bytes_of(x->n_frames));
+	free(x->whole);
 	free(x->free);
 	free(x->sent);
 	free(x);
@@ -388,6 +499,10 @@ static int map_frames(struct xdp_port *x, const struct xdp_share *share)
 	x->free = calloc(x->n_frames, sizeof(*x->free));
 	x->sent = calloc(x->n_frames, sizeof(*x->sent));
 	if (!x->free || !x->sent)
+		return -ENOMEM;
+	if (share->socket[0].flags & XDP_FLAG_LONG)
+		x->whole = calloc(LONG_MAX, sizeof(*x->whole));
+	if (share->socket[0].flags & XDP_FLAG_LONG && !x->whole)
 		return -ENOMEM;
 	while (x->n_free < x->n_frames) {
 		x->free[x->n_free] = x->n_frames - 1 - x->n_free;

@@ -26,16 +26,22 @@
 #include "xsk.h"
 #include <xdp.skel.h> /* after what it uses */
 
-enum { FRAMES_PER_SOCKET = XDP_RING + XDP_RING / 2, FRAMES_MORE = 512, QUEUES_MAX = 64 };
+enum {
+	FRAMES_PER_SOCKET = XDP_RING + XDP_RING / 2,
+	FRAMES_MORE = 512,
+	QUEUES_MAX = 64,
+	XDP_HEADROOM = 256 /* the kernel leaves it free in each frame that it fills */
+};
 
 /* Drivers that hand on what a stack of this machine has sent, as it is. */
 static const char *const unfinished_drivers[] = { "veth", "802.1Q VLAN Support", "bridge", "macvlan" };
 
-/** struct place - an interface with its program; @link: negative while it is not attached */
+/** struct place - an interface with its program; @link: negative while it is not attached; @mtu: when it
+ *  was opened */
 struct place {
 	struct xdp_interface interface;
 	struct xdp_bpf *bpf;
-	int link;
+	int link, mtu;
 };
 
 /** struct claim_set - what the maps of a side hold now, to find what must go */
@@ -90,6 +96,20 @@ static bool leaves_checksums(const char *name)
 		if (strcmp(d.driver, unfinished_drivers[i]) == 0)
 			return true;
 	return false;
+}
+
+static int mtu_of(const char *name)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq ifr = { .ifr_mtu = 0 };
+
+	if (fd < 0)
+		return 0;
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "%s", name);
+	if (ioctl(fd, SIOCGIFMTU, &ifr) < 0)
+		ifr.ifr_mtu = 0;
+	close(fd);
+	return ifr.ifr_mtu;
 }
 
 struct xdp_nature xdp_nature_of(const char *name)
@@ -168,7 +188,7 @@ static int load_program(struct xdp *x, unsigned i)
 	if (rc)
 		return rc;
 	memcpy(p->bpf->bss->place.mac, p->interface.mac, sizeof(p->interface.mac));
-	p->bpf->bss->place.max_bytes = XDP_FRAME_BYTES - 256;
+	p->bpf->bss->place.max_bytes = XDP_FRAME_BYTES - XDP_HEADROOM;
 	p->bpf->bss->place.first = i * QUEUES_MAX < XDP_SOCKETS_MAX ? i * QUEUES_MAX : 0;
 	return 0;
 }
@@ -276,12 +296,28 @@ static int map_marks(const struct xdp_share *s, uint8_t **out)
 	return 0;
 }
 
-/* All sockets of one memory copy, or none does: the second try is for a driver that cannot do what
- * the first one can. */
-static int open_share(struct xdp_share *s)
+/* What was found with sockets that could not all be bound is forgotten with them. */
+static int try_sockets(struct xdp_share *s, uint16_t flags)
 {
+	int rc = open_sockets(s, flags | XDP_USE_NEED_WAKEUP);
+
+	for (unsigned i = 0; rc == 0 && flags & XDP_USE_SG && i < s->n; i++)
+		s->socket[i].flags |= XDP_FLAG_LONG;
+	if (rc == 0)
+		return 0;
+	close_sockets(s);
+	for (unsigned i = 0; i < s->n; i++)
+		s->socket[i].flags &= (uint8_t)~XDP_FLAG_ZEROCOPY;
+	return rc;
+}
+
+/* Frames in several buffers where a link has long ones and the kernel can, or else none. All sockets of
+ * one memory copy, or none does: each second try is for a driver that cannot do what the first one can. */
+static int open_share(struct xdp_share *s, bool wants_long)
+{
+	static const uint16_t how[] = { XDP_USE_SG, XDP_USE_SG | XDP_COPY, 0, XDP_COPY };
 	static const struct rlimit any = { RLIM_INFINITY, RLIM_INFINITY };
-	int rc;
+	int rc = -1;
 
 	if (s->n == 0)
 		return 0;
@@ -290,13 +326,9 @@ static int open_share(struct xdp_share *s)
 	s->memory = memfd_create("sixgate-frames", MFD_CLOEXEC);
 	if (s->memory < 0 || ftruncate(s->memory, (off_t)s->n_frames * XDP_FRAME_BYTES + HOPS_MARKS) < 0)
 		return -errno;
-	rc = open_sockets(s, XDP_USE_NEED_WAKEUP);
-	if (rc == 0)
-		return 0;
-	close_sockets(s);
-	for (unsigned i = 0; i < s->n; i++)
-		s->socket[i].flags &= (uint8_t)~XDP_FLAG_ZEROCOPY;
-	return open_sockets(s, XDP_USE_NEED_WAKEUP | XDP_COPY);
+	for (size_t i = wants_long ? 0 : 2; i < ARRAY_LEN(how) && rc; i++)
+		rc = try_sockets(s, how[i]);
+	return rc;
 }
 
 static int deal_queues(struct xdp *x, const struct xdp_interface *i)
@@ -333,6 +365,10 @@ static int publish_sockets(struct xdp *x)
 
 			if (bpf_map_update_elem(map, &at, &fd, BPF_ANY) < 0)
 				return -errno;
+			if (s->flags & XDP_FLAG_LONG) {
+				p->bpf->bss->place.max_bytes = XDP_LONG_BYTES;
+				p->bpf->bss->place.many = 1;
+			}
 			p->bpf->bss->place.n = p->interface.n_queues;
 		}
 	return 0;
@@ -340,12 +376,21 @@ static int publish_sockets(struct xdp *x)
 
 /* ---- life ---- */
 
+static bool wants_long(const struct xdp *x)
+{
+	for (unsigned i = 0; i < x->n; i++)
+		if (x->place[i].mtu + HOPS_ETHERNET > XDP_FRAME_BYTES - XDP_HEADROOM)
+			return true;
+	return false;
+}
+
 static int open_place(struct xdp *x, unsigned i, struct err *e)
 {
 	struct place *p = &x->place[i];
 	struct xdp_interface *on = &p->interface;
 	int rc;
 
+	p->mtu = mtu_of(on->name);
 	on->n_queues = count_queues(on->name);
 	on->flags = leaves_checksums(on->name) ? XDP_FLAG_UNFINISHED : 0;
 	rc = load_program(x, i);
@@ -380,7 +425,7 @@ int xdp_open(struct xdp **out, struct xdp_interface *interface, unsigned n, unsi
 		interface[i] = x->place[i].interface;
 	}
 	for (unsigned k = 0; k < n_workers && rc == 0; k++) {
-		rc = open_share(&x->share[k]);
+		rc = open_share(&x->share[k], wants_long(x));
 		if (rc == 0 && x->share[k].n)
 			rc = map_marks(&x->share[k], &x->marks[k]);
 		if (rc)

@@ -3,6 +3,7 @@ leaves the network closed. The functional tests of TUN run over it, too: see net
 """
 import os
 import pathlib
+import platform
 import re
 import signal
 import subprocess
@@ -180,16 +181,45 @@ def test_a_reload_claims_what_is_new_and_nothing_else(lab):
     assert g.counters()["rx_packets_xdp"] >= rx
 
 
-def test_frames_that_no_buffer_holds_go_through_the_kernel(lab):
+def jumbo(lab, mtu=9000):
     for ns, dev in ((lab.host, "eth0"), (lab.router, "lan0"), (lab.router, "wan0"), (lab.net, "eth0")):
-        ns(f"ip link set {dev} mtu 9000")
+        ns(f"ip link set {dev} mtu {mtu}")
+
+
+def test_frames_that_no_buffer_holds_go_through_the_kernel(lab):
+    jumbo(lab, 20000)
     g = start(lab)
     before = g.counters()
-    assert " 3 received" in lab.host(f"ping -n -c 3 -i 0.1 -W 2 -s 8000 -M do {HOST_IN_64}")
-    assert " 3 received" in lab.host(f"ping -n -c 3 -i 0.1 -W 2 -s 2500 -M do {NET6}")
+    assert " 3 received" in lab.host(f"ping -n -c 3 -i 0.1 -W 2 -s 9900 -M do {HOST_IN_64}")
+    assert " 3 received" in lab.host(f"ping -n -c 3 -i 0.1 -W 2 -s 19000 -M do {NET6}")
     now = g.counters()
     assert now["rx_packets_inside"] - before["rx_packets_inside"] >= 6
     assert now["rx_packets_xdp"] - before["rx_packets_xdp"] < 12  # the long ones came by TUN
+
+
+@pytest.mark.skipif(tuple(map(int, platform.release().split(".")[:2])) < (6, 6),
+                    reason="frames in several buffers came with Linux 6.6; before, the kernel carries them")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_frames_in_several_buffers(lab, workers):
+    jumbo(lab)
+    g = start(lab, workers)
+    for to in (HOST_IN_64, NET6):
+        for size in (1700, 1744, 1745, 1746, 1792, 2000, 2048, 3584, 8000, 8932):
+            rx, tx = moved(g, lambda to=to, size=size: " 4 received" in lab.host(
+                f"ping -n -c 4 -i 0.02 -W 2 -s {size} -M do {to}"))
+            assert rx >= 8 and tx >= 8, (to, size)
+    blob = os.urandom(3 << 20)
+    with open(lab.dir.name + "/blob", "wb") as f:
+        f.write(blob)
+    lab.serve(lab.net, "198.51.100.2", 8080)
+    lab.serve(lab.net, NET6, 8081)
+    before = g.counters()
+    assert fetch(lab, f"http://[{HOST_IN_64}]:8080/blob") == blob
+    assert fetch(lab, f"http://[{NET6}]:8081/blob") == blob
+    n = g.counters()["rx_packets_xdp"] - before["rx_packets_xdp"]
+    assert 2 * len(blob) / 9000 < n < 2 * len(blob) / 3000
+    for family in ("Tcp", "Udp"):
+        assert re.search(rf"{family}InCsumErrors\s+0\b", lab.net(f"nstat -az {family}InCsumErrors"))
 
 
 def test_too_long_for_the_next_link_is_reported(lab):

@@ -19,6 +19,7 @@
 
 enum {
 	XDP_FRAME_BYTES = 2048, /* enough for a link of 1,500; larger ones crowd the same places of a cache */
+	XDP_LONG_BYTES = 9728, /* the longest frame in several buffers: 9,216 of jumbo, and its header */
 	XDP_RING = 2048, /* descriptors of each ring */
 	XDP_SHARE_SOCKETS_MAX = 32,
 	XDP_WORKERS_MAX = 16
@@ -27,7 +28,8 @@ enum {
 enum xdp_flag {
 	XDP_FLAG_NATIVE = 1 << 0,     /* the driver runs the program; else the kernel's generic code does */
 	XDP_FLAG_ZEROCOPY = 1 << 1,
-	XDP_FLAG_UNFINISHED = 1 << 2  /* a local stack's checksums may arrive unfinished, and nothing says so */
+	XDP_FLAG_UNFINISHED = 1 << 2, /* a local stack's checksums may arrive unfinished, and nothing says so */
+	XDP_FLAG_LONG = 1 << 3        /* frames up to XDP_LONG_BYTES, in several buffers */
 };
 
 /** struct xdp_socket - @fd: bound, owned; -1: given away */

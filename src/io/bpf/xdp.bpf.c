@@ -170,7 +170,7 @@ int sixgate_xdp(struct xdp_md *ctx)
 	if (f.options)
 		return pass(XDP_PASSED_OPTIONS);
 	if (bpf_xdp_get_buff_len(ctx) > place.max_bytes ||
-	    (long)(end - (const void *)(long)ctx->data) != (long)bpf_xdp_get_buff_len(ctx))
+	    (!place.many && end - (const void *)(long)ctx->data != (long)bpf_xdp_get_buff_len(ctx)))
 		return pass(XDP_PASSED_LONG);
 	if (queue >= place.n)
 		return pass(XDP_PASSED_QUEUE);

@@ -20,7 +20,7 @@ enum xdp_claim {
 enum xdp_passed {
 	XDP_REDIRECTED,     /* it did not */
 	XDP_PASSED_OTHER,   /* not claimed: ARP, local addresses, everything else */
-	XDP_PASSED_LONG,    /* claimed, but in several buffers or too long for one of ours */
+	XDP_PASSED_LONG,    /* claimed, but longer than what we take, or in several buffers */
 	XDP_PASSED_HOPS,    /* claimed, but at its last hop: the kernel answers */
 	XDP_PASSED_OPTIONS, /* IPv4 options, hop-by-hop options */
 	XDP_PASSED_PIECES,  /* a fragment while nodes are told by their ports: to be put together */
@@ -45,7 +45,7 @@ struct xdp_replier {
 /**
  * struct xdp_place - one interface, as its program sees it
  * @mac:       frames for others are left alone
- * @max_bytes: longest frame that one of our buffers holds
+ * @max_bytes: longest frame that is ours; @many: in one or several buffers, else in one
  * @first, @n: its sockets in the map, by receive queue
  * @repliers:  there are nodes: look at sources, too
  * @probe, @probe_mask: sources that nobody on a wire may have; the kernel's guard drops them
@@ -54,6 +54,6 @@ struct xdp_place {
 	__u8 mac[6];
 	__u16 max_bytes;
 	__u32 first, n;
-	__u32 repliers;
+	__u32 many, repliers;
 	__u32 probe[4], probe_mask[4];
 };
