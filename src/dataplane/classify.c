@@ -149,11 +149,9 @@ static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t n
 		services_flow_ended(w->services, &f);
 }
 
-/* The oldest incomplete session from outside makes room, nothing else does. */
-static bool evict_one(struct worker *w, uint64_t now_ms)
+/* An incomplete session from outside makes room, nothing else does. */
+static bool evict(struct worker *w, uint32_t index, uint64_t now_ms)
 {
-	uint32_t index = session__expendable(w);
-
 	if (index == FLOW_NONE)
 		return false;
 	session__end(w, index, now_ms);
@@ -166,11 +164,14 @@ static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_
 {
 	uint32_t index;
 
-	if (plan->flags & FLOW_FROM_OUTSIDE &&
-	    session__n_incomplete(w) >= w->flows.pool.n / FROM_OUTSIDE_SHARE)
-		evict_one(w, now_ms);
+	if (plan->crowded)
+		evict(w, crowd_oldest(&w->strangers, plan->object), now_ms);
+	else if (plan->flags & FLOW_FROM_OUTSIDE &&
+		 session__n_incomplete(w) >= w->flows.pool.n / FROM_OUTSIDE_SHARE)
+		evict(w, session__expendable(w), now_ms);
 	index = flow_table_add(&w->flows, plan, why);
-	if (index == FLOW_NONE && *why == DROP_FLOW_TABLE_FULL && evict_one(w, now_ms))
+	if (index == FLOW_NONE && *why == DROP_FLOW_TABLE_FULL &&
+	    evict(w, session__expendable(w), now_ms))
 		index = flow_table_add(&w->flows, plan, why);
 	return index;
 }

@@ -159,8 +159,9 @@ static struct flow_queue *queue_of(struct worker *w, const struct flow *f)
 
 static void incomplete_add(struct worker *w, uint32_t index)
 {
-	struct flow_queue *q = queue_of(w, &w->flows.flow[index]);
-	struct wheel_node *n = &w->flows.flow[index].timer;
+	struct flow *f = &w->flows.flow[index];
+	struct flow_queue *q = queue_of(w, f);
+	struct wheel_node *n = &f->timer;
 
 	*n = (struct wheel_node){ .next = FLOW_NONE, .prev = q->youngest };
 	if (n->prev != FLOW_NONE)
@@ -169,12 +170,15 @@ static void incomplete_add(struct worker *w, uint32_t index)
 		q->oldest = index;
 	q->youngest = index;
 	q->n++;
+	if (f->policy == POLICY_NAT64)
+		f->aux = crowd_join(&w->strangers, f->object, index);
 }
 
 static void incomplete_remove(struct worker *w, uint32_t index)
 {
-	struct flow_queue *q = queue_of(w, &w->flows.flow[index]);
-	struct wheel_node *n = &w->flows.flow[index].timer;
+	const struct flow *f = &w->flows.flow[index];
+	struct flow_queue *q = queue_of(w, f);
+	const struct wheel_node *n = &f->timer;
 
 	must(q->n > 0);
 	if (n->prev != FLOW_NONE)
@@ -186,6 +190,8 @@ static void incomplete_remove(struct worker *w, uint32_t index)
 	else
 		q->youngest = n->prev;
 	q->n--;
+	if (f->policy == POLICY_NAT64)
+		crowd_leave(&w->strangers, f->aux);
 }
 
 uint32_t session__overdue(const struct worker *w, uint64_t now_ms)

@@ -2,6 +2,8 @@
 #include "dataplane_internal.h"
 #include <string.h>
 
+enum { STATIC_OBJECTS = 2 * NAT64_STATIC_MAX }; /* mappings that come on top, or nearly */
+
 static const struct {
 	const char *name, *help;
 } counters[] = {
@@ -49,6 +51,8 @@ struct worker *worker_layout(struct arena *a, unsigned id, unsigned n_workers,
 	flow_table_layout(&to->flows, sizes->flows, &flow_key, a);
 	if (sizes->mappings)
 		to->nat64 = nat64_layout(a, sizes->mappings, id, key);
+	crowds_layout(&to->strangers, sizes->flows / FROM_OUTSIDE_SHARE + 1,
+		      sizes->mappings + STATIC_OBJECTS, a);
 	to->services = services_layout(a, id, key);
 	to->fragments = fragments_layout(a, &flow_key);
 	to->trace = trace_layout(a);

@@ -289,11 +289,16 @@ static struct verdict filter_outside(const struct nat64 *n, const struct nat64_t
 		return verdict_drop(DROP_FILTERED);
 	if (!opens_session(p, m->proto_plus - 1u))
 		return verdict_continue(); /* makes none */
-	if (m->n_sessions >= MAPPING_SESSIONS_MAX ||
-	    m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
-							 NAT64_INBOUND_PER_MAPPING))
+	if (m->n_sessions >= MAPPING_SESSIONS_MAX)
 		return verdict_drop(DROP_INBOUND_LIMIT);
 	return verdict_continue();
+}
+
+/* One more is let in all the same: who was here first may be nobody. */
+static bool is_crowded(const struct mapping *m)
+{
+	return m->n_inbound >= (m->flags & MAPPING_STATIC ? NAT64_INBOUND_PER_STATIC :
+							    NAT64_INBOUND_PER_MAPPING);
 }
 
 static void plan_outside(const struct nat64_table *t, const struct mapping *m,
@@ -355,6 +360,7 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 	if (plan->once)
 		return v;
 	plan->object = index;
+	plan->crowded = is_crowded(&n->mapping[index]);
 	n->mapping[index].n_inbound++; /* told once the inside has answered: anybody can send this */
 	return verdict_continue();
 }

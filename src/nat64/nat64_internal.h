@@ -192,12 +192,12 @@ struct mapping {
 	uint16_t n_inbound : 14, proto_plus : 2;
 };
 _Static_assert(sizeof(struct mapping) == 32, "32 bytes, and 13 in two indexes: 45");
-_Static_assert(NAT64_INBOUND_PER_STATIC < 1 << 14, "n_inbound counts them");
+_Static_assert(NAT64_INBOUND_PER_STATIC + 1 < 1 << 14, "n_inbound counts them, and one that comes");
 _Static_assert(NAT64_PREFIXES_MAX <= 1 << 3, "three bits name one");
 _Static_assert(NAT64_POOL_MAX <= 1 << 10, "ten bits name a slot");
 
 /* Sessions on one mapping beyond which it takes no others; those that are not complete may follow. */
-#define MAPPING_SESSIONS_MAX ((1u << 21) - 1 - NAT64_INBOUND_PER_STATIC)
+#define MAPPING_SESSIONS_MAX ((1u << 21) - 2 - NAT64_INBOUND_PER_STATIC)
 
 /** struct permit - sessions of @mapping with the IPv4 address @outside (machine order). */
 struct permit {

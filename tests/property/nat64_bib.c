@@ -131,7 +131,7 @@ static void random_host(struct model *m, struct addr *host, uint16_t *port)
 	*port = (uint16_t)(4000 + rnd(&m->seed) % PORTS);
 }
 
-static void accept_session(struct model *m, const struct packet *p, const struct flow_plan *plan)
+static struct session *accept_session(struct model *m, const struct packet *p, const struct flow_plan *plan)
 {
 	struct session *s = free_session(m);
 
@@ -140,6 +140,7 @@ static void accept_session(struct model *m, const struct packet *p, const struct
 							(enum side)p->side) };
 	m->n_live++;
 	check_against_all(m, s);
+	return s;
 }
 
 static void open_inside(struct model *m)
@@ -167,19 +168,53 @@ static void open_inside(struct model *m)
 /* May somebody outside use the mapping of @like? By the sessions alone. */
 static bool may_enter(const struct model *m, const struct session *like)
 {
-	unsigned inside = 0, inbound = 0;
+	unsigned inside = 0;
 
 	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
 		const struct session *s = &m->session[i];
 
-		if (!s->live || !same_outside(s, like) || !same_inside(s, like) || stale(m, s))
-			continue;
-		if (from_outside(s))
-			inbound++;
-		else
-			inside++;
+		inside += s->live && same_outside(s, like) && same_inside(s, like) && !stale(m, s) &&
+			  !from_outside(s);
 	}
-	return (inside || static_owns(m, like)) && inbound < NAT64_INBOUND_PER_MAPPING;
+	return inside || static_owns(m, like);
+}
+
+static void end_session(struct model *m, struct session *s)
+{
+	struct flow f = flow_of(&s->plan);
+
+	nat64_flow_ended(m->b->n[s->worker], &f, m->b->now_ms);
+	s->live = false;
+	m->n_live--;
+}
+
+/* Sessions that are not complete and wait at the mapping of @like; *@one is one of them. */
+static unsigned strangers(struct model *m, const struct session *like, struct session **one)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < SESSIONS_MAX; i++) {
+		struct session *s = &m->session[i];
+
+		if (!s->live || !from_outside(s) || s->worker != like->worker ||
+		    s->plan.object != like->plan.object)
+			continue;
+		n++;
+		*one = s;
+	}
+	return n;
+}
+
+/* As many as may wait do, and one more: one goes. */
+static void check_crowd(struct model *m, const struct session *fresh)
+{
+	struct session *one = NULL;
+
+	if (static_owns(m, fresh)) /* may have more than there are here */
+		return;
+	assert_int_equal(strangers(m, fresh, &one) > NAT64_INBOUND_PER_MAPPING, fresh->plan.crowded);
+	if (fresh->plan.crowded)
+		end_session(m, one);
 }
 
 static void open_outside(struct model *m)
@@ -203,7 +238,7 @@ static void open_outside(struct model *m)
 		return;
 	m->n_out++;
 	assert_true(addr_equal(&plan.key[0].src, &like->plan.key[0].src));
-	accept_session(m, &p, &plan);
+	check_crowd(m, accept_session(m, &p, &plan));
 }
 
 static void answer_one(struct model *m)
@@ -218,15 +253,6 @@ static void answer_one(struct model *m)
 	     VERDICT_CONTINUE);
 	m->n_answered++;
 	s->plan.flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
-}
-
-static void end_session(struct model *m, struct session *s)
-{
-	struct flow f = flow_of(&s->plan);
-
-	nat64_flow_ended(m->b->n[s->worker], &f, m->b->now_ms);
-	s->live = false;
-	m->n_live--;
 }
 
 static void end_some(struct model *m, unsigned n)

@@ -59,7 +59,7 @@
 	_(EXEMPT, "exempt", "a destination that nat64.exempt names; RFC 6888 REQ-6")               \
 	_(FLOW_TABLE_FULL, "flow-table-full", "no room for another flow")                          \
 	_(FLOW_CONFLICT, "flow-conflict", "another flow already has one of its keys")              \
-	_(INBOUND_LIMIT, "inbound-limit", "too many sessions opened from outside on one mapping")  \
+	_(INBOUND_LIMIT, "inbound-limit", "a mapping has as many sessions as can be counted")        \
 	_(NOT_READY, "not-ready", "the object it needs is being set up or gone")                   \
 	/* services */                                                                             \
 	_(SERVICE_PROTOCOL, "service-protocol", "a VIP, but not this protocol or port")            \

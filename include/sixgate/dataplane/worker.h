@@ -12,6 +12,7 @@
 #include "sixgate/dataplane/flow_log.h"
 #include "sixgate/dataplane/snapshot.h"
 #include "sixgate/dataplane/trace.h"
+#include "sixgate/flow/crowd.h"
 #include "sixgate/flow/fragments.h"
 #include "sixgate/flow/syns.h"
 #include "sixgate/flow/table.h"
@@ -85,6 +86,7 @@ struct flow_queue {
  * struct worker - hot members first; lives in memory of worker_layout()
  * @peer:  rings *to* each worker, [n_workers], NULL for itself; @from: rings from each
  * @incomplete: flows with FLOW_FROM_OUTSIDE; they are not in the wheel
+ * @strangers: those of nat64 once more, by mapping
  * @seen_generation: snapshot of the last call: to notice a change
  * @trace_on: packets are looked at for the trace; @traced: the one in hand is to be shown
  * @flow_log_on: egress6's flows are counted and told of
@@ -111,6 +113,7 @@ struct worker {
 	uint64_t tokens_ms;
 	uint32_t sweep_at; /* next flow slot of the running sweep; FLOW_NONE when none */
 	struct flow_queue incomplete[2]; /* [1] is the services' */
+	struct crowds strangers;
 	struct trace *trace;
 	struct flow_log *flow_log;
 	counter64 drop[DROP_N_REASONS];

@@ -33,7 +33,8 @@ struct wheel_node {
  * @deadline: wheel tick at which it ends unless refreshed
  * @object:   slot of the policy's own record (nat64: the BIB entry; services: node; egress6: 0); the
  *            table's while the flow is free
- * @aux:      the policy's own (services: service slot)
+ * @aux:      the policy's own (services: service slot; nat64: the place in its mapping's crowd while it is
+ *            FLOW_FROM_OUTSIDE)
  * @generation: of the object when the flow was made: differs once the object is gone
  * @state:    enum tcp_state for TCP; else 0
  * @delta:    addr_delta of each direction
@@ -71,11 +72,12 @@ static inline enum side flow_out_side(const struct flow *f, unsigned dir)
  * struct flow_plan - a policy's answer "admit": the flow to make
  * @dir:  which direction the packet that asked has
  * @once: only this packet goes through, as such a flow would have it; none is made, nothing is held
+ * @crowded: as many as may wait at @object already do: the oldest of them goes
  */
 struct flow_plan {
 	struct tuple key[2];
 	uint8_t dir;
-	bool once;
+	bool once, crowded;
 	uint8_t policy, flags;
 	uint16_t generation;
 	uint32_t object, aux;

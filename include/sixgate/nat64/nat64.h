@@ -18,7 +18,7 @@ enum {
 	NAT64_POOL_MAX = STEER_POOL_MAX, /* addresses in pool4 */
 	NAT64_PREFIXES_MAX = 8,
 	NAT64_STATIC_MAX = 1024,
-	NAT64_INBOUND_PER_MAPPING = 64,  /* sessions from outside, not complete, on one mapping ... */
+	NAT64_INBOUND_PER_MAPPING = 64,  /* sessions from outside, not complete, that stay on one mapping ... */
 	NAT64_INBOUND_PER_STATIC = 8192, /* ... and on a static entry, which is there to be reached */
 	NAT64_DUMP_SLOTS = 4096         /* looked at by one nat64_dump() */
 };
@@ -87,7 +87,8 @@ bool nat64_has_displaced(struct nat64 *n);
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 
-/** nat64_admit_outside() - the same from the V4 side (or a hairpin), destination in pool4. */
+/** nat64_admit_outside() - the same from the V4 side (or a hairpin), destination in pool4. Where as many
+ *  sessions that are not complete wait at the mapping as may, the plan is crowded: the caller ends one. */
 struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 				   const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
 

@@ -1,6 +1,7 @@
 /*
  * test_inbound.c - NAT64 sessions that the outside opens, through the whole pipeline: the limits of
- * the host's subscriber hold for those that it answers (RFC 6146 5.3, RFC 6888 REQ-4, REQ-5).
+ * the host's subscriber hold for those that it answers (RFC 6146 5.3, RFC 6888 REQ-4, REQ-5), and of
+ * too many that nobody answers the oldest makes room.
  */
 #include "test.h"
 #include <netinet/in.h>
@@ -246,6 +247,91 @@ static void a_static_entry_is_without_limits(void **state)
 		assert_true(knocks(i) && answers(i) && knocks(i) && answers(i));
 }
 
+static uint64_t evicted(void)
+{
+	return counter_read(&g.worker[0]->count[COUNT_FLOWS_EVICTED]);
+}
+
+static bool is_there(uint16_t i)
+{
+	struct tuple t = stranger(i);
+	const struct flow_table *flows = &g.worker[0]->flows;
+
+	return flow_table_find(flows, &t, tuple_hash(&flows->key, &t)) != FLOW_NONE;
+}
+
+/* Design: they are evicted first; nobody is shut out by them. */
+static void the_oldest_stranger_makes_room_for_the_next(void **state)
+{
+	enum { N = NAT64_INBOUND_PER_MAPPING };
+
+	(void)state;
+	begin();
+	for (uint16_t i = 0; i < N; i++)
+		assert_true(knocks(i));
+	assert_int_equal(gateway_flows(&g), 1 + N);
+	assert_true(answers(1) && knocks(1)); /* the second is one no longer */
+	assert_true(knocks(N));
+	assert_int_equal(evicted(), 0);
+	for (uint16_t i = 1; i < 10; i++) {
+		assert_true(knocks((uint16_t)(N + i)));
+		assert_int_equal(evicted(), i);
+		assert_false(is_there(i == 1 ? 0 : i));
+		assert_true(is_there((uint16_t)(i + 1)));
+	}
+	assert_int_equal(gateway_flows(&g), 2 + N);
+	assert_true(is_there(1));
+	assert_int_equal(gateway_drops(&g, DROP_INBOUND_LIMIT), 0);
+	assert_true(knocks(0) && answers(0) && knocks(0) && answers(0)); /* who comes again is let in */
+	gateway_advance(&g, 20000);
+	assert_int_equal(gateway_flows(&g), 2); /* the host has not gone on with the second */
+}
+
+static void strangers_at_one_mapping_do_not_push_out_those_at_another(void **state)
+{
+	struct tuple other;
+
+	(void)state;
+	begin();
+	assert_true(opens("2001:db8:1::6", 4000, 53));
+	other = tuple_of("9.9.9.9", "198.51.100.10", 999, be16_to(g.out[0].packet.key.sport), IPPROTO_UDP);
+	assert_true(passes(SIDE_OUTSIDE, &other));
+	for (uint16_t i = 0; i < 5000; i++)
+		assert_true(knocks(i));
+	assert_true(passes(SIDE_OUTSIDE, &other));
+	other = tuple_reverse(&g.out[0].packet.key);
+	assert_int_equal(gateway_flows(&g), 3 + NAT64_INBOUND_PER_MAPPING);
+	assert_true(passes(SIDE_INSIDE, &other));
+	assert_int_equal(evicted(), 5000 - NAT64_INBOUND_PER_MAPPING);
+}
+
+/* They expire, are evicted, answered and refused in every order, and nothing is left. */
+static void strangers_come_and_go_and_leave_nothing(void **state)
+{
+	uint64_t seed = test_seed();
+
+	(void)state;
+	args.flows = 200; /* 50 of them for strangers */
+	begin();
+	for (unsigned i = 0; i < 20000; i++) {
+		uint16_t who = (uint16_t)(rnd(&seed) % 400);
+		unsigned what = rnd(&seed) % 16;
+
+		if (what < 9)
+			knocks(who);
+		else if (what < 13)
+			answers(who);
+		else if (what < 14)
+			opens("2001:db8:1:7::5", 4000, who);
+		else
+			gateway_advance(&g, rnd(&seed) % 700);
+	}
+	gateway_advance(&g, 400000);
+	assert_int_equal(gateway_flows(&g), 0);
+	assert_int_equal(g.worker[0]->strangers.pool.used, 0);
+	assert_int_equal(nat64_mappings(g.worker[0]->nat64), 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -259,6 +345,9 @@ int main(void)
 		T(a_table_that_runs_short_is_shared_with_whom_the_outside_calls_too),
 		T(strangers_do_not_make_a_table_run_short),
 		T(a_static_entry_is_without_limits),
+		T(the_oldest_stranger_makes_room_for_the_next),
+		T(strangers_at_one_mapping_do_not_push_out_those_at_another),
+		T(strangers_come_and_go_and_leave_nothing),
 	};
 
 	return cmocka_run_group_tests_name("dataplane/inbound", tests, NULL, NULL);

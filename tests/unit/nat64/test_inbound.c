@@ -26,6 +26,18 @@ static void answer(struct bed *b, struct flow_plan *plan)
 	plan->flags &= (uint8_t)~FLOW_FROM_OUTSIDE;
 }
 
+/* As many as may wait do: the plan says that one of them is to go. */
+static void one_makes_room(struct bed *b, const struct tuple *from, const struct flow_plan *oldest)
+{
+	struct flow_plan more = bed_must_open(b, from);
+
+	assert_true(more.crowded);
+	bed_end(b, oldest);
+	bed_end(b, &more);
+	more = bed_must_open(b, from);
+	assert_false(more.crowded);
+}
+
 static void unanswered_sessions_of_one_mapping_are_bounded(void **state)
 {
 	struct bed *b = bed_usual();
@@ -36,17 +48,22 @@ static void unanswered_sessions_of_one_mapping_are_bounded(void **state)
 	for (uint32_t i = 0; i < NAT64_INBOUND_PER_MAPPING; i++) {
 		from = spoofed(&owner, i);
 		in[i] = bed_must_open(b, &from);
+		assert_false(in[i].crowded);
 	}
 	from = spoofed(&owner, 1000);
-	assert_dropped(bed_open(b, &from, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
+	one_makes_room(b, &from, &in[2]);
 
 	answer(b, &in[0]); /* an answered one does not count */
 	in[0].flags = 0;
-	more = bed_must_open(b, &from);
 	from = spoofed(&owner, 1001);
-	assert_dropped(bed_open(b, &from, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
+	more = bed_must_open(b, &from);
+	assert_false(more.crowded);
+	from = spoofed(&owner, 1002);
+	one_makes_room(b, &from, &in[3]);
 	bed_end(b, &in[1]); /* nor one that is over */
-	bed_must_open(b, &from);
+	from = spoofed(&owner, 1003);
+	more = bed_must_open(b, &from);
+	assert_false(more.crowded);
 	bed_free(b);
 }
 
@@ -54,19 +71,18 @@ static void a_million_spoofed_sources_do_not_stop_the_owner(void **state)
 {
 	struct bed *b = bed_usual();
 	struct tuple t = tuple_of(host, server, 5000, 53, 17);
-	struct flow_plan owner = bed_must_open(b, &t), plan;
-	uint32_t let_in = 0;
+	struct flow_plan owner = bed_must_open(b, &t), plan, in[NAT64_INBOUND_PER_MAPPING];
 
 	(void)state;
 	for (uint32_t i = 0; i < 1000000; i++) {
 		struct tuple from = spoofed(&owner, i);
-		struct verdict v = bed_open(b, &from, &plan);
 
-		let_in += v.next == VERDICT_CONTINUE;
-		if (v.next != VERDICT_CONTINUE)
-			assert_int_equal(v.why, DROP_INBOUND_LIMIT);
+		plan = bed_must_open(b, &from);
+		assert_int_equal(plan.crowded, i >= NAT64_INBOUND_PER_MAPPING);
+		if (plan.crowded)
+			bed_end(b, &in[i % NAT64_INBOUND_PER_MAPPING]);
+		in[i % NAT64_INBOUND_PER_MAPPING] = plan;
 	}
-	assert_int_equal(let_in, NAT64_INBOUND_PER_MAPPING);
 	assert_int_equal(nat64_mappings(b->n[0]), 1);
 	for (uint16_t i = 0; i < 900; i++) {
 		t.sport = be16_from((uint16_t)(6000 + i)); /* other mappings */
@@ -143,7 +159,6 @@ static void static_entry_has_a_bound_of_its_own_and_stays(void **state)
 {
 	struct bed *b = bed_new(1);
 	static struct flow_plan in[NAT64_INBOUND_PER_STATIC];
-	struct flow_plan more;
 	struct tuple t;
 
 	(void)state;
@@ -154,10 +169,11 @@ static void static_entry_has_a_bound_of_its_own_and_stays(void **state)
 	for (unsigned i = 0; i < NAT64_INBOUND_PER_STATIC; i++) {
 		t = tuple_of("198.51.100.7", "192.0.2.1", (uint16_t)(2000 + i), 443, 6);
 		in[i] = bed_must_open(b, &t);
+		assert_false(in[i].crowded);
 	}
 	t.sport = be16_from(9);
-	assert_dropped(bed_open(b, &t, &more), DROP_INBOUND_LIMIT, REPLY_NONE);
-	for (unsigned i = 0; i < NAT64_INBOUND_PER_STATIC; i++)
+	one_makes_room(b, &t, &in[0]);
+	for (unsigned i = 1; i < NAT64_INBOUND_PER_STATIC; i++)
 		bed_end(b, &in[i]);
 	assert_int_equal(nat64_mappings(b->n[0]), 1);
 	bed_must_open(b, &t);
