@@ -100,10 +100,12 @@ static bool put_mark(struct control *c, struct account *a, const char *what, uin
 	struct event_stamp stamp = stamp_now(c);
 	char text[EVENT_TEXT_MAX];
 
-	/* says when the gateway began, not when this is written: the workers have told of blocks since
-	 * then, and what comes after the mark must not be older than it */
+	/* says when the gateway or its new configuration began, not when this is written: the workers have
+	 * told of ports since then, and what comes after the mark must not be older than it */
 	if (strcmp(what, "started") == 0)
 		stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->started_ms);
+	else if (strcmp(what, "log-begun") == 0)
+		stamp.wall_ms -= (int64_t)(stamp.worker_ms - c->reloaded_ms);
 	return line_log__mark(&a->lines, text, event__mark(what, count, &stamp, text));
 }
 

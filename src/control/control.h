@@ -89,7 +89,7 @@ struct control {
 	bool tracing;
 	struct accounting accounting;
 
-	uint64_t started_ms;
+	uint64_t started_ms, reloaded_ms; /* of the loop's clock */
 	int64_t loaded_s; /* since 1970: when the running configuration was taken over */
 	uint64_t n_reloads, n_reloads_failed;
 	bool facts_told;

@@ -13,6 +13,8 @@
 static const char *const names[] = {
 	[NAT64_EVENT_BLOCK_ALLOCATED] = "port-block-allocated",
 	[NAT64_EVENT_BLOCK_RELEASED] = "port-block-released",
+	[NAT64_EVENT_STATIC_ASSIGNED] = "static-port-assigned",
+	[NAT64_EVENT_STATIC_RELEASED] = "static-port-released",
 	[NAT64_EVENT_SESSION_CREATED] = "session-created",
 	[NAT64_EVENT_SESSION_DELETED] = "session-deleted",
 	[NAT64_EVENT_QUOTA_EXCEEDED] = "quota-exceeded",
@@ -80,9 +82,10 @@ static const char *quota_name(uint8_t quota)
 						"fair-share";
 }
 
-static bool is_session(const struct nat64_event *ev)
+static bool is_of_one_host(const struct nat64_event *ev)
 {
-	return ev->kind == NAT64_EVENT_SESSION_CREATED || ev->kind == NAT64_EVENT_SESSION_DELETED;
+	return ev->kind == NAT64_EVENT_SESSION_CREATED || ev->kind == NAT64_EVENT_SESSION_DELETED ||
+	       ev->kind == NAT64_EVENT_STATIC_ASSIGNED || ev->kind == NAT64_EVENT_STATIC_RELEASED;
 }
 
 static void add_inside(struct line *l, const struct nat64_event *ev)
@@ -90,7 +93,7 @@ static void add_inside(struct line *l, const struct nat64_event *ev)
 	const struct prefix p = { ev->inside, ev->subscriber_len };
 	char text[PREFIX_TEXT_MAX];
 
-	if (is_session(ev))
+	if (is_of_one_host(ev))
 		add(l, ",\"inside\":\"%s\",\"inside_port\":%u", addr_format(&ev->inside, text),
 		    ev->inside_port);
 	else if (ev->subscriber_len)

@@ -178,6 +178,7 @@ static void switch_over(struct control *c, struct fresh *f)
 	if (!same_inside(c->config, f->config)) /* a network taken out of the file is gone */
 		linger__expire(&c->linger, &c->facts, UINT64_MAX);
 	switch_facts(c);
+	c->reloaded_ms = uv_now(&c->loop);
 	control__publish(c, f->snapshot);
 	nodes__follow(c, f->config);
 	plat__follow(c, f->config);

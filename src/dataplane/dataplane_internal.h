@@ -106,7 +106,7 @@ void pipeline__finish(struct worker *w, const struct snapshot *s, struct packet 
 		      struct verdict v, uint64_t now_ms);
 
 /* timers.c */
-void timers__use_snapshot(struct worker *w, const struct snapshot *s);
+void timers__use_snapshot(struct worker *w, const struct snapshot *s, uint64_t now_ms);
 
 /* trace.c. The first is for any packet while a trace is on, the others for one that @traced says is
  * to be shown. */

@@ -459,7 +459,7 @@ void pipeline_run(struct worker *w, const struct snapshot *s, struct batch *b, u
 	outbox_reset(&w->out);
 	w->translate.now_ms = now_ms;
 	if (unlikely(s->generation != w->seen_generation))
-		timers__use_snapshot(w, s);
+		timers__use_snapshot(w, s, now_ms);
 	count_received(w, b);
 	for (struct packet *p = b->packet; p < end; p += STRIP)
 		run_strip(w, s, p, end - p < STRIP ? end : p + STRIP, now_ms);
@@ -502,7 +502,7 @@ uint32_t pipeline_take(struct worker *w, const struct snapshot *s, uint32_t max,
 	outbox_reset(&w->out);
 	w->translate.now_ms = now_ms;
 	if (unlikely(s->generation != w->seen_generation))
-		timers__use_snapshot(w, s);
+		timers__use_snapshot(w, s, now_ms);
 	for (unsigned peer = 0; peer < w->n_workers; peer++) {
 		struct packet *p;
 		bool resolved;

@@ -6,10 +6,10 @@
 
 enum { ERROR_BURST = 64 };
 
-void timers__use_snapshot(struct worker *w, const struct snapshot *s)
+void timers__use_snapshot(struct worker *w, const struct snapshot *s, uint64_t now_ms)
 {
 	if (s->nat64 && w->nat64)
-		nat64_use_table(w->nat64, s->nat64);
+		nat64_use_table(w->nat64, s->nat64, now_ms);
 	flow_log__use_snapshot(w, s);
 	w->seen_generation = s->generation;
 	w->sweep_at = 0;
@@ -73,7 +73,7 @@ uint32_t timers_advance(struct worker *w, const struct snapshot *s, uint64_t now
 
 	outbox_reset(&w->out);
 	if (unlikely(s->generation != w->seen_generation))
-		timers__use_snapshot(w, s);
+		timers__use_snapshot(w, s, now_ms);
 	refill_tokens(w, s, now_ms);
 	if (w->sweep_at != FLOW_NONE)
 		again = sweep(w, s, now_ms);

@@ -40,6 +40,20 @@ void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subs
 	put(n->events, &e);
 }
 
+/* One port of whatever block, and whose it is, to the inside port: who has the block has it not. */
+void event__static(struct nat64 *n, enum nat64_event_kind kind, const struct mapping *m)
+{
+	const struct nat64_event e = { .time_ms = n->now_ms, .kind = (uint8_t)kind,
+				       .protocol = (uint8_t)(1u << (m->proto_plus - 1)),
+				       .subscriber_len = 128, .port_first = m->outside_port,
+				       .port_last = m->outside_port, .inside = m->inside,
+				       .inside_port = m->inside_port,
+				       .outside = n->ports.slot[m->slot].addr };
+
+	if (n->log_what & NAT64_LOG_BLOCKS)
+		put(n->events, &e);
+}
+
 void event__session(struct nat64 *n, enum nat64_event_kind kind, const struct mapping *m,
 		    const struct tuple *key1)
 {

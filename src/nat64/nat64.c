@@ -134,18 +134,22 @@ bool nat64_has_displaced(struct nat64 *n)
 	return displaced;
 }
 
-void nat64_use_table(struct nat64 *n, const struct nat64_table *t)
+void nat64_use_table(struct nat64 *n, const struct nat64_table *t, uint64_t now_ms)
 {
 	bool statics = (int32_t)(t->statics_changed - n->lending.serial) > 0 || !n->lending.serial;
+	bool log_begins = t->log_what & ~n->log_what & NAT64_LOG_BLOCKS;
 
 	if (n->lending.serial == t->serial)
 		return;
+	n->now_ms = now_ms;
 	n->quarantine = t->quarantine;
 	n->log_what = t->log_what;
 	block__use_table(n, t);
 	lend__use_table(n, t);
 	if (statics)
 		statics__use_table(n, t);
+	if (log_begins)
+		statics__tell(n);
 	nat64_adopt(n, t);
 }
 

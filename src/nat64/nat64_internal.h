@@ -297,6 +297,8 @@ struct bib_key;
 void statics__use_table(struct nat64 *n, const struct nat64_table *t);
 /* Entries on @slot become mappings. Return: how many were looked at. */
 uint32_t statics__install(struct nat64 *n, const struct nat64_table *t, uint32_t slot);
+/* The log begins: those that are mappings are told. */
+void statics__tell(struct nat64 *n);
 /* While entries wait: the one for the inside transport address @k, if any, is a mapping now. */
 void statics__find(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k);
 /* No slot waits: what found no record is tried again when there is one. */
@@ -314,6 +316,7 @@ void lend__advance(struct nat64 *n);
 /* event.c: each of them does nothing unless it is asked for. */
 void event__ports(struct nat64 *n, enum nat64_event_kind kind, const struct subscriber *s,
 		  const struct event_ports *what);
+void event__static(struct nat64 *n, enum nat64_event_kind kind, const struct mapping *m);
 void event__session(struct nat64 *n, enum nat64_event_kind kind, const struct mapping *m,
 		    const struct tuple *key1);
 void event__refused(struct nat64 *n, enum drop_reason why, uint32_t subscriber);

@@ -278,8 +278,10 @@ void ports__release(struct nat64 *n, const struct mapping *m)
 {
 	uint32_t number = block__number(m->slot, m->outside_port / BLOCK_BITS);
 
-	if (m->flags & MAPPING_STATIC && ports__alive(n, m))
+	if (m->flags & MAPPING_STATIC && ports__alive(n, m)) {
+		event__static(n, NAT64_EVENT_STATIC_RELEASED, m);
 		block__unpin(n, number);
+	}
 	if (m->flags & MAPPING_SINGLE)
 		single__release(n, m);
 	else if (ports__alive(n, m))

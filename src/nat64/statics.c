@@ -66,6 +66,7 @@ static bool install(struct nat64 *n, const struct nat64_table *t, const struct s
 	}
 	must(n->n_static < NAT64_STATIC_MAX);
 	n->static_at[n->n_static++] = index;
+	event__static(n, NAT64_EVENT_STATIC_ASSIGNED, &n->mapping[index]);
 	return true;
 }
 
@@ -141,6 +142,12 @@ void statics__use_table(struct nat64 *n, const struct nat64_table *t)
 			bit_set(n->ports.pending, t->entry[i].slot);
 	n->statics.waiting = t->n_static;
 	counter_set(&n->statics.n_missing, 0); /* counted anew, if any */
+}
+
+void statics__tell(struct nat64 *n)
+{
+	for (uint32_t i = 0; i < n->n_static; i++)
+		event__static(n, NAT64_EVENT_STATIC_ASSIGNED, &n->mapping[n->static_at[i]]);
 }
 
 uint32_t nat64_statics_missing(const struct nat64 *n)

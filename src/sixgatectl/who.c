@@ -241,6 +241,11 @@ static bool same_hold(const json_t *a, const json_t *b)
 	       number_of(a, "port_last") == number_of(b, "port_last");
 }
 
+static bool is_static(const json_t *v)
+{
+	return is_event(v, "static-port-assigned");
+}
+
 struct holders {
 	const json_t *record[WHO_HOLDERS_MAX];
 	uint32_t times[WHO_HOLDERS_MAX];
@@ -322,19 +327,35 @@ static void follow(struct who *w, struct holders *h, const struct who_line *line
 	if (is_break(v)) {
 		break_gateway(h, v);
 		w->unknown_ms = is_gap(v) ? line->time_ms : 0;
-	} else if (is_event(v, "port-block-allocated") || is_event(v, "session-created")) {
+	} else if (is_event(v, "port-block-allocated") || is_event(v, "session-created") || is_static(v)) {
 		begin_hold(h, v);
-	} else if (is_event(v, "port-block-released") || is_event(v, "session-deleted")) {
+	} else if (is_event(v, "port-block-released") || is_event(v, "session-deleted") ||
+		   is_event(v, "static-port-released")) {
 		end_hold(h, v);
 	}
 }
 
+/* A block without this port: a static entry has it. One of all protocols has it of the others. */
+static bool is_pierced(const struct who *w, const struct holders *h, const json_t *block)
+{
+	if (!is_event(block, "port-block-allocated"))
+		return false;
+	for (size_t i = 0; i < h->n; i++)
+		if (is_static(h->record[i]) && same(h->record[i], block, "gateway") &&
+		    (w->about.protocol || same(h->record[i], block, "protocol")))
+			return true;
+	return false;
+}
+
 /* @h held something at a moment of the time that was asked for; @out: those who did so before. */
-static size_t add_holders(const struct holders *h, const json_t *out[WHO_HOLDERS_MAX], size_t n)
+static size_t add_holders(const struct who *w, const struct holders *h,
+			  const json_t *out[WHO_HOLDERS_MAX], size_t n)
 {
 	for (size_t i = 0; i < h->n; i++) {
 		size_t at = 0;
 
+		if (is_pierced(w, h, h->record[i]))
+			continue;
 		while (at < n && !same_hold(out[at], h->record[i]))
 			at++;
 		if (at == WHO_HOLDERS_MAX)
@@ -354,10 +375,10 @@ size_t who_find(struct who *w, const json_t *out[WHO_HOLDERS_MAX])
 		qsort(w->line, w->n, sizeof(*w->line), by_time);
 	while (i < w->n && w->line[i].time_ms <= w->when.first_ms)
 		follow(w, &h, &w->line[i++]);
-	n = add_holders(&h, out, 0);
+	n = add_holders(w, &h, out, 0);
 	while (i < w->n) {
 		follow(w, &h, &w->line[i++]);
-		n = add_holders(&h, out, n);
+		n = add_holders(w, &h, out, n);
 	}
 	return n;
 }

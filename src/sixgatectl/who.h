@@ -1,7 +1,8 @@
 /*
  * who.h - who had an outside address and port at some time, by the lines of nat64.log.
  *
- * Port blocks and sessions are ranges of ports that somebody holds from one line to another. Lines
+ * Port blocks and sessions are ranges of ports that somebody holds from one line to another; a port of a
+ * static entry is another's than the block around it, as long as the entry is there. Lines
  * of several workers may be out of order by a moment, so those that matter are sorted by their time
  * before they are read. A time is what it names: a whole second, if it names no parts of one.
  */

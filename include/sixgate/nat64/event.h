@@ -17,7 +17,7 @@ struct nat64;
 
 /** Bits of nat64_conf.log_what. Quotas and exhaustion are told with either of the first two. */
 enum nat64_log_what {
-	NAT64_LOG_BLOCKS = 1,      /* `port-blocks` */
+	NAT64_LOG_BLOCKS = 1,      /* `port-blocks`, and ports of static entries */
 	NAT64_LOG_SESSIONS = 2,    /* `sessions` */
 	NAT64_LOG_DESTINATIONS = 4 /* with sessions: their other end, too (RFC 6888 REQ-12) */
 };
@@ -25,6 +25,8 @@ enum nat64_log_what {
 enum nat64_event_kind {
 	NAT64_EVENT_BLOCK_ALLOCATED = 1, /* ports first to last are @inside's from now on ... */
 	NAT64_EVENT_BLOCK_RELEASED,      /* ... until now; some time after their last use */
+	NAT64_EVENT_STATIC_ASSIGNED, /* one port is @inside's by configuration, whoever has its block ... */
+	NAT64_EVENT_STATIC_RELEASED, /* ... and no longer: the block's again, if anybody has that */
 	NAT64_EVENT_SESSION_CREATED, /* by the inside, or answered by it */
 	NAT64_EVENT_SESSION_DELETED,
 	NAT64_EVENT_QUOTA_EXCEEDED, /* one in a while for each subscriber; @quota says which */
@@ -45,7 +47,7 @@ enum nat64_quota { NAT64_QUOTA_NONE, NAT64_QUOTA_FLOWS, NAT64_QUOTA_PORTS, NAT64
  * @outside:     IPv4-mapped; all zero for quotas and exhaustion
  * @port_first, @port_last: outside ports or identifiers, inclusive; the same for a single one and
  *               for sessions
- * @inside_port: of sessions; else 0
+ * @inside_port: of sessions and static entries; else 0
  * @destination, @destination_port: of sessions, if asked for; else all zero
  */
 struct nat64_event {

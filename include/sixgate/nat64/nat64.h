@@ -65,7 +65,7 @@ struct nat64 *nat64_layout(struct arena *a, uint32_t n_mappings, unsigned worker
 /** nat64_use_table() - the worker's first batch under @t. Nothing is done for a table that was in use
  *  before. If the static entries have changed, mappings of those that have gone go, and it is bounded
  *  by their number; the others become mappings with their addresses (nat64_adopt()). */
-void nat64_use_table(struct nat64 *n, const struct nat64_table *t);
+void nat64_use_table(struct nat64 *n, const struct nat64_table *t, uint64_t now_ms);
 
 /** nat64_prefetch() - a packet from inside with @key will most likely be asked about. */
 void nat64_prefetch(const struct nat64 *n, const struct tuple *key);

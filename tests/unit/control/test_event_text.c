@@ -48,6 +48,25 @@ static void a_block_names_its_subscriber_and_its_ports(void **state)
 		     "\"inside\":\"2001:db8:1::/64\"}");
 }
 
+static void a_static_entry_names_its_host_and_its_port(void **state)
+{
+	struct nat64_event ev = { .time_ms = 5000, .kind = NAT64_EVENT_STATIC_ASSIGNED,
+				  .protocol = NAT64_TCP, .subscriber_len = 128, .port_first = 443,
+				  .port_last = 443, .inside = a("2001:db8:1::5"), .inside_port = 8443,
+				  .outside = a("198.51.100.10") };
+
+	(void)state;
+	is_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\","
+		     "\"event\":\"static-port-assigned\",\"protocol\":\"tcp\",\"outside\":\"198.51.100.10\","
+		     "\"port_first\":443,\"port_last\":443,\"inside\":\"2001:db8:1::5\","
+		     "\"inside_port\":8443}");
+	ev.kind = NAT64_EVENT_STATIC_RELEASED;
+	is_line(&ev, "{\"time\":\"2026-11-22T20:00:00.250Z\",\"gateway\":\"edge-1\","
+		     "\"event\":\"static-port-released\",\"protocol\":\"tcp\",\"outside\":\"198.51.100.10\","
+		     "\"port_first\":443,\"port_last\":443,\"inside\":\"2001:db8:1::5\","
+		     "\"inside_port\":8443}");
+}
+
 static void a_session_names_its_host_and_the_destination_only_if_asked_for(void **state)
 {
 	struct nat64_event ev = { .time_ms = 5000, .kind = NAT64_EVENT_SESSION_CREATED,
@@ -191,6 +210,7 @@ int main(void)
 		cmocka_unit_test(a_flow_without_ports_has_none_and_an_unknown_start_is_null),
 		cmocka_unit_test(the_longest_line_has_room),
 		cmocka_unit_test(a_block_names_its_subscriber_and_its_ports),
+		cmocka_unit_test(a_static_entry_names_its_host_and_its_port),
 		cmocka_unit_test(a_session_names_its_host_and_the_destination_only_if_asked_for),
 		cmocka_unit_test(quotas_and_exhaustion_name_the_subscriber),
 		cmocka_unit_test(marks_say_when_the_log_began_and_what_it_lacks),

@@ -74,6 +74,24 @@ static const char of_others[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::
 	LINE("11:00:00.000", "other", "port-block-released\",\"protocol\":\"any\",\"outside\":\"198.51.100.10\","
 	"\"port_first\":1024,\"port_last\":1087");
 
+#define STATIC(time, what, port, who)                                                              \
+	LINE(time, "g", "static-port-" what "\",\"protocol\":\"udp\",\"outside\":\"198.51.100.10\"," \
+	     "\"port_first\":" port ",\"port_last\":" port ",\"inside\":\"" who "\",\"inside_port\":53")
+/* a static entry in a block that somebody has: its port is another's while it is there */
+static const char in_a_block[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+	STATIC("11:00:00.000", "assigned", "1030", "2001:db8:2::80")
+	STATIC("12:00:00.000", "released", "1030", "2001:db8:2::80")
+	STATIC("13:00:00.000", "assigned", "1031", "2001:db8:2::80")
+	BLOCK("14:00:00.000", "released", "2001:db8:1::/64")
+	BLOCK("15:00:00.000", "allocated", "2001:db8:3::/64");
+/* of two workers, the end of the old one told late; and of an entry that another took the place of */
+static const char static_moves[] = STATIC("10:00:00.000", "assigned", "1030", "2001:db8:2::80")
+	STATIC("11:00:00.000", "assigned", "1030", "2001:db8:2::80")
+	STATIC("11:00:00.100", "released", "1030", "2001:db8:2::80")
+	STATIC("12:00:00.000", "assigned", "1030", "2001:db8:3::80")
+	STATIC("12:00:00.100", "released", "1030", "2001:db8:2::80")
+	LINE("13:00:00.000", "g", "log-ended\"");
+
 static const struct {
 	const char *log, *time;
 	uint16_t port;
@@ -85,6 +103,20 @@ static const struct {
 	{ other_length, "10:30:00.000", 1030, 0, "2001:db8:1::/64" },
 	{ other_length, "11:30:00.000", 1030, 0, NULL },
 	{ of_others, "11:30:00.000", 1030, 0, "2001:db8:1::/64" },
+	{ in_a_block, "10:30:00.000", 1030, 17, "2001:db8:1::/64" },
+	{ in_a_block, "11:30:00.000", 1030, 17, "2001:db8:2::80" },
+	{ in_a_block, "11:30:00.000", 1030, 6, "2001:db8:1::/64" },
+	{ in_a_block, "11:30:00.000", 1031, 17, "2001:db8:1::/64" },
+	{ in_a_block, "12:30:00.000", 1030, 17, "2001:db8:1::/64" },
+	{ in_a_block, "13:30:00.000", 1031, 17, "2001:db8:2::80" },
+	{ in_a_block, "14:30:00.000", 1031, 17, "2001:db8:2::80" },
+	{ in_a_block, "14:30:00.000", 1030, 17, NULL },
+	{ in_a_block, "15:30:00.000", 1031, 17, "2001:db8:2::80" },
+	{ in_a_block, "15:30:00.000", 1031, 6, "2001:db8:3::/64" },
+	{ static_moves, "10:30:00.000", 1030, 17, "2001:db8:2::80" },
+	{ static_moves, "11:30:00.000", 1030, 17, "2001:db8:2::80" },
+	{ static_moves, "12:30:00.000", 1030, 0, "2001:db8:3::80" },
+	{ static_moves, "13:30:00.000", 1030, 17, NULL },
 	{ two_owners, "09:59:59.999", 1024, 0, NULL },
 	{ two_owners, "10:00:00.000", 1024, 0, "2001:db8:1::/64" },
 	{ two_owners, "10:59:59.999", 1087, 6, "2001:db8:1::/64" },
@@ -151,6 +183,21 @@ static void all_who_had_it_in_a_second_are_named_once(void **state)
 	assert_int_equal(ask(&w, log, had), 2);
 	assert_string_equal(json_string_value(json_object_get(had[0], "inside")), "2001:db8:1::/64");
 	assert_string_equal(json_string_value(json_object_get(had[1], "inside")), "2001:db8:2::/64");
+	who_fini(&w);
+}
+
+/* Who asks for no protocol hears of the static entry, and of who has that port of the other protocols. */
+static void static_entry_and_the_block_around_it_are_both_named(void **state)
+{
+	struct who w = question("11:30:00.000", 1030, 0);
+	const json_t *had[WHO_HOLDERS_MAX];
+
+	(void)state;
+	assert_int_equal(ask(&w, in_a_block, had), 2);
+	assert_string_equal(json_string_value(json_object_get(had[0], "inside")), "2001:db8:1::/64");
+	assert_string_equal(json_string_value(json_object_get(had[0], "protocol")), "any");
+	assert_string_equal(json_string_value(json_object_get(had[1], "inside")), "2001:db8:2::80");
+	assert_string_equal(json_string_value(json_object_get(had[1], "protocol")), "udp");
 	who_fini(&w);
 }
 
@@ -255,6 +302,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_had_a_port_is_who_has_begun_and_not_ended),
 		cmocka_unit_test(all_who_had_it_in_a_second_are_named_once),
+		cmocka_unit_test(static_entry_and_the_block_around_it_are_both_named),
 		cmocka_unit_test(what_makes_nobody_doubtful_is_known),
 		cmocka_unit_test(another_address_is_another_matter),
 		cmocka_unit_test(lines_that_are_none_are_counted_and_losses_told),

@@ -105,7 +105,7 @@ static inline int bed_compile(struct bed *b)
 /* All of the table at once. */
 static inline void bed_use(struct bed *b, unsigned worker)
 {
-	nat64_use_table(b->n[worker], b->t);
+	nat64_use_table(b->n[worker], b->t, b->now_ms);
 	while (nat64_adopt(b->n[worker], b->t))
 		;
 }
@@ -136,7 +136,7 @@ static inline void bed_begin(struct bed *b)
 	b->steer_old = b->steer;
 	must(bed_compile(b) == 0);
 	for (unsigned i = 0; i < b->n_workers; i++)
-		nat64_use_table(b->n[i], b->t);
+		nat64_use_table(b->n[i], b->t, b->now_ms);
 }
 
 static inline void bed_finish(struct bed *b)

@@ -397,7 +397,7 @@ static void mapping_costs_at_most_64_bytes_resident(void **state)
 	madvise(mem, measure.used, MADV_NOHUGEPAGE);
 	b->arena = (struct arena){ .base = mem, .size = measure.used };
 	b->n[0] = nat64_layout(&b->arena, n, 0, &b->key);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	empty = resident(mem, measure.used);
 	for (uint32_t i = 0; i < n; i++) {
 		struct tuple t = from_host(i >> 14, (uint16_t)i);
@@ -570,7 +570,7 @@ static void who_is_served_while_its_addresses_go_has_one_record(void **state)
 	b->old = b->t;
 	b->steer_old = b->steer;
 	must(bed_compile(b) == 0);
-	nat64_use_table(b->n[0], b->t); /* the rest is done packet by packet */
+	nat64_use_table(b->n[0], b->t, b->now_ms); /* the rest is done packet by packet */
 	for (unsigned i = 0; i < 64; i++) {
 		struct tuple t = from_host(i, 5000);
 

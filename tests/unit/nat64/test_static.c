@@ -1,6 +1,7 @@
 /* test_static.c - static entries: RFC 6146 3.2 (a BIB entry by configuration), workers, reloads. */
 #include "bed.h"
 #include <errno.h>
+#include "sixgate/nat64/event.h"
 
 static const char *const web = "2001:db8:1::80";
 static const char *const server = "64:ff9b:1::203.0.113.9";
@@ -454,6 +455,148 @@ static void static_entry_that_found_no_record_gets_the_next_one(void **state)
 	bed_free(b);
 }
 
+/* ---- accountability (RFC 6888 REQ-12) ---- */
+
+static struct bed *bed_that_logs(uint8_t what)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+
+	b->conf.log_what = what;
+	b->conf.quarantine.time_s = 120;
+	bed_up(b, 100);
+	b->now_ms = 5000;
+	return b;
+}
+
+static void assert_next_is_static(struct bed *b, enum nat64_event_kind kind, uint16_t port,
+				  const char *inside)
+{
+	struct addr outside = addr_of("192.0.2.1"), host = addr_of(inside);
+	struct nat64_event e = { 0 };
+
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	assert_int_equal(e.kind, kind);
+	assert_int_equal(e.port_first, port);
+	assert_int_equal(e.port_last, port);
+	assert_int_equal(e.protocol, NAT64_UDP);
+	assert_int_equal(e.inside_port, 53);
+	assert_int_equal(e.subscriber_len, 128);
+	assert_int_equal(e.time_ms, b->now_ms);
+	assert_true(addr_equal(&e.outside, &outside));
+	assert_true(addr_equal(&e.inside, &host));
+}
+
+static void assert_nothing_told(struct bed *b)
+{
+	struct nat64_event e;
+
+	assert_false(nat64_event_read(nat64_events(b->n[0]), &e));
+}
+
+/* In a block that somebody holds, too: the log would name him. */
+static void ports_of_static_entries_are_told_one_by_one(void **state)
+{
+	struct bed *b = bed_that_logs(NAT64_LOG_BLOCKS);
+	struct tuple t = tuple_of("2001:db8:1:9::1", server, 5000, 80, 17);
+	struct flow_plan plan = bed_must_open(b, &t);
+	struct static_conf *entry = &b->entry[0];
+	struct nat64_event e = { 0 };
+
+	(void)state;
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	assert_int_equal(e.kind, NAT64_EVENT_BLOCK_ALLOCATED);
+	bed_static(b, NAT64_UDP, "2001:db8:1:2::80", 53, "192.0.2.1", mapped_port(&plan) ^ 1);
+	entry->outside = plan.key[1].dst;
+	b->now_ms = 7000;
+	bed_reload(b);
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	assert_int_equal(e.kind, NAT64_EVENT_STATIC_ASSIGNED);
+	assert_int_equal(e.port_first, mapped_port(&plan) ^ 1);
+	assert_true(addr_equal(&e.inside, &entry->inside));
+	assert_true(addr_equal(&e.outside, &plan.key[1].dst));
+	assert_int_equal(e.time_ms, 7000);
+	assert_nothing_told(b);
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	assert_int_equal(e.kind, NAT64_EVENT_STATIC_RELEASED);
+	assert_int_equal(e.port_first, mapped_port(&plan) ^ 1);
+	assert_nothing_told(b);
+	bed_free(b);
+}
+
+static void static_entries_are_told_from_the_start_and_while_they_stay_no_more(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+
+	(void)state;
+	bed_static(b, NAT64_UDP, "2001:db8:1:2::80", 53, "192.0.2.1", 53);
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	b->now_ms = 5000;
+	bed_up(b, 100);
+	assert_next_is_static(b, NAT64_EVENT_STATIC_ASSIGNED, 53, "2001:db8:1:2::80");
+	b->conf.limits.flows = 7;
+	bed_reload(b);
+	assert_nothing_told(b);
+	b->entry[0].inside = addr_of("2001:db8:1:3::80"); /* another takes its place */
+	b->now_ms = 6000;
+	bed_reload(b);
+	assert_next_is_static(b, NAT64_EVENT_STATIC_RELEASED, 53, "2001:db8:1:2::80");
+	assert_next_is_static(b, NAT64_EVENT_STATIC_ASSIGNED, 53, "2001:db8:1:3::80");
+	b->pool4[0].first = addr_of("192.0.2.2"); /* its address goes */
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_next_is_static(b, NAT64_EVENT_STATIC_RELEASED, 53, "2001:db8:1:3::80");
+	bed_free(b);
+}
+
+static void log_that_begins_with_a_reload_knows_the_static_entries(void **state)
+{
+	struct bed *b = bed_with_pool(1, 1024, 65535);
+
+	(void)state;
+	bed_static(b, NAT64_UDP, "2001:db8:1:2::80", 53, "192.0.2.1", 53);
+	bed_up(b, 100);
+	b->conf.log_what = NAT64_LOG_SESSIONS;
+	bed_reload(b);
+	assert_nothing_told(b); /* its sessions will be */
+	b->conf.log_what = NAT64_LOG_BLOCKS;
+	b->now_ms = 9000;
+	bed_reload(b);
+	assert_next_is_static(b, NAT64_EVENT_STATIC_ASSIGNED, 53, "2001:db8:1:2::80");
+	b->conf.log_what = 0;
+	bed_reload(b);
+	b->conf.n_static = 0;
+	bed_reload(b);
+	assert_nothing_told(b);
+	bed_free(b);
+}
+
+/* A mapping that a reload makes static had its port with a block before. */
+static void mapping_that_becomes_static_is_told_as_such(void **state)
+{
+	struct bed *b = bed_that_logs(NAT64_LOG_BLOCKS);
+	struct tuple t = tuple_of("2001:db8:1:9::1", server, 53, 80, 17);
+	struct flow_plan plan = bed_must_open(b, &t);
+	struct nat64_event e = { 0 };
+
+	(void)state;
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	bed_static(b, NAT64_UDP, "2001:db8:1:9::1", 53, "192.0.2.1", mapped_port(&plan));
+	b->entry[0].outside = plan.key[1].dst;
+	bed_reload(b);
+	assert_true(nat64_event_read(nat64_events(b->n[0]), &e));
+	assert_int_equal(e.kind, NAT64_EVENT_STATIC_ASSIGNED);
+	assert_int_equal(e.port_first, mapped_port(&plan));
+	b->conf.n_static = 0;
+	bed_reload(b);
+	while (nat64_event_read(nat64_events(b->n[0]), &e) && e.kind != NAT64_EVENT_STATIC_RELEASED)
+		;
+	assert_int_equal(e.kind, NAT64_EVENT_STATIC_RELEASED);
+	assert_int_equal(e.port_first, mapped_port(&plan));
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -471,6 +614,10 @@ int main(void)
 		cmocka_unit_test(doubles_among_many_static_entries_are_refused),
 		cmocka_unit_test(static_entry_that_found_no_record_gets_the_next_one),
 		cmocka_unit_test(reloads_change_nothing_of_what_hosts_may_have),
+		cmocka_unit_test(ports_of_static_entries_are_told_one_by_one),
+		cmocka_unit_test(static_entries_are_told_from_the_start_and_while_they_stay_no_more),
+		cmocka_unit_test(log_that_begins_with_a_reload_knows_the_static_entries),
+		cmocka_unit_test(mapping_that_becomes_static_is_told_as_such),
 	};
 
 	return cmocka_run_group_tests_name("nat64/static", tests, NULL, NULL);

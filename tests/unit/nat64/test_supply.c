@@ -444,7 +444,7 @@ static void address_more_is_looked_at_alone(void **state)
 	for (unsigned i = 0; i < NAT64_POOL_MAX; i++)
 		n += b->t->changed[i] == b->t->serial;
 	assert_int_equal(n, 1);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	assert_int_equal(n_pending(b->n[0]), 0);
 	assert_int_equal(supply_of(b)->blocks, 1024 * 1008);
 	bed_free(b);
@@ -458,7 +458,7 @@ static void pool_that_changes_as_a_whole_is_taken_up_in_bounded_steps(void **sta
 	(void)state;
 	b->pool4[0].port_first = 2048;
 	swap_table(b);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	assert_in_range(n_pending(b->n[0]), 900, 1022);
 	left = n_pending(b->n[0]);
 	while (nat64_adopt(b->n[0], b->t)) {
@@ -504,7 +504,7 @@ static void static_entries_are_taken_up_with_their_address(void **state)
 	}
 	b->pool4[0].port_first = 2048;
 	swap_table(b);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	assert_in_range(n_pending(b->n[0]), 900, 1022);
 	for (unsigned i = N - 1; i > N - 100; i--) {
 		struct tuple in = from_web(i, (uint16_t)(3000 + i)), out = by_web((uint16_t)(5000 + i));
@@ -534,7 +534,7 @@ static void static_entries_are_taken_up_with_their_address(void **state)
 	free(b->steer_old);
 	b->conf.limits.flows = 10; /* a change of something else is no reason to look at them again */
 	swap_table(b);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	assert_int_equal(n_pending(b->n[0]), 0);
 	bed_free(b);
 }
@@ -553,7 +553,7 @@ static void packet_is_served_while_the_pool_is_still_taken_up(void **state)
 	}
 	b->pool4[0].port_first = 32768;
 	swap_table(b);
-	nat64_use_table(b->n[0], b->t);
+	nat64_use_table(b->n[0], b->t, b->now_ms);
 	for (unsigned i = 0; i < 500; i++) {
 		struct tuple t = from(i, 5001);
 
