@@ -266,7 +266,7 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 	if (index == BIB_NONE)
 		return v;
 	plan_inside(t, &n->mapping[index], p, &v4, plan);
-	n->mapping[index].prefix = (uint8_t)prefix;
+	n->mapping[index].prefix = t->prefix_place[prefix] & (NAT64_PREFIXES_MAX - 1);
 	return hold_for(n, t, index, &v4, plan);
 }
 
@@ -351,7 +351,7 @@ struct verdict nat64_admit_outside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_drop(DROP_EXEMPT);
 	if (is_piece_of_a_query(p, proto))
 		return verdict_reject(DROP_FRAGMENT_ICMP, REPLY_ADMIN_PROHIBITED);
-	prefix = n->mapping[index].prefix < t->n_prefix ? n->mapping[index].prefix : 0;
+	prefix = t->prefix_at[n->mapping[index].prefix];
 	shown = table__shown(t, &p->key.src);
 	if (!may_embed(t, prefix, &shown))
 		return verdict_drop(DROP_PRIVATE_IPV4);

@@ -55,6 +55,9 @@ struct lent_block {
 
 /**
  * struct nat64_table - see nat64.h
+ * @prefix: in the order of the configuration: the first is for peers of hosts that have used none
+ * @prefix_place: of each prefix, which it keeps from table to table; @prefix_at: which has this place,
+ *          and 0 where none does
  * @map:    pool address -> slot + 1, 0 when empty
  * @ring:   keyed hash of an inside address -> the slot it is paired with; NO_SLOT without a pool
  * @serial: no other table's
@@ -73,6 +76,7 @@ struct lent_block {
  */
 struct nat64_table {
 	struct pool6 prefix[NAT64_PREFIXES_MAX];
+	uint8_t prefix_place[NAT64_PREFIXES_MAX], prefix_at[NAT64_PREFIXES_MAX];
 	uint32_t n_prefix;
 	bool allow_private;
 	bool address_dependent;
@@ -182,7 +186,7 @@ enum mapping_flag {
  * @n_inbound:  opened from outside and not complete; they hold nothing but the memory
  * @subscriber: whose it is; SUBSCRIBER_NONE for static entries
  * @proto_plus: enum protocol_index + 1; 0 for a free record
- * @prefix:     NAT64 prefix that the inside host used last
+ * @prefix:     place of the NAT64 prefix that the inside host used last
  */
 struct mapping {
 	struct addr inside;

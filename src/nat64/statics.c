@@ -46,7 +46,7 @@ static bool install(struct nat64 *n, const struct nat64_table *t, const struct s
 	struct mapping m = { .inside = s->inside, .inside_port = s->inside_port,
 			     .outside_port = s->outside_port, .slot = s->slot,
 			     .generation = t->slot[s->slot].generation,
-			     .subscriber = SUBSCRIBER_NONE,
+			     .subscriber = SUBSCRIBER_NONE, .prefix = t->prefix_place[0] & (NAT64_PREFIXES_MAX - 1),
 			     .proto_plus = (uint8_t)(s->proto + 1), .flags = MAPPING_STATIC };
 	uint32_t index = bib__find_outside(n, s->slot, s->outside_port, s->proto);
 

@@ -50,7 +50,41 @@ static int check_sizes(const struct nat64_conf *conf, struct err *e)
 	return 0;
 }
 
-static int add_prefixes(struct nat64_table *t, const struct nat64_conf *conf, struct err *e)
+/* Mappings know the prefix that their host used by its place: that of before, one that was nobody's, or
+ * one that is left. Both are sets of places. */
+static uint8_t place_for(const struct prefix *p, const struct nat64_table *prev, unsigned *left,
+			 unsigned *fresh)
+{
+	unsigned place;
+
+	for (uint32_t i = 0; prev && i < prev->n_prefix; i++)
+		if (prefix_equal(&prev->conf.prefix[i], p))
+			return prev->prefix_place[i];
+	place = (unsigned)__builtin_ctz(*fresh ? *fresh : *left);
+	*left &= ~(1u << place);
+	*fresh &= ~(1u << place);
+	return (uint8_t)place;
+}
+
+static void add_places(struct nat64_table *t, const struct nat64_conf *conf,
+		       const struct nat64_table *prev)
+{
+	unsigned left = (1u << NAT64_PREFIXES_MAX) - 1, fresh = left;
+
+	for (uint32_t i = 0; prev && i < prev->n_prefix; i++) {
+		fresh &= ~(1u << prev->prefix_place[i]);
+		for (uint32_t k = 0; k < t->n_prefix; k++)
+			if (prefix_equal(&prev->conf.prefix[i], &conf->prefix[k]))
+				left &= ~(1u << prev->prefix_place[i]);
+	}
+	for (uint32_t i = 0; i < t->n_prefix; i++) {
+		t->prefix_place[i] = place_for(&conf->prefix[i], prev, &left, &fresh);
+		t->prefix_at[t->prefix_place[i]] = (uint8_t)i;
+	}
+}
+
+static int add_prefixes(struct nat64_table *t, const struct nat64_conf *conf,
+			const struct nat64_table *prev, struct err *e)
 {
 	for (size_t i = 0; i < conf->n_prefix; i++) {
 		int rc = pool6_init(&t->prefix[i], &conf->prefix[i], e);
@@ -59,6 +93,7 @@ static int add_prefixes(struct nat64_table *t, const struct nat64_conf *conf, st
 			return err_wrap(e, rc, "nat64.prefix");
 		t->n_prefix++;
 	}
+	add_places(t, conf, prev);
 	return 0;
 }
 
@@ -95,12 +130,13 @@ static void keep_slots(struct nat64_table *t, const struct nat64_conf *conf,
 }
 
 /* Without a previous table a generation comes from the address, so that what workers remember of
- * a section that was switched off and on again does not pass for another address's. */
+ * a section that was switched off and on again does not pass for another address's: those of one /16
+ * all differ. */
 static uint16_t first_generation(const struct addr *a)
 {
 	uint32_t host = addr_ip4_host(a);
 
-	return (uint16_t)(host ^ host >> 16) | 1;
+	return (uint16_t)(host ^ host >> 16);
 }
 
 static int add_slots(struct nat64_table *t, const struct nat64_conf *conf,
@@ -451,7 +487,7 @@ static int build(struct nat64_table *t, const struct nat64_conf *conf,
 
 	t->serial = next_serial();
 	if (rc == 0)
-		rc = add_prefixes(t, conf, e);
+		rc = add_prefixes(t, conf, prev, e);
 	if (rc == 0 && prev)
 		keep_slots(t, conf, prev);
 	if (rc == 0)

@@ -586,9 +586,129 @@ static void who_is_served_while_its_addresses_go_has_one_record(void **state)
 	bed_free(b);
 }
 
+/* ---- prefixes ---- */
+
+static const char *const many[NAT64_PREFIXES_MAX] = {
+	"64:ff9b:1::/96", "2001:db8:64::/96", "2001:db8:65::/96", "2001:db8:66::/96",
+	"2001:db8:67::/96", "2001:db8:68::/96", "2001:db8:69::/96", "2001:db8:6a::/96",
+};
+
+/* The first @n prefixes of the list from @from on, round its end. */
+static void use_prefixes(struct bed *b, unsigned from, unsigned n)
+{
+	b->conf.n_prefix = 0;
+	for (unsigned i = 0; i < n; i++)
+		bed_prefix(b, many[(from + i) % NAT64_PREFIXES_MAX]);
+}
+
+/* Under which prefix a new peer of the mapping is shown. */
+static struct addr shown_to(struct bed *b, const struct flow_plan *plan)
+{
+	struct tuple t = plan->key[1];
+	struct flow_plan in;
+
+	t.src = addr_of("203.0.113.99");
+	in = bed_must_open(b, &t);
+	bed_end(b, &in);
+	return addr_mask(&in.key[0].dst, 96);
+}
+
+static struct tuple by_prefix(unsigned i)
+{
+	struct prefix p;
+	struct tuple t = tuple_of("2001:db8:1::1", "64:ff9b:1::203.0.113.9", (uint16_t)(5000 + i), 80, 17);
+
+	must(prefix_parse(many[i], &p) == 0);
+	memcpy(t.dst.octet, p.addr.octet, 12);
+	return t;
+}
+
+/* RFC 6146 3.5: the prefix that the host itself used, whatever became of the order in the file. */
+static void peers_stay_under_the_prefix_that_the_host_used(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan[NAT64_PREFIXES_MAX];
+	struct addr want, shown;
+
+	(void)state;
+	use_prefixes(b, 0, NAT64_PREFIXES_MAX);
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_up(b, 100);
+	for (unsigned i = 0; i < NAT64_PREFIXES_MAX; i++) {
+		struct tuple t = by_prefix(i);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	for (unsigned n = NAT64_PREFIXES_MAX; n > 0; n--)
+		for (unsigned from = 0; from < NAT64_PREFIXES_MAX; from++) {
+			use_prefixes(b, from, n);
+			bed_reload(b);
+			for (unsigned i = 0; i < n; i++) {
+				unsigned which = (from + i) % NAT64_PREFIXES_MAX;
+
+				want = addr_of("::");
+				memcpy(want.octet, by_prefix(which).dst.octet, 12);
+				shown = shown_to(b, &plan[which]);
+				if (n == NAT64_PREFIXES_MAX) /* none has gone yet */
+					assert_true(addr_equal(&shown, &want));
+			}
+		}
+	bed_free(b);
+}
+
+/* Its prefix has gone: the first one, not whichever has come into its place. */
+static void peers_come_under_the_first_prefix_when_the_one_used_has_gone(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct tuple t = by_prefix(1);
+	struct flow_plan plan;
+	struct addr want, shown;
+
+	(void)state;
+	use_prefixes(b, 0, 2);
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 1024, 65535);
+	bed_up(b, 100);
+	plan = bed_must_open(b, &t);
+	use_prefixes(b, 2, 3);
+	bed_reload(b);
+	want = addr_of("2001:db8:65::");
+	shown = shown_to(b, &plan);
+	assert_true(addr_equal(&shown, &want));
+	bed_free(b);
+}
+
+/* A section that was switched off and is on again with the next address: what was of the one is not of
+ * the other. */
+static void neighbours_differ_in_generation_without_a_table_before(void **state)
+{
+	(void)state;
+	for (unsigned i = 1; i < 255; i++) {
+		struct bed *b = bed_new(1);
+		struct tuple t = tuple_of("2001:db8:1::1", "64:ff9b:1::203.0.113.9", 5000, 80, 17);
+		struct flow_plan plan;
+
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "198.51.100.0", "198.51.100.0", 1024, 65535);
+		b->pool4[0].first.octet[15] = b->pool4[0].last.octet[15] = (uint8_t)i;
+		bed_up(b, 100);
+		plan = bed_must_open(b, &t);
+		nat64_table_free(b->t);
+		b->t = b->old = NULL;
+		b->steer_old = b->steer;
+		b->pool4[0].first.octet[15] = b->pool4[0].last.octet[15] = (uint8_t)(i + 1);
+		assert_int_equal(bed_compile(b), 0);
+		bed_use(b, 0);
+		assert_true(bed_stale(b, &plan));
+		bed_free(b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(peers_stay_under_the_prefix_that_the_host_used),
+		cmocka_unit_test(peers_come_under_the_first_prefix_when_the_one_used_has_gone),
+		cmocka_unit_test(neighbours_differ_in_generation_without_a_table_before),
 		cmocka_unit_test(who_is_served_while_its_addresses_go_has_one_record),
 		cmocka_unit_test(too_much_or_wrong_is_refused_and_says_so),
 		cmocka_unit_test(claims_are_those_of_pool4_and_the_prefixes),
