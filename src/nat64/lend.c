@@ -1,13 +1,22 @@
 /*
  * lend.c - see lend.h: the worker's side, and what control asks for.
  *
- * A worker is short when less than an eighth of its blocks is free; who has more than a quarter of
- * his free can help, and does not go below that.
+ * A worker is short when no more than an eighth of its blocks is free; who has more than a quarter of
+ * his free can help, and does not go below that. When nobody can, and little is left everywhere, all
+ * subscribers are to have as much, whatever worker they belong to: who has more blocks for each of them
+ * helps with what it keeps for newcomers, down to half of that, and has it again before its own get more.
  */
 #include "nat64_internal.h"
 #include "sixgate/nat64/lend.h"
 
-enum { SHORT = 8, PLENTY = 4, ASKED_SHIFT = 8 };
+enum {
+	SHORT = 8,
+	PLENTY = 4,
+	KEPT = 16,      /* one in so many stays free with who helps for fairness ... */
+	EVEN = 8,       /* ... when the other has less than seven eighths of what its subscribers have */
+	ASKED_SHIFT = 8,
+	ASKED_EVEN = 1 << 7
+};
 
 static enum protocol_index index_of(uint8_t protocol)
 {
@@ -20,7 +29,8 @@ struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol)
 	enum protocol_index i = index_of(protocol);
 
 	return (struct nat64_need){ (uint32_t)counter_read(&l->blocks[i]),
-				    (uint32_t)counter_read(&l->free[i]) };
+				    (uint32_t)counter_read(&l->free[i]),
+				    (uint32_t)counter_read(&l->holders) };
 }
 
 static uint32_t to_spare(const struct nat64_need *need)
@@ -30,7 +40,58 @@ static uint32_t to_spare(const struct nat64_need *need)
 	return need->free > kept ? need->free - kept : 0;
 }
 
-bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
+static bool is_short(const struct nat64_need *need)
+{
+	return need->free <= need->blocks / SHORT;
+}
+
+static uint64_t holders_of(const struct nat64_need *need)
+{
+	return need->holders ? need->holders : 1;
+}
+
+/* Blocks that @from has for each of its subscribers are more than @to has. */
+static bool has_more(const struct nat64_need *from, const struct nat64_need *to)
+{
+	return from->blocks * holders_of(to) > to->blocks * holders_of(from);
+}
+
+/* Blocks after which both have as many for each subscriber; 0: they nearly have, or there are none. */
+static uint32_t to_be_even(const struct nat64_need *from, const struct nat64_need *to)
+{
+	uint64_t a = from->blocks * holders_of(to), b = to->blocks * holders_of(from), n;
+	uint32_t kept = from->blocks / KEPT;
+
+	if (!to->holders || from->free <= kept || b * EVEN >= a * (EVEN - 1))
+		return 0;
+	n = (a - b) / (holders_of(from) + holders_of(to));
+	return n < from->free - kept ? (uint32_t)n : from->free - kept;
+}
+
+/* Who is short and has least for each subscriber, and who has most of those that have any to give. */
+static bool deal_evenly(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
+{
+	unsigned from = n_workers, to = n_workers;
+
+	for (unsigned i = 0; i < n_workers; i++)
+		if (is_short(&need[i]) && need[i].holders &&
+		    (to == n_workers || has_more(&need[to], &need[i])))
+			to = i;
+	for (unsigned i = 0; i < n_workers && to < n_workers; i++)
+		if (to_be_even(&need[i], &need[to]) &&
+		    (from == n_workers || has_more(&need[i], &need[from])))
+			from = i;
+	if (from == n_workers)
+		return false;
+	deal->from = (uint8_t)from;
+	deal->to = (uint8_t)to;
+	deal->n = to_be_even(&need[from], &need[to]);
+	deal->n = deal->n < NAT64_LOAN_MAX ? deal->n : NAT64_LOAN_MAX;
+	deal->even = true;
+	return true;
+}
+
+static bool deal_plenty(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
 {
 	unsigned from = 0, to = 0;
 	uint32_t n;
@@ -41,7 +102,7 @@ bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_
 		if (need[i].free < need[to].free)
 			to = i;
 	}
-	if (need[to].free > need[to].blocks / SHORT || need[from].free <= need[to].free)
+	if (!is_short(&need[to]) || need[from].free <= need[to].free)
 		return false;
 	n = (need[from].free - need[to].free) / 2;
 	n = n < to_spare(&need[from]) ? n : to_spare(&need[from]);
@@ -50,13 +111,20 @@ bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_
 	deal->from = (uint8_t)from;
 	deal->to = (uint8_t)to;
 	deal->n = n < NAT64_LOAN_MAX ? n : NAT64_LOAN_MAX;
+	deal->even = false;
 	return true;
+}
+
+bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
+{
+	return deal_plenty(need, n_workers, deal) || deal_evenly(need, n_workers, deal);
 }
 
 void nat64_ask_loan(struct nat64 *n, const struct nat64_deal *deal)
 {
 	atomic_store_explicit(&n->lending.asked,
-			      (uint32_t)index_of(deal->protocol) | deal->n << ASKED_SHIFT,
+			      (uint32_t)index_of(deal->protocol) | (deal->even ? ASKED_EVEN : 0) |
+				      deal->n << ASKED_SHIFT,
 			      memory_order_release);
 }
 
@@ -170,12 +238,13 @@ static void take_all_back(struct nat64 *n)
 
 static void set_all_aside(struct nat64 *n, uint32_t asked)
 {
-	enum protocol_index proto = asked & ((1u << ASKED_SHIFT) - 1);
+	enum protocol_index proto = asked & (ASKED_EVEN - 1);
+	uint32_t kept = asked & ASKED_EVEN ? KEPT : PLENTY;
 
 	for (uint32_t wanted = asked >> ASKED_SHIFT; wanted; wanted--) {
 		const struct supply *s = &n->ports.supply[proto][CLASS_OTHER];
 
-		if (s->free <= s->blocks / PLENTY || !set_aside(n, proto))
+		if (s->free <= s->blocks / kept || !set_aside(n, proto))
 			break;
 	}
 }
@@ -190,6 +259,7 @@ void lend__advance(struct nat64 *n)
 		counter_set(&l->blocks[i], n->ports.supply[i][CLASS_OTHER].blocks);
 		counter_set(&l->free[i], n->ports.supply[i][CLASS_OTHER].free);
 	}
+	counter_set(&l->holders, n->ports.n_holders);
 	if (likely(!asked))
 		return;
 	set_all_aside(n, asked);

@@ -217,14 +217,14 @@ enum { OBJECT_PERMIT = 1u << 31 };
 /**
  * struct lending - between a worker and the control thread
  * @asked:  protocol and number of blocks that the worker is to set aside; 0: none
- * @blocks, @free: gauges by protocol
+ * @blocks, @free: gauges by protocol; @holders: of subscribers
  * @serial: of the table in use; 0: none
  * @aside:  what was set aside under it
  * @ring:   of @loan, to the control thread; @back_ring: of @back, from it
  */
 struct lending {
 	_Atomic uint32_t asked;
-	counter64 blocks[N_PROTOS], free[N_PROTOS];
+	counter64 blocks[N_PROTOS], free[N_PROTOS], holders;
 	uint32_t serial;
 	uint32_t n_aside, aside[4 * NAT64_LOAN_MAX];
 	struct spsc ring;

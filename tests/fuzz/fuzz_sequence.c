@@ -812,7 +812,7 @@ static void step_lend(void)
 	if (!nat64_deal(need, g->n_workers, &deal))
 		deal = (struct nat64_deal){ deal.protocol, (uint8_t)((who & 3) % g->n_workers),
 					    (uint8_t)((who >> 2 & 3) % g->n_workers),
-					    1 + (who >> 4) };
+					    1 + (who >> 4), who & 1 };
 	nat64_ask_loan(g->worker[deal.from]->nat64, &deal);
 	gateway_advance(g, 1000);
 	n = nat64_take_loans(g->worker[deal.from]->nat64, loan, NAT64_LOAN_MAX);

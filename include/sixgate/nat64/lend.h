@@ -13,9 +13,11 @@
 
 enum { NAT64_LOAN_MAX = 64 }; /* blocks at a time */
 
-/** struct nat64_need - what a worker has of a protocol: blocks above the system ports. */
+/** struct nat64_need - what a worker has of a protocol: blocks above the system ports; and how many
+ *  subscribers it has that have something of any protocol. */
 struct nat64_need {
 	uint32_t blocks, free;
+	uint32_t holders;
 };
 
 /** struct nat64_loan - a block that was set aside. @serial: of the table that was in use then. */
@@ -24,18 +26,21 @@ struct nat64_loan {
 	uint32_t serial;
 };
 
-/** struct nat64_deal - @from is to set aside @n blocks with ports of @protocol for @to. */
+/** struct nat64_deal - @from is to set aside @n blocks with ports of @protocol for @to. @even: not of
+ *  plenty, but so that all subscribers have as much: it keeps fewer free. */
 struct nat64_deal {
 	uint8_t protocol; /* one enum nat64_protocol */
 	uint8_t from, to;
 	uint32_t n;
+	bool even;
 };
 
 /** nat64_need() - as of its last nat64_advance(). Any thread. */
 struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol);
 
-/** nat64_deal() - is one worker short of blocks that another has plenty of? @need: [@n_workers].
- *  Return: false when all is well, or nobody can help. @deal: from, to and n are set. */
+/** nat64_deal() - is one worker short of blocks that another has plenty of, or has more of for each of
+ *  its subscribers, and free ones? @need: [@n_workers].
+ *  Return: false when all is well, or nobody can help. @deal: all but the protocol is set. */
 bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal);
 
 /** nat64_ask_loan() - the worker is to set blocks aside in its next nat64_advance(). Control

@@ -6,9 +6,10 @@
 #include "sixgate/base/must.h"
 #include "sixgate/flow/table.h"
 #include "sixgate/flow/tcp.h"
+#include "sixgate/nat64/lend.h"
 #include "sixgate/nat64/nat64.h"
 
-enum { BED_WORKERS = 4, BED_ENTRIES = 2048, BED_ICMP = 0 };
+enum { BED_WORKERS = 8, BED_ENTRIES = 2048, BED_ICMP = 0 };
 
 /**
  * struct bed - everything of one test; bed_up() after the configuration is written
@@ -150,6 +151,31 @@ static inline void bed_reload(struct bed *b)
 {
 	bed_begin(b);
 	bed_finish(b);
+}
+
+/* bed_lend() - a second or two of the control thread: one deal, if there is any, of @protocol. Return:
+ * false if there is none. */
+static inline bool bed_lend(struct bed *b, uint8_t protocol)
+{
+	struct nat64_need need[BED_WORKERS];
+	struct nat64_deal deal = { .protocol = protocol };
+	struct nat64_loan loan[NAT64_LOAN_MAX];
+	uint32_t n;
+
+	for (unsigned i = 0; i < b->n_workers; i++) {
+		nat64_advance(b->n[i], b->now_ms);
+		need[i] = nat64_need(b->n[i], protocol);
+	}
+	if (!nat64_deal(need, b->steer->n_homes, &deal))
+		return false;
+	nat64_ask_loan(b->n[deal.from], &deal);
+	nat64_advance(b->n[deal.from], b->now_ms);
+	n = nat64_take_loans(b->n[deal.from], loan, NAT64_LOAN_MAX);
+	for (uint32_t i = 0; i < n; i++)
+		must(nat64_table_lend(b->t, &loan[i], deal.to));
+	if (n)
+		bed_reload(b);
+	return n;
 }
 
 static inline void bed_free(struct bed *b)

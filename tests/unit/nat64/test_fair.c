@@ -9,7 +9,7 @@
 #include "bed.h"
 #include "nat64_internal.h"
 
-enum { EARLY = 100, ALL = 200, ROUND_MS = 60000, SESSIONS_MAX = 65536 };
+enum { EARLY = 100, ALL = 200, ROUND_MS = 60000, DEALS_PER_ROUND = 30, SESSIONS_MAX = 65536 };
 
 /** struct crowd - everybody's sessions; @next_port: of the host, so that each is a new mapping */
 struct crowd {
@@ -62,7 +62,8 @@ static void end_session(struct crowd *c, uint32_t i)
 	c->session[i] = c->session[--c->n];
 }
 
-/* RFC 4787 REQ-5: an idle session ends after five minutes: one in five each minute. */
+/* RFC 4787 REQ-5: an idle session ends after five minutes: one in five each minute. Meanwhile control lends
+ * blocks where it should. */
 static void minutes_go_by(struct crowd *c, unsigned n, uint32_t n_hosts)
 {
 	while (n--) {
@@ -72,6 +73,8 @@ static void minutes_go_by(struct crowd *c, unsigned n, uint32_t n_hosts)
 			else
 				i++;
 		bed_advance(c->b, ROUND_MS);
+		for (unsigned i = 0; i < DEALS_PER_ROUND && bed_lend(c->b, NAT64_UDP); i++)
+			;
 		all_ask(c, n_hosts);
 	}
 }
@@ -90,13 +93,13 @@ static void assert_even(const struct crowd *c, uint32_t n_ports, uint32_t n_host
 	assert_in_range(sum, n_ports / 2, n_ports);
 }
 
-static struct crowd *crowd_of(uint16_t first, uint16_t last)
+static struct crowd *crowd_of(unsigned n_workers, uint16_t first, uint16_t last)
 {
 	struct crowd *c = calloc(1, sizeof(*c));
 
 	must(c);
 	c->seed = 7;
-	c->b = bed_new(1);
+	c->b = bed_new(n_workers);
 	bed_prefix(c->b, "64:ff9b:1::/96");
 	bed_pool(c->b, "192.0.2.1", "192.0.2.1", first, last);
 	c->b->conf.quarantine.time_s = 120;
@@ -106,24 +109,27 @@ static struct crowd *crowd_of(uint16_t first, uint16_t last)
 
 static void all_go(struct crowd *c)
 {
-	const struct supply *s = &c->b->n[0]->ports.supply[PROTO_UDP][CLASS_OTHER];
-
 	while (c->n)
 		end_session(c, c->n - 1);
 	bed_advance(c->b, 121000);
-	assert_int_equal(nat64_subscribers(c->b->n[0]), 0);
-	assert_int_equal(nat64_ports_used(c->b->n[0]), 0);
-	assert_int_equal(nat64_mappings(c->b->n[0]), 0);
-	assert_int_equal(c->b->n[0]->ports.n_holders, 0);
-	assert_int_equal(s->free, s->blocks);
-	assert_int_equal(s->singles, 0);
+	for (unsigned i = 0; i < c->b->n_workers; i++) {
+		const struct nat64 *n = c->b->n[i];
+		const struct supply *s = &n->ports.supply[PROTO_UDP][CLASS_OTHER];
+
+		assert_int_equal(nat64_subscribers(n), 0);
+		assert_int_equal(nat64_ports_used(n), 0);
+		assert_int_equal(nat64_mappings(n), 0);
+		assert_int_equal(n->ports.n_holders, 0);
+		assert_int_equal(s->free, s->blocks);
+		assert_int_equal(s->singles, 0);
+	}
 	bed_free(c->b);
 	free(c);
 }
 
 static void late_subscribers_get_to_an_even_share(void **state)
 {
-	struct crowd *c = crowd_of(1024, 65535);
+	struct crowd *c = crowd_of(1, 1024, 65535);
 
 	(void)state;
 	all_ask(c, EARLY); /* they take everything, an eighth apart */
@@ -137,9 +143,25 @@ static void late_subscribers_get_to_an_even_share(void **state)
 	all_go(c);
 }
 
+/* Of whichever worker: blocks come from those that have more for each of theirs. */
+static void late_subscribers_of_several_workers_get_to_an_even_share(void **state)
+{
+	(void)state;
+	for (unsigned n_workers = 4; n_workers <= 8; n_workers *= 2) {
+		struct crowd *c = crowd_of(n_workers, 1024, 65535);
+
+		print_message("%u workers\n", n_workers);
+		all_ask(c, EARLY);
+		all_ask(c, ALL);
+		minutes_go_by(c, 60, ALL);
+		assert_even(c, 64512, ALL);
+		all_go(c);
+	}
+}
+
 static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 {
-	struct crowd *c = crowd_of(40010, 40010 + 800 - 1);
+	struct crowd *c = crowd_of(1, 40010, 40010 + 800 - 1);
 
 	(void)state;
 	all_ask(c, EARLY);
@@ -153,7 +175,7 @@ static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 /* Who is alone again with what he has keeps it: nobody wants it. */
 static void big_share_that_nobody_wants_stays(void **state)
 {
-	struct crowd *c = crowd_of(1024, 65535);
+	struct crowd *c = crowd_of(1, 1024, 65535);
 	uint32_t had;
 
 	(void)state;
@@ -174,6 +196,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_subscribers_get_to_an_even_share),
+		cmocka_unit_test(late_subscribers_of_several_workers_get_to_an_even_share),
 		cmocka_unit_test(late_subscribers_of_a_tiny_pool_get_to_an_even_share),
 		cmocka_unit_test(big_share_that_nobody_wants_stays),
 	};

@@ -21,26 +21,34 @@ static void worker_that_is_short_is_helped_by_one_that_has_plenty(void **state)
 		uint32_t n;
 		uint8_t from, to;
 	} row[] = {
-		{ { { 100, 100 }, { 100, 100 }, { 100, 100 } }, 3, 0, 0, 0 },
-		{ { { 100, 100 }, { 100, 13 }, { 100, 100 } }, 3, 0, 0, 0 },
-		{ { { 100, 90 }, { 100, 12 }, { 100, 95 } }, 3, 41, 2, 1 },
-		{ { { 100, 0 }, { 100, 40 }, { 100, 30 } }, 3, 15, 1, 0 }, /* it keeps a quarter */
-		{ { { 100, 0 }, { 100, 25 }, { 100, 20 } }, 3, 0, 0, 0 },
-		{ { { 0, 0 }, { 4, 4 } }, 2, 2, 1, 0 },
-		{ { { 0, 0 }, { 1, 1 } }, 2, 0, 0, 0 }, /* its only one */
-		{ { { 4000, 0 }, { 4000, 4000 } }, 2, NAT64_LOAN_MAX, 1, 0 },
-		{ { { 100, 0 } }, 1, 0, 0, 0 },
-		{ { { 100, 100 }, { 100, 0 } }, 2, 50, 0, 1 },
-		{ { { 100, 90 }, { 100, 89 }, { 100, 0 } }, 3, 45, 0, 2 },
-		{ { { 104, 100 }, { 104, 13 } }, 2, 43, 0, 1 }, /* an eighth is little, ... */
-		{ { { 104, 100 }, { 104, 14 } }, 2, 0, 0, 0 },  /* ... more is not */
-		{ { { 104, 28 }, { 104, 0 } }, 2, 2, 0, 1 },    /* 26 of them it keeps */
-		{ { { 104, 27 }, { 104, 0 } }, 2, 1, 0, 1 },
-		{ { { 104, 26 }, { 104, 0 } }, 2, 0, 0, 0 },
-		{ { { 1000, 20 }, { 10, 10 } }, 2, 0, 0, 0 }, /* who has least is not short */
-		{ { { 10, 0 }, { 10, 0 } }, 2, 0, 0, 0 },     /* nobody can help */
-		{ { { 400, 128 + 100 }, { 100, 0 } }, 2, NAT64_LOAN_MAX, 0, 1 },
-		{ { { 100, 63 + 25 }, { 100, 0 } }, 2, 44, 0, 1 },
+		{ { { 100, 100, 0 }, { 100, 100, 0 }, { 100, 100, 0 } }, 3, 0, 0, 0 },
+		{ { { 100, 100, 0 }, { 100, 13, 0 }, { 100, 100, 0 } }, 3, 0, 0, 0 },
+		{ { { 100, 90, 0 }, { 100, 12, 0 }, { 100, 95, 0 } }, 3, 41, 2, 1 },
+		{ { { 100, 0, 0 }, { 100, 40, 0 }, { 100, 30, 0 } }, 3, 15, 1, 0 }, /* it keeps a quarter */
+		{ { { 100, 0, 0 }, { 100, 25, 0 }, { 100, 20, 0 } }, 3, 0, 0, 0 },
+		{ { { 0, 0, 0 }, { 4, 4, 0 } }, 2, 2, 1, 0 },
+		{ { { 0, 0, 0 }, { 1, 1, 0 } }, 2, 0, 0, 0 }, /* its only one */
+		{ { { 4000, 0, 0 }, { 4000, 4000, 0 } }, 2, NAT64_LOAN_MAX, 1, 0 },
+		{ { { 100, 0, 0 } }, 1, 0, 0, 0 },
+		{ { { 100, 100, 0 }, { 100, 0, 0 } }, 2, 50, 0, 1 },
+		{ { { 100, 90, 0 }, { 100, 89, 0 }, { 100, 0, 0 } }, 3, 45, 0, 2 },
+		{ { { 104, 100, 0 }, { 104, 13, 0 } }, 2, 43, 0, 1 }, /* an eighth is little, ... */
+		{ { { 104, 100, 0 }, { 104, 14, 0 } }, 2, 0, 0, 0 },  /* ... more is not */
+		{ { { 104, 28, 0 }, { 104, 0, 0 } }, 2, 2, 0, 1 },    /* 26 of them it keeps */
+		{ { { 104, 27, 0 }, { 104, 0, 0 } }, 2, 1, 0, 1 },
+		{ { { 104, 26, 0 }, { 104, 0, 0 } }, 2, 0, 0, 0 },
+		{ { { 1000, 20, 0 }, { 10, 10, 0 } }, 2, 0, 0, 0 }, /* who has least is not short */
+		{ { { 10, 0, 0 }, { 10, 0, 0 } }, 2, 0, 0, 0 },     /* nobody can help */
+		{ { { 400, 128 + 100, 0 }, { 100, 0, 0 } }, 2, NAT64_LOAN_MAX, 0, 1 },
+		{ { { 100, 63 + 25, 0 }, { 100, 0, 0 } }, 2, 44, 0, 1 },
+		/* nobody has plenty: by what there is for each subscriber */
+		{ { { 100, 12, 25 }, { 100, 12, 15 }, { 100, 12, 20 } }, 3, 6, 1, 0 }, /* keeps 6 */
+		{ { { 100, 12, 25 }, { 300, 37, 15 }, { 100, 12, 20 } }, 3, 19, 1, 0 },
+		{ { { 800, 0, 30 }, { 1600, 200, 50 } }, 2, NAT64_LOAN_MAX, 1, 0 },
+		{ { { 100, 12, 20 }, { 100, 12, 18 } }, 2, 0, 0, 0 }, /* nearly even */
+		{ { { 100, 12, 20 }, { 100, 6, 10 } }, 2, 0, 0, 0 },  /* it has nothing left to give */
+		{ { { 100, 13, 20 }, { 100, 12, 10 } }, 2, 0, 0, 0 }, /* it is not short */
+		{ { { 100, 12, 0 }, { 1000, 99, 1 } }, 2, 0, 0, 0 },  /* nobody is there */
 	};
 
 	(void)state;
@@ -146,7 +154,7 @@ static void lent_blocks_serve_the_other_worker_and_only_it(void **state)
 static void loan_is_void_after_another_table(void **state)
 {
 	struct bed *b = bed_two();
-	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10 };
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10, false };
 	uint32_t free = nat64_need(b->n[0], NAT64_UDP).free, n;
 
 	(void)state;
@@ -170,7 +178,7 @@ static void loan_is_void_after_another_table(void **state)
 static void static_entry_wins_over_a_loan(void **state)
 {
 	struct bed *b = bed_two();
-	struct nat64_deal deal = { NAT64_UDP, 0, 1, 1 };
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 1, false };
 	struct nat64_loan loan;
 	char inside[64];
 	struct tuple in;
@@ -195,7 +203,7 @@ static void static_entry_wins_over_a_loan(void **state)
 static void blocks_of_system_ports_are_not_lent(void **state)
 {
 	struct bed *b = bed_new(2);
-	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX };
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX, false };
 	struct nat64_loan loan[2 * NAT64_LOAN_MAX];
 	uint32_t n, all = 0;
 
@@ -220,7 +228,7 @@ static void blocks_of_system_ports_are_not_lent(void **state)
 static void a_worker_keeps_a_quarter_whatever_is_asked_of_it(void **state)
 {
 	struct bed *b = bed_two();
-	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX };
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, NAT64_LOAN_MAX, false };
 	struct nat64_need need;
 	uint32_t n;
 

@@ -191,7 +191,7 @@ static void moved_block_rests_before_its_new_worker_gives_it_out(void **state)
 static void lent_block_serves_at_once(void **state)
 {
 	struct bed *b = bed_of(2, 1024 + 200 * 64 - 1);
-	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10 };
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10, false };
 	uint32_t free = nat64_need(b->n[1], NAT64_UDP).free;
 	struct nat64_loan loan[10];
 
