@@ -56,6 +56,12 @@ bool stateless__is_host(const struct snapshot *s, const struct addr *a);
  * a drop: the host's subscriber has as many flows as it may. */
 struct verdict session__handshake(struct worker *w, const struct snapshot *s, uint32_t index,
 				  unsigned dir, const struct packet *p, uint64_t now_ms);
+/* A SYN of the host opens another connection where one has ended: in its flow, which keeps its mapping,
+ * and with it the outside port (RFC 4787 REQ-1). It makes no state, and so counts for no limit, unless
+ * the flow was a stranger's. Return: verdict_continue(), the flow is as if CLOSED; or a drop, the flow
+ * is as it was. */
+struct verdict session__begin_again(struct worker *w, const struct snapshot *s, uint32_t index,
+				    uint64_t now_ms);
 /* What a packet does to its flow. */
 void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		     const struct packet *p, uint64_t now_ms);

@@ -96,6 +96,12 @@ SELDOM static struct verdict hairpin(struct worker *w, const struct snapshot *s,
 	return v;
 }
 
+/* Asked while a sweep looks for those that are. */
+static ALWAYS_INLINE bool is_stale(struct worker *w, const struct snapshot *s, const struct flow *f)
+{
+	return unlikely(w->sweep_at != FLOW_NONE) && session__stale(w, s, f);
+}
+
 SELDOM static struct verdict drop_stale(struct worker *w, uint32_t index, uint64_t now_ms)
 {
 	const struct flow *f = &w->flows.flow[index];
@@ -163,7 +169,7 @@ static ALWAYS_INLINE struct verdict in_flow(struct worker *w, const struct snaps
 
 	if (unlikely(p->side != flow_out_side(f, !dir)))
 		return verdict_drop(DROP_WRONG_SIDE);
-	if (unlikely(w->sweep_at != FLOW_NONE) && session__stale(w, s, f))
+	if (is_stale(w, s, f))
 		return drop_stale(w, index, now_ms);
 	if (f->policy == POLICY_SERVICES && p->key.proto == IPPROTO_TCP) {
 		v = service_event(w, s, index, dir, p, now_ms);
@@ -225,19 +231,33 @@ static struct verdict rewrite_once(struct worker *w, const struct snapshot *s, s
 	return hairpin(w, s, p, v, made_from, now_ms);
 }
 
-/* A packet without a flow, or that ends the one it has (@ref): Return: true with *@ref when it has one
- * now; else what became of it is in *@v. */
+/* A SYN on an old tuple is a new connection. nat64's has the mapping of the one before, and its place;
+ * others are decided anew. Return: false when it is to be decided. */
+static bool begins_in_place(struct worker *w, const struct snapshot *s, uint32_t index,
+			    struct verdict *v, uint64_t now_ms)
+{
+	const struct flow *f = &w->flows.flow[index];
+
+	if (unlikely(w->traced))
+		trace__renewed(w);
+	if (f->policy != POLICY_NAT64 || is_stale(w, s, f)) {
+		session__end(w, index, now_ms);
+		return false;
+	}
+	*v = session__begin_again(w, s, index, now_ms);
+	return true;
+}
+
+/* A packet without a flow, or that begins another one in its (@ref): Return: true with *@ref when it has
+ * one now; else what became of it is in *@v. */
 static __attribute__((noinline)) bool open_flow(struct worker *w, const struct snapshot *s,
 						struct packet *p, uint32_t *ref, struct verdict *v,
 						uint64_t now_ms)
 {
 	struct decision d;
 
-	if (*ref != FLOW_NONE) { /* a SYN on an old tuple is a new connection, decided anew */
-		session__end(w, *ref >> 1, now_ms);
-		if (unlikely(w->traced))
-			trace__renewed(w);
-	}
+	if (*ref != FLOW_NONE && begins_in_place(w, s, *ref >> 1, v, now_ms))
+		return v->next == VERDICT_CONTINUE;
 	*v = classify__open(w, s, p, now_ms, &d);
 	if (v->next != VERDICT_CONTINUE)
 		*v = v->why == DROP_CONSUMED ? answer__echo(w, s, p, now_ms) :

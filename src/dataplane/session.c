@@ -259,6 +259,23 @@ SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot
 	return verdict_continue();
 }
 
+struct verdict session__begin_again(struct worker *w, const struct snapshot *s, uint32_t index,
+				    uint64_t now_ms)
+{
+	struct flow *f = &w->flows.flow[index];
+	struct verdict v = verdict_continue();
+
+	if (f->flags & FLOW_FROM_OUTSIDE)
+		v = complete(w, s, index, now_ms); /* from now on it is the host's own */
+	if (v.next != VERDICT_CONTINUE)
+		return verdict_reject(v.why, REPLY_ADMIN_PROHIBITED);
+	f->flags &= (uint8_t)~FLOW_PROBED;
+	f->state = TCP_CLOSED;
+	for (unsigned dir = 0; dir < 2; dir++)
+		f->seq_next[dir] = f->ack_last[dir] = 0;
+	return v;
+}
+
 void session__packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
 		     const struct packet *p, uint64_t now_ms)
 {

@@ -12,6 +12,9 @@
  *  - A SYN after both FINs opens the next connection on the same tuple (RFC 9293 3.6.1 allows it
  *    out of TIME-WAIT, RFC 5382 REQ-2 wants every valid sequence to work); the RFC would let the
  *    lifetime run out under it. From the V4 side it buys no lifetime until V6 answers.
+ *  - A SYN of the V6 side (without ACK) in TRANS does the same, by the data plane, which then asks as
+ *    from CLOSED: V6 INIT, TCP_TRANS. The RFC has ESTABLISHED for any packet but an RST, which here
+ *    would keep a SYN that nobody has answered, and nobody may, for 2 h 4 min.
  */
 #include "sixgate/flow/tcp.h"
 #include <stdbool.h>

@@ -123,7 +123,7 @@ static void print_step(const json_t *v)
 	} else if (strcmp(what, "flow") == 0) {
 		print_flow(v);
 	} else if (strcmp(what, "renewed") == 0) {
-		printf("the flow was over: a new connection, decided anew");
+		printf("the connection was over: this is a new one");
 	} else if (strcmp(what, "asked") == 0) {
 		print_asked(v);
 	} else if (strcmp(what, "opened") == 0) {

@@ -17,7 +17,7 @@ enum { TRACE_SLOTS = 4096, TRACE_HOSTS_MAX = 2, TRACE_PORTS_MAX = 2 };
 enum trace_step {
 	TRACE_ARRIVED,    /* side, len, tuple, icmp_*, tcp_flags, flags: as it came in */
 	TRACE_FOUND,      /* policy, state, dir, value: its flow is known, @value is the flow's index */
-	TRACE_RENEWED,    /* a SYN on an old tuple: the flow was ended, and it is decided anew */
+	TRACE_RENEWED,    /* a SYN on an old tuple: the connection was over, another begins */
 	TRACE_ASKED,      /* policy, verdict, value: this policy was asked; a verdict continue means
 			   * admitted with @value 1, and that it has no say with 0 */
 	TRACE_STATELESS,  /* verdict: siit's; a verdict continue means translated without a flow */

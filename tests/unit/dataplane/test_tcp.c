@@ -263,11 +263,26 @@ static void a_reset_with_a_foreign_number_changes_nothing(void **state)
 	     { SERVER, TCP_RST, 5001 + 65535, 0, TCP_TRANS });
 }
 
+/* From a pool so big that nobody gets the same port by chance. */
+static void big_pool(void)
+{
+	pool.port_first = 1024;
+	pool.port_last = 65535;
+	gateway_publish(&g, &args);
+}
+
+static void close_both(void)
+{
+	WALK({ HOST, TCP_FIN | TCP_ACK, 1001, 5001, TCP_V6_FIN_RCV },
+	     { SERVER, TCP_FIN | TCP_ACK, 5001, 1002, TCP_V4_FIN_V6_FIN_RCV });
+}
+
 static void a_new_syn_reuses_the_port_of_a_connection_that_ended(void **state)
 {
 	struct tuple before;
 
 	(void)state;
+	big_pool();
 	establish();
 	before = out;
 	WALK({ HOST, TCP_FIN | TCP_ACK, 1001, 5001, TCP_V6_FIN_RCV },
@@ -277,7 +292,118 @@ static void a_new_syn_reuses_the_port_of_a_connection_that_ended(void **state)
 	WALK({ SERVER, TCP_SYN | TCP_ACK, 9000, 70001, TCP_ESTABLISHED },
 	     { SERVER, TCP_RST, 9001, 0, TCP_TRANS }, { HOST, TCP_SYN, 90000, 0, TCP_V6_INIT },
 	     { SERVER, TCP_SYN | TCP_ACK, 1, 90001, TCP_ESTABLISHED });
+	assert_true(be16_equal(before.sport, out.sport));
 	assert_int_equal(gateway_flows(&g), 1);
+	gateway_advance(&g, 7000 * 1000);
+	assert_state(TCP_ESTABLISHED);
+}
+
+/* RFC 6146 would have the SYN establish: nobody has answered it, and nobody may ever. */
+static void a_new_syn_after_a_reset_lives_four_minutes_if_nobody_answers(void **state)
+{
+	(void)state;
+	establish();
+	WALK({ SERVER, TCP_RST, 5001, 0, TCP_TRANS });
+	gateway_advance(&g, 100 * 1000);
+	WALK({ HOST, TCP_SYN, 70000, 0, TCP_V6_INIT });
+	assert_lives(TRANS_S);
+}
+
+/* It makes no state, so no limit has anything against it. */
+static void a_new_syn_needs_no_other_flow(void **state)
+{
+	struct tuple before, other = in;
+
+	(void)state;
+	nat64.limits = (struct nat64_limits){ .flows = 1, .ports = 1, .new_flows = 1 };
+	big_pool();
+	establish();
+	before = out;
+	other.sport = be16_from(4001);
+	for (unsigned i = 0; i < 3; i++) {
+		close_both();
+		send_tcp(SIDE_INSIDE, &other, TCP_SYN, 1, 0);
+		assert_int_equal(g.last.why, DROP_QUOTA_FLOWS);
+		establish();
+		assert_true(be16_equal(before.sport, out.sport));
+	}
+}
+
+/* The numbers of the connection before say nothing about the next (RFC 7857 2.2, RFC 5961 3.2). */
+static void a_new_syn_brings_new_sequence_numbers(void **state)
+{
+	(void)state;
+	establish();
+	WALK({ HOST, TCP_FIN | TCP_ACK, 0x70000000, 0x60000000, TCP_V6_FIN_RCV },
+	     { SERVER, TCP_FIN | TCP_ACK, 0x60000000, 0x70000001, TCP_V4_FIN_V6_FIN_RCV },
+	     { HOST, TCP_SYN, 1000, 0, TCP_V6_INIT },
+	     { SERVER, TCP_SYN | TCP_ACK, 5000, 1001, TCP_ESTABLISHED },
+	     { HOST, TCP_ACK, 1001, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_RST, 0x60000001, 0, TCP_ESTABLISHED }, /* of the one before */
+	     { SERVER, TCP_ACK, 5001, 1001, TCP_ESTABLISHED });
+	gateway_advance(&g, EST_S * 1000 + 400);
+	left(SIDE_INSIDE); /* the probe */
+	assert_int_equal(load32(g.out[0].packet.data + g.out[0].packet.l4_at + 4), 5000);
+	assert_int_equal(load32(g.out[0].packet.data + g.out[0].packet.l4_at + 8), 1001);
+	WALK({ HOST, TCP_SYN, 0x10000000, 0, TCP_V6_INIT },
+	     { SERVER, TCP_SYN | TCP_ACK, 9000, 0x10000001, TCP_ESTABLISHED });
+	gateway_advance(&g, EST_S * 1000 + 400);
+	left(SIDE_INSIDE); /* and the next one's: it is probed anew */
+}
+
+/* A session of the outside that was reset before it was complete: with its SYN it is the host's own. */
+static void a_new_syn_makes_a_strangers_session_the_hosts(void **state)
+{
+	struct tuple before;
+
+	(void)state;
+	nat64.limits.flows = 2;
+	big_pool();
+	make_mapping();
+	before = out;
+	knock();
+	left(SIDE_INSIDE);
+	WALK({ HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_RST, 5001, 0, TCP_TRANS }, { HOST, TCP_SYN, 70000, 0, TCP_V6_INIT });
+	assert_true(be16_equal(before.sport, out.sport));
+	assert_int_equal(session()->flags & FLOW_FROM_OUTSIDE, 0);
+	assert_lives(TRANS_S);
+}
+
+/* A session that a reload has made stale is not begun again: the SYN is decided anew. */
+static void a_new_syn_after_a_reload_does_not_revive_a_stale_session(void **state)
+{
+	struct tuple before;
+
+	(void)state;
+	big_pool();
+	establish();
+	close_both();
+	before = out;
+	pool.port_first = be16_to(before.sport) < 32768 ? 32768 : 1024;
+	pool.port_last = be16_to(before.sport) < 32768 ? 65535 : 32767;
+	gateway_publish(&g, &args);
+	host(TCP_SYN, 70000, 0);
+	assert_in_range(be16_to(out.sport), pool.port_first, pool.port_last);
+	assert_state(TCP_V6_INIT);
+}
+
+static void a_new_syn_that_is_refused_leaves_the_session_as_it_was(void **state)
+{
+	(void)state;
+	big_pool();
+	make_mapping();
+	knock();
+	left(SIDE_INSIDE);
+	WALK({ HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_RST, 5001, 0, TCP_TRANS });
+	nat64.limits.flows = 1;
+	gateway_publish(&g, &args);
+	send_tcp(SIDE_INSIDE, &in, TCP_SYN, 70000, 0);
+	assert_int_equal(g.last.why, DROP_QUOTA_FLOWS);
+	assert_int_equal(g.n_out, 1);
+	assert_int_equal(g.out[0].packet.icmp_type, 1); /* and the host hears of it */
+	assert_state(TCP_TRANS);
 }
 
 /* The same from the other end: short-lived until the host answers. */
@@ -600,6 +726,12 @@ int main(void)
 		EIF(a_segment_after_a_reset_establishes_again),
 		EIF(a_reset_with_a_foreign_number_changes_nothing),
 		EIF(a_new_syn_reuses_the_port_of_a_connection_that_ended),
+		EIF(a_new_syn_after_a_reset_lives_four_minutes_if_nobody_answers),
+		EIF(a_new_syn_needs_no_other_flow),
+		EIF(a_new_syn_brings_new_sequence_numbers),
+		EIF(a_new_syn_makes_a_strangers_session_the_hosts),
+		EIF(a_new_syn_after_a_reload_does_not_revive_a_stale_session),
+		EIF(a_new_syn_that_is_refused_leaves_the_session_as_it_was),
 		EIF(a_new_syn_of_the_server_reuses_it_too),
 		EIF(simultaneous_open_establishes),
 		EIF(v4_init_is_established_by_the_hosts_syn),
