@@ -9,7 +9,7 @@
 /* struct survey - one walk over a message that is about to be kept. */
 struct survey {
 	struct dns_rr opt;
-	size_t n_opt, soa_ttl_at;
+	size_t n_opt, n_aliases, soa_ttl_at;
 	uint32_t lowest_ttl, soa_ttl;
 	bool opt_is_last, has_soa, has_data, has_tsig, is_cut;
 };
@@ -29,6 +29,7 @@ static void survey_rr(const uint8_t *wire, uint16_t qtype, const struct dns_rr *
 		return;
 	}
 	s->has_tsig |= rr->type == DNS_TYPE_TSIG;
+	s->n_aliases += rr->type == DNS_TYPE_CNAME && rr->section == DNS_ANSWER;
 	s->lowest_ttl = at_most(s->lowest_ttl, rr->ttl);
 	if (rr->class == DNS_CLASS_IN)
 		s->is_cut |= (rr->type == DNS_TYPE_A && rr->rdlen != 4) ||
@@ -53,17 +54,27 @@ static bool survey(const uint8_t *wire, size_t len, uint16_t qtype, struct surve
 	while (dns_walk_next(&w, &rr))
 		survey_rr(wire, qtype, &rr, s);
 	/* RFC 8945 5.3: who did not sign its question gets no signed answer. ldns would lose memory
-	 * over two of them. */
-	return !w.failed && w.at == len && s->n_opt <= 1 && !s->has_tsig && !s->is_cut;
+	 * over two of them. Longer chains of aliases than anybody follows are to make work. */
+	return !w.failed && w.at == len && s->n_opt <= 1 && s->n_aliases <= DNS_CHAIN_MAX &&
+	       !s->has_tsig && !s->is_cut;
 }
 
+static uint16_t count_records(const uint8_t *wire)
+{
+	return (uint16_t)(load16(wire + 6) + load16(wire + 8) + load16(wire + 10));
+}
+
+/* The counts in the header are those of the records that are there: survey(). */
 static struct dns64_answer *copy(const uint8_t *wire, size_t len)
 {
-	struct dns64_answer *a = malloc(sizeof(*a) + len);
+	const size_t offsets_at = (len + 1) & ~(size_t)1, n = count_records(wire);
+	struct dns64_answer *a = malloc(sizeof(*a) + offsets_at + n * sizeof(*a->shape.ttl_at));
 
+	_Static_assert(offsetof(struct dns64_answer, wire) % 2 == 0, "offsets are aligned");
 	if (!a)
 		return NULL;
-	*a = (struct dns64_answer){ .refs = 1, .len = (uint32_t)len };
+	*a = (struct dns64_answer){ .refs = 1, .len = (uint32_t)len, .n_records = (uint16_t)n };
+	a->shape.ttl_at = (void *)(a->wire + offsets_at);
 	memcpy(a->wire, wire, len);
 	return a;
 }

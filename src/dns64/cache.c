@@ -103,7 +103,7 @@ int dns64_cache_new(struct dns64_cache **out, uint64_t bytes, const struct hash_
 
 static uint64_t cost(const struct dns64_answer *a)
 {
-	return a->len + (uint64_t)DNS64_ANSWER_OVERHEAD;
+	return a->len + a->n_records * sizeof(*a->shape.ttl_at) + (uint64_t)DNS64_ANSWER_OVERHEAD;
 }
 _Static_assert(sizeof(struct dns64_answer) + 16 <= DNS64_ANSWER_OVERHEAD,
 	       "the accounted overhead covers the record and the allocator's");

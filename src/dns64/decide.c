@@ -4,27 +4,47 @@
 #include "sixgate/base/wire.h"
 #include "dns64_internal.h"
 
+/* struct links - the CNAMEs of an answer: where owner and target stand; @n of them */
+struct links {
+	struct link {
+		size_t owner_at, target_at, end;
+	} of[DNS_CHAIN_MAX];
+	unsigned n;
+};
+
+static void find_links(const struct dns_view *view, struct links *l)
+{
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	l->n = 0;
+	dns_walk_start(&w, view->wire, view->len);
+	while (l->n < DNS_CHAIN_MAX && dns_walk_next(&w, &rr) && rr.section == DNS_ANSWER)
+		if (rr.type == DNS_TYPE_CNAME && rr.class == DNS_CLASS_IN)
+			l->of[l->n++] =
+				(struct link){ rr.owner_at, rr.rdata_at, rr.rdata_at + rr.rdlen };
+}
+
 void dns64__chain_end(const struct dns_view *view, struct dns_name *end)
 {
 	struct dns_question q;
+	struct links l;
 	bool moved = true;
 
 	must(dns_question_read(view->wire, view->len, &q));
 	*end = q.name;
-	/* Chains come in order, so one pass is the rule; DNS_CHAIN_MAX bounds both disorder and
+	find_links(view, &l);
+	/* Chains come in order, so one pass is the rule; their number bounds both disorder and
 	 * loops. */
-	for (unsigned n = 0; moved && n < DNS_CHAIN_MAX; n++) {
-		struct dns_name owner, target;
-		struct dns_walk w;
-		struct dns_rr rr;
-
+	for (unsigned n = 0; moved && n < l.n;) {
 		moved = false;
-		dns_walk_start(&w, view->wire, view->len);
-		while (n < DNS_CHAIN_MAX && dns_walk_next(&w, &rr) && rr.section == DNS_ANSWER) {
-			if (rr.type != DNS_TYPE_CNAME || rr.class != DNS_CLASS_IN ||
-			    !dns_name_read(view->wire, view->len, rr.owner_at, &owner) ||
+		for (unsigned i = 0; i < l.n && n < l.n; i++) {
+			const struct link *k = &l.of[i];
+			struct dns_name owner, target;
+
+			if (!dns_name_read(view->wire, view->len, k->owner_at, &owner) ||
 			    !dns_name_equal(&owner, end) ||
-			    !dns_name_read(view->wire, rr.rdata_at + rr.rdlen, rr.rdata_at, &target))
+			    !dns_name_read(view->wire, k->end, k->target_at, &target))
 				continue;
 			*end = target;
 			moved = true;

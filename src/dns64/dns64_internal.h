@@ -26,10 +26,21 @@ struct room {
 	size_t most;
 };
 
-/** dns64__graft() - what dns64_synthesize() does, where @a's shape says is_a. Return: octets; 0 if
- *  they do not fit or no A record may be carried, then @room->out is undefined. */
+/** dns64__graft() - what dns64_synthesize() does, where @a's shape says is_a, to the end of the
+ * answer section; the header speaks of no other. Return: octets; 0 if no A record may be carried,
+ * more than @room->most if they do not fit: then @room->out is undefined. */
 size_t dns64__graft(const struct dns64_policy *p, const struct dns_view *a, uint32_t ttl_max,
 		    const struct room *room);
+
+/** dns64__graft_more() - the records behind the answer section of @a, before number @end, to @at,
+ * where dns64__graft() has ended. Return: octets. */
+size_t dns64__graft_more(const struct dns_view *a, unsigned end, uint8_t *out, size_t at);
+
+/** dns64__fitting() - RFC 2181 9: what is not needed goes without a word. Return: how many of the
+ *  records of @a go to a client of @q, whose answer section ends at @answer_end of @most octets,
+ * the others as far behind it as in @a; UINT_MAX if what is needed does not fit. */
+unsigned dns64__fitting(const struct dns_query *q, const struct dns_view *a, size_t answer_end,
+			size_t most);
 
 /**
  * struct reply - what a client is told

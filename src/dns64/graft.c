@@ -1,6 +1,7 @@
 /* graft.c - AAAA records in place of A in wire form, for answers simple enough (shape.h): octets are
  * copied, records grow, no name is touched. What ldns makes of the same answer is the same to whoever
  * parses it; a fuzz target holds them beside one another. */
+#include <limits.h>
 #include <string.h>
 #include "sixgate/base/wire.h"
 #include "dns64_internal.h"
@@ -41,7 +42,7 @@ static bool put_addresses(struct growth *g, size_t from, unsigned record)
 	size_t n = dns64__addresses(g->policy, &v4, v6);
 	uint32_t ttl = dns64__ttl(g->view, record);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && g->view->shape->n_before + g->n < DNS64_RECORDS_MAX; i++) {
 		uint8_t *p = g->out + g->at;
 
 		if (g->at + head + TTL_TO_END + AAAA_LEN > g->most)
@@ -78,17 +79,52 @@ size_t dns64__graft(const struct dns64_policy *p, const struct dns_view *a, uint
 		    const struct room *room)
 {
 	const struct dns_shape *s = a->shape;
-	struct growth g = { .policy = p, .view = a, .out = room->out, .most = room->most,
-			    .ttl_max = ttl_max };
-	size_t rest = a->len - s->a_end;
+	struct growth g = {
+		.policy = p, .view = a, .out = room->out, .most = room->most, .ttl_max = ttl_max
+	};
 
-	if (s->a_at > room->most || !put_answer(&g) || !g.n || g.at + rest > room->most)
+	if (s->a_at > room->most || !put_answer(&g))
+		return SIZE_MAX;
+	if (!g.n)
 		return 0;
-	memcpy(g.out + g.at, a->wire + s->a_end, rest);
-	dns64__put_ttls(a, s->n_answer, s->n_records, g.out + g.at - s->a_end);
 	/* AD clear: nobody signed this (RFC 6147 5.5, 3). */
 	store16(g.out + 2, DNS_QR | DNS_RA | (a->wire[3] & DNS_RCODE));
 	store16(g.out + 6, (uint16_t)(s->n_before + g.n));
+	store32(g.out + 8, 0);
 	store16(g.out + s->question_end - 4, DNS_TYPE_AAAA);
-	return g.at + rest;
+	return g.at;
+}
+
+static unsigned n_authority(const struct dns_view *a)
+{
+	return load16(a->wire + 8);
+}
+
+size_t dns64__graft_more(const struct dns_view *a, unsigned end, uint8_t *out, size_t at)
+{
+	const struct dns_shape *s = a->shape;
+	size_t n = dns_shape_end(s, a->wire, end) - s->a_end;
+	unsigned behind = end - s->n_answer;
+
+	memcpy(out + at, a->wire + s->a_end, n);
+	dns64__put_ttls(a, s->n_answer, end, out + at - s->a_end);
+	store16(out + 8, (uint16_t)(behind < n_authority(a) ? behind : n_authority(a)));
+	store16(out + 10, (uint16_t)(behind > n_authority(a) ? behind - n_authority(a) : 0));
+	return at + n;
+}
+
+unsigned dns64__fitting(const struct dns_query *q, const struct dns_view *a, size_t answer_end,
+			size_t most)
+{
+	const struct dns_shape *s = a->shape;
+	size_t end = dns_shape_end(s, a->wire, s->n_answer);
+	unsigned authority = s->n_answer + n_authority(a);
+	bool positive = (a->wire[3] & DNS_RCODE) == DNS_NOERROR && s->n_answer;
+
+	if (answer_end + (a->len - end) <= most)
+		return s->n_records;
+	if (answer_end + (dns_shape_end(s, a->wire, authority) - end) <= most)
+		return authority;
+	/* a negative answer needs its SOA, a validator its proofs */
+	return positive && !q->dnssec_ok && answer_end <= most ? s->n_answer : UINT_MAX;
 }

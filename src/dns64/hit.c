@@ -2,6 +2,7 @@
  * is made, nothing is allocated, nothing is taken apart. What is not of the usual kind goes the long
  * way through task.c, which would say the same: every rule there is either kept here or a reason to
  * decline. */
+#include <limits.h>
 #include <string.h>
 #include "sixgate/base/wire.h"
 #include "dns64_internal.h"
@@ -164,17 +165,42 @@ static size_t finish(struct hit *h, size_t len, int ede)
 	return dns64__put_opt(&h->query, rcode, ede, h->out, len);
 }
 
+/* Nothing but the question, for what does not fit; @made: its flags. */
+static size_t say_cut(struct hit *h, uint16_t made, int ede)
+{
+	const struct dns_question *q = &h->query.question;
+	size_t at = DNS_HEADER_LEN + q->name.len, len;
+
+	memset(h->out, 0, DNS_HEADER_LEN);
+	store16(h->out + 2, made);
+	store16(h->out + 4, 1);
+	store16(h->out + at, q->type);
+	store16(h->out + at + 2, q->class);
+	counter_add(&h->r->stats->truncated, 1);
+	len = finish(h, at + 4, ede);
+	store16(h->out + 2, load16(h->out + 2) | DNS_TC);
+	return len;
+}
+
 static size_t say_as_is(struct hit *h, const struct dns64_answer *a, unsigned n_legs)
 {
+	const struct dns_shape *s = &a->shape;
 	struct dns_view view = view_of(h, a);
+	size_t answer_end = dns_shape_end(s, a->wire, s->n_answer), len;
+	unsigned n = dns64__fitting(&h->query, &view, answer_end, room_of(h));
 
-	if (a->len > room_of(h))
-		return 0;
-	memcpy(h->out, a->wire, a->len);
-	dns64__put_ttls(&view, 0, a->shape.n_records, h->out);
 	counter_add(&h->r->stats->cache_hits, n_legs);
 	counter_add(&h->r->stats->passed, 1);
-	return finish(h, a->len, a->ede);
+	if (n > s->n_records)
+		return say_cut(h, load16(a->wire + 2), a->ede);
+	len = dns_shape_end(s, a->wire, n);
+	memcpy(h->out, a->wire, len);
+	dns64__put_ttls(&view, 0, n, h->out);
+	if (n < s->n_records)
+		store16(h->out + 10, 0);
+	if (n == s->n_answer)
+		store16(h->out + 8, 0);
+	return finish(h, len, a->ede);
 }
 
 static size_t say_synthesized(struct hit *h, const struct dns64_answer *aaaa,
@@ -186,12 +212,18 @@ static size_t say_synthesized(struct hit *h, const struct dns64_answer *aaaa,
 	/* There is an SOA: a denial without is not kept. */
 	uint32_t ttl_max = aaaa->shape.negative_ttl > age_s ? aaaa->shape.negative_ttl - age_s : 0;
 	size_t len = dns64__graft(h->policy, &view, ttl_max, &room);
+	unsigned n = UINT_MAX;
 
-	if (!len)
+	/* what has no AAAA, or would be too long even by TCP, is said in another way */
+	if (!len || a->len - a->shape.a_end > DNS_MESSAGE_MAX - room.most)
 		return 0;
 	counter_add(&h->r->stats->cache_hits, 2);
 	counter_add(&h->r->stats->synthesized, 1);
-	return finish(h, len, DNS_EDE_SYNTHESIZED);
+	if (len <= room.most)
+		n = dns64__fitting(&h->query, &view, len, room.most);
+	if (n == UINT_MAX)
+		return say_cut(h, DNS_QR | DNS_RA, DNS_EDE_SYNTHESIZED);
+	return finish(h, dns64__graft_more(&view, n, h->out, len), DNS_EDE_SYNTHESIZED);
 }
 
 static bool none_excluded(const struct hit *h, const struct dns64_answer *aaaa)

@@ -8,7 +8,10 @@ enum {
 	POINTER_BITS = 0xc0,
 	POINTER_MAX = 0x3fff,
 	SOA_NUMBERS_LEN = 20,
-	RR_FIXED_LEN = 10,
+	TTL_TO_DATA = 6,
+	BEFORE_MAX =
+		2 *
+		DNS_CHAIN_MAX, /* records before the A records: each name is held against them */
 };
 
 /* struct reading - @end: of the CNAME chain; @n_strange: what keeps it from being is_a */
@@ -122,8 +125,7 @@ static void read_record(struct reading *r, const struct dns_rr *rr)
 {
 	struct dns_shape *s = r->s;
 
-	if (rr->type == DNS_TYPE_OPT || s->n_records == DNS_SHAPE_RECORDS ||
-	    rr->rdata_at + rr->rdlen > POINTER_MAX) {
+	if (rr->type == DNS_TYPE_OPT) {
 		r->failed = true;
 		return;
 	}
@@ -210,7 +212,7 @@ void dns_shape_read(const uint8_t *wire, size_t len, struct dns_shape *s)
 	struct dns_walk w;
 	struct dns_rr rr;
 
-	*s = (struct dns_shape){ .negative_ttl = DNS64_NO_SOA_TTL_S };
+	*s = (struct dns_shape){ .negative_ttl = DNS64_NO_SOA_TTL_S, .ttl_at = s->ttl_at };
 	dns_walk_start(&w, wire, len);
 	if (w.failed)
 		return;
@@ -221,5 +223,16 @@ void dns_shape_read(const uint8_t *wire, size_t len, struct dns_shape *s)
 	s->known = !r.failed && !w.failed && w.at == len;
 	s->no_addresses = !r.n_addresses && !r.n_signed;
 	s->is_aaaa = r.n_aaaa && r.n_aaaa == r.n_addresses;
-	s->is_a = s->known && s->n_a && !r.n_strange && !r.n_signed && all_firm(&r);
+	s->is_a = s->known && s->n_a && s->n_before <= BEFORE_MAX && !r.n_strange && !r.n_signed &&
+		  all_firm(&r);
+}
+
+size_t dns_shape_end(const struct dns_shape *s, const uint8_t *wire, unsigned n)
+{
+	size_t ttl_at;
+
+	if (n == 0)
+		return s->question_end;
+	ttl_at = s->ttl_at[n - 1];
+	return ttl_at + TTL_TO_DATA + load16(wire + ttl_at + 4);
 }

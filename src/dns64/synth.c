@@ -4,12 +4,17 @@
 #include <ldns/ldns.h>
 #include <string.h>
 #include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
 #include "dns64_internal.h"
 
+/* Return: NULL also for what would take too long. */
 static ldns_pkt *parse(const struct dns_view *view)
 {
+	const uint8_t *counts = view->wire + 6;
 	ldns_pkt *pkt;
 
+	if (load16(counts) + load16(counts + 2) + load16(counts + 4) > DNS64_REBUILT_MAX)
+		return NULL;
 	return ldns_wire2pkt(&pkt, view->wire, view->len) == LDNS_STATUS_OK ? pkt : NULL;
 }
 
@@ -202,9 +207,15 @@ size_t dns64_synthesize(const struct dns64_policy *p, const struct dns_view *a, 
 			uint8_t *out)
 {
 	const struct room room = { .out = out, .most = DNS_MESSAGE_MAX };
-	size_t len = a->shape && a->shape->is_a ? dns64__graft(p, a, ttl_max, &room) : 0;
+	size_t len = SIZE_MAX;
 
-	return len ? len : rebuild_with_aaaa(p, a, ttl_max, out);
+	if (a->shape && a->shape->is_a)
+		len = dns64__graft(p, a, ttl_max, &room);
+	if (len > room.most)
+		return rebuild_with_aaaa(p, a, ttl_max, out);
+	if (len && len + (a->len - a->shape->a_end) <= room.most)
+		return dns64__graft_more(a, a->shape->n_records, out, len);
+	return len;
 }
 
 static bool is_excluded(const struct dns64_policy *p, const ldns_rr *rr, bool always)

@@ -79,13 +79,12 @@ static void same(const uint8_t *a, size_t a_len, const uint8_t *b, size_t b_len)
 static void check_synthesis(const struct dns64_policy *p, const struct dns_view *v, uint32_t ttl_max)
 {
 	static uint8_t grafted[DNS_MESSAGE_MAX], built[DNS_MESSAGE_MAX];
-	const struct room room = { .out = grafted, .most = DNS_MESSAGE_MAX };
 	struct dns_view plain = *v;
 	size_t n, m;
 
-	if (!v->shape->is_a)
+	if (!v->shape->is_a || v->shape->n_records > DNS64_REBUILT_MAX)
 		return;
-	n = dns64__graft(p, v, ttl_max, &room);
+	n = dns64_synthesize(p, v, ttl_max, grafted);
 	plain.shape = NULL;
 	m = dns64_synthesize(p, &plain, ttl_max, built);
 	must(m);

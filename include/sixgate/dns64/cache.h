@@ -44,7 +44,9 @@ struct dns64_probe {
  *         has just begun (RFC 8767 5, failure recheck timer)
  * @ede:   its extended error, or DNS_EDE_NONE
  * @shape: of @wire
- * @wire:  @len bytes, whole, without OPT, id 0; its question's name is folded
+ * @n_records: of @wire
+ * @wire:  @len bytes, whole, without OPT, id 0; its question's name is folded; behind them the shape's
+ *         offsets
  *
  * The other members belong to the cache; what every hit reads comes first.
  */
@@ -55,6 +57,7 @@ struct dns64_answer {
 	int16_t ede;
 	uint8_t flags;
 	bool linked, used;
+	uint16_t n_records;
 	uint32_t refs, uses;
 	struct dns64_answer *newer, *older;
 	struct dns_shape shape;

@@ -14,6 +14,7 @@
 enum {
 	DNS64_NO_SOA_TTL_S = 600,   /* RFC 6147 5.1.7: without the SOA of the negative answer */
 	DNS64_RECORDS_MAX = 2000,   /* AAAA records made for one answer: they must fit 65,535 bytes */
+	DNS64_REBUILT_MAX = 256,    /* records of an answer that is taken apart for each client */
 	DNS64_LOCAL_TTL_S = 600,    /* ipv4only.arpa and PTR aliases: how stale a prefix may get */
 	DNS64_NEGATIVE_TTL_MAX_S = 10800, /* RFC 2308 5: one to three hours */
 	DNS64_STALE_TTL_S = 30,     /* RFC 8767 4 */

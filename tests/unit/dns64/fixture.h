@@ -14,7 +14,7 @@
 #include "resolver.h"
 
 enum {
-	RECORDS_MAX = 40,
+	RECORDS_MAX = 1024,
 	SENT_MAX = 65536,
 	TEXT_MAX = 16384,
 	CLIENT_TIMEOUT_MS = 1500, /* the default */

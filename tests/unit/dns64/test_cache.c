@@ -176,6 +176,25 @@ static void malformed_answers_are_refused(void **state)
 	assert_null(dns64_answer_new(&k, wire, len, 0));
 }
 
+static void chains_longer_than_anybody_follows_are_refused(void **state)
+{
+	struct text t = { .question = "n0. IN A", .flags = DNS_QR };
+	struct dns64_key k = key_of("n0.", DNS_TYPE_A, 0);
+	char line[DNS_CHAIN_MAX + 1][64];
+
+	(void)state;
+	for (int i = 0; i <= DNS_CHAIN_MAX; i++) {
+		struct dns64_answer *a;
+		uint8_t wire[4096];
+
+		snprintf(line[i], sizeof(line[i]), "n%d. 5 IN CNAME n%d.", i, i + 1);
+		t.answer[i] = line[i];
+		a = dns64_answer_new(&k, wire, wire_of(&t, 1, wire), 0);
+		assert_int_equal(a != NULL, i + 1 <= DNS_CHAIN_MAX);
+		dns64_answer_put(a);
+	}
+}
+
 /* "a. 98 IN A 192.0.2.1", then an A record whose owner points into that TTL: to the two bytes 0, 98
  * (the root), or to a label that runs over them. */
 static void names_that_point_into_ttls_are_refused_rfc1035_4_1_4(void **state)
@@ -341,6 +360,7 @@ int main(void)
 		cmocka_unit_test(opt_goes_and_other_additional_records_stay),
 		cmocka_unit_test(opt_in_the_middle_is_taken_out_too),
 		cmocka_unit_test(malformed_answers_are_refused),
+		cmocka_unit_test(chains_longer_than_anybody_follows_are_refused),
 		cmocka_unit_test(names_that_point_into_ttls_are_refused_rfc1035_4_1_4),
 		cmocka_unit_test(an_answer_is_found_until_its_time_is_over),
 		cmocka_unit_test(do_and_cd_are_other_questions),

@@ -380,7 +380,7 @@ static void an_answer_and_its_cookie_fit_together(void **state)
 					       "a.example. 300 IN A 8.8.9.6", "a.example. 300 IN A 8.8.9.7",
 					       "a.example. 300 IN A 8.8.9.8", "a.example. 300 IN A 8.8.9.9" } };
 	struct world *w = known(NULL, &nodata, &many);
-	unsigned fast[2] = { 0 };
+	unsigned whole[2] = { 0 };
 	uint8_t wire[512];
 
 	(void)state;
@@ -391,11 +391,12 @@ static void an_answer_and_its_cookie_fit_together(void **state)
 
 			store16(wire + DNS_HEADER_LEN + 11 + 4 + 3, (uint16_t)size);
 			ask_wire(w, wire, len, "2001:db8:1::1");
-			fast[with] += w->law.n_hits > hits;
+			assert_int_equal(w->law.n_hits - hits, 1);
+			whole[with] += !(load16(w->reply + 2) & DNS_TC);
 			assert_true(w->reply_len <= size);
 		}
-	assert_in_range(fast[0], 40, 180);
-	assert_int_equal(fast[0] - fast[1], 4 + DNS_COOKIE_LEN);
+	assert_in_range(whole[0], 40, 180);
+	assert_int_equal(whole[0] - whole[1], 4 + DNS_COOKIE_LEN);
 	world_free(w);
 }
 
@@ -423,11 +424,12 @@ static void what_is_stale_goes_the_long_way_rfc8767_5(void **state)
 	world_free(w);
 }
 
-static void answers_too_long_for_the_client_are_truncated_by_the_long_way(void **state)
+static void answers_too_long_for_the_client_are_truncated_from_wire_to_wire(void **state)
 {
 	struct text many = { .answer = { NULL } };
 	char record[20][64];
 	struct world *w;
+	uint64_t n_cut;
 
 	(void)state;
 	for (int i = 0; i < 20; i++) {
@@ -435,11 +437,103 @@ static void answers_too_long_for_the_client_are_truncated_by_the_long_way(void *
 		many.answer[i] = record[i];
 	}
 	w = known(NULL, &nodata, &many);
-	again_plain(w, "a.example. IN AAAA", false);
+	n_cut = counter_read(&w->stats.truncated);
+	again_plain(w, "a.example. IN AAAA", true);
 	assert_true(load16(w->reply + 2) & DNS_TC);
+	assert_int_equal(counter_read(&w->stats.truncated) - n_cut, 1);
 	again(w, &(struct text){ .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true,
 				 .udp_size = 1232 }, "2001:db8:1::1", true);
 	assert_int_equal(load16(w->reply + 6), 20);
+	world_free(w);
+}
+
+/* The law compares, at every size that a client may have. */
+static void every_size(struct world *w, const char *question)
+{
+	struct text q = { .question = question, .flags = DNS_RD, .opt = true };
+	unsigned n_whole = 0, n_less = 0;
+
+	for (unsigned size = 512; size <= 1232; size++) {
+		q.udp_size = (uint16_t)size;
+		again(w, &q, "2001:db8:1::1", true);
+		assert_true(w->reply_len <= size);
+		n_whole += load16(w->reply + 8) + load16(w->reply + 10) == 9; /* with OPT */
+		n_less += load16(w->reply + 8) + load16(w->reply + 10) < 9;
+	}
+	assert_true(n_whole && n_less && n_whole + n_less == 1232 - 512 + 1);
+}
+
+static void sections_that_do_not_fit_go_without_a_word_rfc2181_9(void **state)
+{
+	struct text a = { .answer = { "a.example. 300 IN A 8.8.8.8", "a.example. 300 IN A 8.8.8.9" } };
+	char server[8][200], glue[4][200], label[62];
+	struct world *w;
+
+	(void)state;
+	memset(label, 'x', 60);
+	label[60] = '\0';
+	for (int i = 0; i < 8; i++) {
+		snprintf(server[i], sizeof(server[i]), "example. 300 IN NS n%d%s.n%d%s.", i, label, i, label);
+		a.authority[i] = server[i];
+	}
+	w = known(NULL, &nodata, &a);
+	every_size(w, "a.example. IN AAAA");
+	every_size(w, "a.example. IN A");
+	world_free(w);
+	for (int i = 0; i < 4; i++) {
+		snprintf(glue[i], sizeof(glue[i]), "n%d%s.m%d%s. 300 IN A 9.9.9.%d", i, label, i, label, i);
+		a.authority[4 + i] = NULL;
+		a.additional[i] = glue[i];
+	}
+	w = known(NULL, &nodata, &a);
+	every_size(w, "a.example. IN A");
+	world_free(w);
+}
+
+/* A validator gets the whole authority section or TC (RFC 4035 3.1). */
+static void a_validator_is_not_spared_a_section_rfc2181_9(void **state)
+{
+	struct text a = { .answer = { "a.example. 300 IN A 8.8.8.8" } };
+	char server[8][200], label[62];
+	struct text q = { .question = "a.example. IN A", .flags = DNS_RD, .opt = true, .dnssec_ok = true,
+			  .udp_size = 1232 };
+	struct world *w = world_new(NULL);
+
+	(void)state;
+	memset(label, 'x', 60);
+	label[60] = '\0';
+	for (int i = 0; i < 8; i++) {
+		snprintf(server[i], sizeof(server[i]), "example. 300 IN NS n%d%s.n%d%s.", i, label, i, label);
+		a.authority[i] = server[i];
+	}
+	ask_from(w, &q, "2001:db8:1::1", 0);
+	answer(w, 0, &a);
+	for (unsigned size = 512; size <= 1232; size++) {
+		q.udp_size = (uint16_t)size;
+		again(w, &q, "2001:db8:1::1", true);
+		assert_int_equal(load16(w->reply + 6), load16(w->reply + 8) == 8);
+		assert_int_equal(!!(load16(w->reply + 2) & DNS_TC), load16(w->reply + 8) == 0);
+	}
+	assert_int_equal(load16(w->reply + 8), 8);
+	world_free(w);
+}
+
+static void a_thousand_addresses_are_said_from_wire_to_wire(void **state)
+{
+	static char record[1000][48];
+	static struct text many;
+	struct world *w;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++) {
+		snprintf(record[i], sizeof(record[i]), "a.example. 300 IN A 8.8.%d.%d", 1 + i / 250, 1 + i % 250);
+		many.answer[i] = record[i];
+	}
+	w = known(NULL, &nodata, &many);
+	again_plain(w, "a.example. IN AAAA", true);
+	assert_true(load16(w->reply + 2) & DNS_TC);
+	again_plain(w, "a.example. IN A", true);
+	assert_true(load16(w->reply + 2) & DNS_TC);
 	world_free(w);
 }
 
@@ -505,7 +599,10 @@ int main(void)
 		cmocka_unit_test(an_answer_and_its_cookie_fit_together),
 		cmocka_unit_test(what_is_near_its_end_is_renewed_by_the_long_way),
 		cmocka_unit_test(what_is_stale_goes_the_long_way_rfc8767_5),
-		cmocka_unit_test(answers_too_long_for_the_client_are_truncated_by_the_long_way),
+		cmocka_unit_test(answers_too_long_for_the_client_are_truncated_from_wire_to_wire),
+		cmocka_unit_test(sections_that_do_not_fit_go_without_a_word_rfc2181_9),
+		cmocka_unit_test(a_validator_is_not_spared_a_section_rfc2181_9),
+		cmocka_unit_test(a_thousand_addresses_are_said_from_wire_to_wire),
 		cmocka_unit_test(a_crowd_that_waits_keeps_nobody_from_what_is_known),
 		cmocka_unit_test(bits_out_of_place_go_the_long_way),
 	};
