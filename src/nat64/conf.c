@@ -1,7 +1,9 @@
 /* conf.c - defaults and rules of section `nat64:` (RFC 6146, RFC 6052). Looks at no other section;
  * compiles nothing. */
 #include "sixgate/nat64/conf.h"
+#include "nat64_internal.h"
 #include "sixgate/base/must.h"
+#include "sixgate/base/wire.h"
 #include "sixgate/nat64/nat64.h"
 #include "sixgate/translate/rfc6052.h"
 
@@ -134,6 +136,52 @@ static uint64_t entry_addresses(const struct pool4_conf *p)
 	    addr_compare(&p->first, &p->last) > 0)
 		return 1;
 	return (uint64_t)addr_ip4_host(&p->last) - addr_ip4_host(&p->first) + 1;
+}
+
+/* @a is in entry @p. Return: false if the entries give it more ranges than it may have. */
+static bool ranges_are_few(const struct nat64_conf *c, const struct pool4_conf *p, const struct addr *a)
+{
+	static const uint8_t protocol[N_PROTOS] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
+	struct pool_slot slot = { .n_range = { 0 } };
+
+	for (size_t i = 0; i < c->n_pool4 && i < NAT64_POOL_MAX; i++) {
+		const struct pool4_conf *q = &c->pool4[i];
+
+		if (has_address(p) ? !entry_has(q, a) : has_address(q))
+			continue;
+		for (unsigned k = 0; k < N_PROTOS; k++)
+			if (q->protocols & protocol[k] &&
+			    table__range_add(&slot, k, (struct port_range){ q->port_first, q->port_last }))
+				return false;
+	}
+	return true;
+}
+
+static struct addr after(const struct addr *a)
+{
+	struct addr next = *a;
+
+	store32(next.octet + 12, addr_ip4_host(a) + 1);
+	return next;
+}
+
+/* Which entries an address is in changes where one begins, and behind where one ends. */
+static void complain_of_ranges(const struct nat64_conf *c, struct complaints *to)
+{
+	char text[ADDR_TEXT_MAX];
+
+	for (size_t i = 0; i < c->n_pool4 && i < NAT64_POOL_MAX; i++) {
+		const struct pool4_conf *p = &c->pool4[i];
+		struct addr at[2] = { p->first, after(&p->last) };
+
+		for (unsigned k = 0; k < 2; k++)
+			if ((k == 0 || nat64_conf_pool4_has(c, &at[k])) && !ranges_are_few(c, p, &at[k])) {
+				complain(to, &p->port_first, "nat64.pool4",
+					 "more than %d port ranges on %s", SLOT_RANGES_MAX,
+					 has_address(p) ? addr_format(&at[k], text) : "`outside`");
+				return;
+			}
+	}
 }
 
 static void complain_of_pool4(const struct nat64_conf *c, struct complaints *to)
@@ -298,6 +346,7 @@ void nat64_conf_complain(const struct nat64_conf *c, struct complaints *to)
 {
 	complain_of_prefixes(c, to);
 	complain_of_pool4(c, to);
+	complain_of_ranges(c, to);
 	if (c->n_static > NAT64_STATIC_MAX)
 		complain(to, &c->static_entry, "nat64.static", "expected at most %d entries",
 			 NAT64_STATIC_MAX);

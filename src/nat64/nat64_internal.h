@@ -38,6 +38,10 @@ struct pool_slot {
 	struct port_range range[N_PROTOS][SLOT_RANGES_MAX]; /* ascending, apart from one another */
 };
 
+/* table__range_add() - ranges that touch or overlap become one. Return: -ENOSPC when there would be
+ * more than SLOT_RANGES_MAX of @proto. */
+int table__range_add(struct pool_slot *s, enum protocol_index proto, struct port_range add);
+
 /** struct static_entry - one entry of `static:`; @worker holds its mapping. */
 struct static_entry {
 	struct addr inside;

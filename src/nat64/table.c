@@ -162,8 +162,7 @@ static int add_slots(struct nat64_table *t, const struct nat64_conf *conf,
 	return 0;
 }
 
-/* Ranges that touch or overlap become one. */
-static int range_add(struct pool_slot *s, enum protocol_index proto, struct port_range add)
+int table__range_add(struct pool_slot *s, enum protocol_index proto, struct port_range add)
 {
 	struct port_range out[SLOT_RANGES_MAX + 1];
 	unsigned n = 0, i = 0;
@@ -200,7 +199,7 @@ static int add_ranges(struct nat64_table *t, const struct nat64_conf *conf, stru
 
 		for (unsigned proto = 0; proto < N_PROTOS; proto++)
 			if (c->protocols & conf_protocol[proto] &&
-			    range_add(s, proto, (struct port_range){ c->port_first, c->port_last }))
+			    table__range_add(s, proto, (struct port_range){ c->port_first, c->port_last }))
 				return err_set(e, -ENOSPC,
 					       "nat64: more than %d port ranges on %s",
 					       SLOT_RANGES_MAX, addr_format(&a, text));

@@ -19,6 +19,15 @@ static const uint8_t *octets_at(unsigned len)
 	return NULL;
 }
 
+/* RFC 4291 2.4, 2.5: multicast and link-local never leave a link; in 0000::/16 are loopback and IPv4's
+ * own forms, which no router carries. */
+static bool is_routed(const struct addr *a)
+{
+	const uint8_t *o = a->octet;
+
+	return o[0] != 0xff && !(o[0] == 0xfe && (o[1] & 0xc0) == 0x80) && (o[0] || o[1]);
+}
+
 int pool6_init(struct pool6 *out, const struct prefix *p, struct err *e)
 {
 	const uint8_t *at = octets_at(p->len);
@@ -34,6 +43,9 @@ int pool6_init(struct pool6 *out, const struct prefix *p, struct err *e)
 			       prefix_format(p, text));
 	if (!addr_equal(&masked, &p->addr))
 		return err_set(e, -EINVAL, "%s has bits set beyond its length",
+			       prefix_format(p, text));
+	if (!is_routed(&p->addr))
+		return err_set(e, -EINVAL, "%s: expected a prefix of unicast addresses that are routed",
 			       prefix_format(p, text));
 	if (p->addr.octet[8] != 0)
 		return err_set(e, -EINVAL, "%s: bits 64 to 71 must be zero (RFC 6052 2.2)",

@@ -105,6 +105,24 @@ static void wrong_addresses_and_prefixes_are_refused(void **state)
 		{ "ports backwards", LINKS "nat64: {pool4: {address: outside, ports: 9-3}}\n", 2, 42,
 		  "a range like" },
 		{ "port 0", LINKS "nat64: {pool4: {address: outside, ports: 0-3}}\n", 2, 42, "found 0-3" },
+		{ "nine ranges of ports",
+		  LINKS "nat64:\n  pool4:\n"
+		  "    - {address: 192.0.2.0/30, ports: 1000-1099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 2000-2099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 3000-3099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 4000-4099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 5000-5099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 6000-6099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 7000-7099}\n"
+		  "    - {address: 192.0.2.0/30, ports: 8000-8099}\n"
+		  "    - {address: 192.0.2.3-192.0.2.5, ports: 9000-9099}\n",
+		  12, 45, "more than 8 port ranges on 192.0.2.3" },
+		{ "prefix of multicast", LINKS "nat64: {pool4: outside, prefix: 'ff00::/96'}\n", 2, 33,
+		  "expected a prefix of unicast addresses that are routed" },
+		{ "prefix of the link", LINKS "nat64: {pool4: outside, prefix: 'fe80::/96'}\n", 2, 33,
+		  "expected a prefix of unicast" },
+		{ "prefix of mapped addresses", LINKS "nat64: {pool4: outside, prefix: '::ffff:0:0/96'}\n", 2,
+		  33, "expected a prefix of unicast" },
 	};
 
 	(void)state;
