@@ -117,12 +117,12 @@ static void wrong_addresses_and_prefixes_are_refused(void **state)
 		  "    - {address: 192.0.2.0/30, ports: 8000-8099}\n"
 		  "    - {address: 192.0.2.3-192.0.2.5, ports: 9000-9099}\n",
 		  12, 45, "more than 8 port ranges on 192.0.2.3" },
-		{ "prefix of multicast", LINKS "nat64: {pool4: outside, prefix: 'ff00::/96'}\n", 2, 33,
+		{ "prefix of multicast", LINKS "nat64: {pool4: outside, prefix: 'ff00::/96'}\n", 2, 34,
 		  "expected a prefix of unicast addresses that are routed" },
-		{ "prefix of the link", LINKS "nat64: {pool4: outside, prefix: 'fe80::/96'}\n", 2, 33,
+		{ "prefix of the link", LINKS "nat64: {pool4: outside, prefix: 'fe80::/96'}\n", 2, 34,
 		  "expected a prefix of unicast" },
 		{ "prefix of mapped addresses", LINKS "nat64: {pool4: outside, prefix: '::ffff:0:0/96'}\n", 2,
-		  33, "expected a prefix of unicast" },
+		  34, "expected a prefix of unicast" },
 	};
 
 	(void)state;
