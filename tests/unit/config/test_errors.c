@@ -121,8 +121,8 @@ static void wrong_addresses_and_prefixes_are_refused(void **state)
 		  "expected a prefix of unicast addresses that are routed" },
 		{ "prefix of the link", LINKS "nat64: {pool4: outside, prefix: 'fe80::/96'}\n", 2, 34,
 		  "expected a prefix of unicast" },
-		{ "prefix of mapped addresses", LINKS "nat64: {pool4: outside, prefix: '::ffff:0:0/96'}\n", 2,
-		  34, "expected a prefix of unicast" },
+		{ "prefix of loopback", LINKS "nat64: {pool4: outside, prefix: '::/96'}\n", 2, 34,
+		  "expected a prefix of unicast" },
 	};
 
 	(void)state;
