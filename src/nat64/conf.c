@@ -314,6 +314,9 @@ static void complain_of_limits(const struct nat64_conf *c, struct complaints *to
 		if (*rule[i].value && (*rule[i].value < rule[i].min || *rule[i].value > rule[i].max))
 			complain(to, rule[i].value, rule[i].key, "expected off or %u to %u, found %u",
 				 rule[i].min, rule[i].max, *rule[i].value);
+	if (c->quarantine.ports && !c->quarantine.time_s)
+		complain(to, &c->quarantine.ports, "nat64.quarantine.ports",
+			 "bounds how many ports rest, but with `time: off` none do");
 }
 
 static void complain_of_timeouts(const struct nat64_timeouts *t, struct complaints *to)

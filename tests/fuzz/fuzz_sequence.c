@@ -142,11 +142,29 @@ static const struct services_conf *services(void)
 	return &all;
 }
 
+/* A static entry for the port that something has left by, whoever has it: what is configured takes it
+ * from him. @c: without it. Return: false when it fits not in, or nothing has left. */
+static bool take_over(const struct nat64_conf *c, unsigned which, struct static_conf *out)
+{
+	const struct sent *s = &f.sent[(f.n_sent + MEMORY - which) % MEMORY];
+	struct err e;
+
+	if (!s->len || s->side != SIDE_OUTSIDE || s->bytes[0] != 0x45)
+		return false;
+	*out = (struct static_conf){ .protocol = s->bytes[9] == IPPROTO_TCP ? NAT64_TCP :
+						 s->bytes[9] == IPPROTO_UDP ? NAT64_UDP : NAT64_ICMP,
+				     .inside = a(inside_hosts[which % 3 + 1]), .inside_port = 53,
+				     .outside = addr_from_v4(s->bytes + 12),
+				     .outside_port = load16(s->bytes + (s->bytes[9] == 1 ? 24 : 20)) };
+	return nat64_conf_check(c, &e) == 0;
+}
+
+/* @variant: four bits that choose the pools and more; above them which port a static entry takes. */
 static const struct nat64_conf *nat64(unsigned variant)
 {
 	static struct prefix prefix[2];
 	static struct pool4_conf pool[2];
-	static struct static_conf fixed;
+	static struct static_conf fixed[2];
 	static struct exempt_conf exempt;
 	struct err e;
 	static struct nat64_conf c;
@@ -174,10 +192,10 @@ static const struct nat64_conf *nat64(unsigned variant)
 	c.allow_private = !(variant & 4);
 	c.filtering = f.config[0] & ADDRESS_DEPENDENT ? NAT64_ADDRESS_DEPENDENT :
 							NAT64_ENDPOINT_INDEPENDENT;
-	fixed = (struct static_conf){ .protocol = NAT64_UDP, .inside = a(inside_hosts[0]),
+	fixed[0] = (struct static_conf){ .protocol = NAT64_UDP, .inside = a(inside_hosts[0]),
 				      .outside = c.pool4[0].first, .inside_port = 53,
 				      .outside_port = 5353 };
-	c.static_entry = &fixed;
+	c.static_entry = fixed;
 	c.n_static = !!(f.config[1] & WITH_STATIC);
 	if (f.config[2] & WITH_EXEMPT) {
 		exempt = (struct exempt_conf){ pf("192.0.2.35/32"), 53, 80 };
@@ -188,6 +206,10 @@ static const struct nat64_conf *nat64(unsigned variant)
 		c.limits = (struct nat64_limits){ 128, 4, 3, 8 };
 		c.port_parity = true;
 		c.log_what = NAT64_LOG_SESSIONS | NAT64_LOG_BLOCKS;
+	}
+	if (variant >> 4) {
+		c.n_static++;
+		c.n_static -= !take_over(&c, variant >> 4, &fixed[c.n_static - 1]);
 	}
 	must(nat64_conf_check(&c, &e) == 0);
 	return &c;
@@ -788,11 +810,13 @@ static void step_time(void)
 
 	gateway_advance(g, ms[take() % ARRAY_LEN(ms)]);
 	sequence_law_out(g, &f.world, NULL);
+	gateway_advance(g, 0); /* nothing comes between the timers and what they leave */
+	sequence_law_owners(g);
 }
 
 static void step_publish(void)
 {
-	describe(take() & 15);
+	describe(take());
 	gateway_publish(g, &f.args);
 	adjust_snapshot();
 }
@@ -899,7 +923,7 @@ static void finish(void)
 	gateway_advance(g, 300000); /* whatever rests for a while when it is free */
 	gateway_advance(g, 1);
 	sequence_law_tables(g, false);
-	sequence_law_end(g, f.config[1] & WITH_STATIC ? 1 : 0);
+	sequence_law_end(g, (uint32_t)f.args.nat64->n_static);
 	gateway_fini(g);
 }
 

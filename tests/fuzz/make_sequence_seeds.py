@@ -91,7 +91,7 @@ class Writer:
                                self.rng.choice([0, 0, self.rng.randrange(16)])])
             return
         if kind == PUBLISH:
-            self.out += bytes([PUBLISH, self.rng.randrange(16)])
+            self.out += bytes([PUBLISH, self.rng.randrange(256)])
             return
         how = self.rng.randrange(16)
         self.out += bytes([MUTATED, self.rng.randrange(4), how])
@@ -119,6 +119,14 @@ def connection_by_hand(workers, *flags):
     return out
 
 
+def taken_over_by_hand(workers, which):
+    """Hosts ask by most addresses of a wide pool; half of it goes, and a static entry takes a port of one."""
+    out = bytes([workers, 0, 128, 0])
+    for who in range(16):
+        out += bytes([INSIDE, who & 3 | who >> 2 << 3, 1, 0, 0])
+    return out + bytes([PUBLISH, which << 4 | 2, TIME, 1, INSIDE, 0, 1, 0, 0, TIME, 1])
+
+
 BY_HAND = [(FIN, -FIN, ACK, -ACK, SYN), (-FIN, FIN, ACK, RST), (FIN, -RST, ACK), (-FIN, RST, -ACK),
            (RST, ACK, -ACK), (-RST, ACK), (FIN, ACK, -ACK, -FIN, -RST, SYN), (-FIN, ACK, FIN, SYN)]
 
@@ -129,6 +137,8 @@ def main():
     where.mkdir(parents=True, exist_ok=True)
     for i, flags in enumerate(BY_HAND):
         (where / f"connection-{i}").write_bytes(connection_by_hand(i & 3, *flags))
+    for i in range(1, 16):
+        (where / f"taken-over-{i}").write_bytes(taken_over_by_hand(i & 1, i))
     for i in range(int(sys.argv[2]) if len(sys.argv) > 2 else 1000):
         (where / f"{i:05}").write_bytes(sequence(rng))
 

@@ -499,12 +499,54 @@ void sequence_law_tables(const struct gateway *g, bool settled)
 	law(mappings - c.is_static <= c.nat64_flows);
 }
 
-/* Nobody has a block or a port any more, or rests on one: only what static entries are in is shared. */
+static bool has_swept(const struct gateway *g)
+{
+	for (unsigned i = 0; i < g->n_workers; i++)
+		if (g->worker[i]->seen_generation != g->snapshot->generation ||
+		    g->worker[i]->sweep_at != FLOW_NONE)
+			return false;
+	return true;
+}
+
+static bool is_of(const struct flow *f, const struct bib_record *r)
+{
+	const uint8_t proto = f->key[1].proto;
+
+	return r->outside_port == be16_to(f->key[1].dport) && addr_equal(&r->outside, &f->key[1].dst) &&
+	       r->inside_port == be16_to(f->key[0].sport) && addr_equal(&r->inside, &f->key[0].src) &&
+	       r->protocol == (proto == 6 ? NAT64_TCP : proto == 17 ? NAT64_UDP : NAT64_ICMP);
+}
+
+void sequence_law_owners(const struct gateway *g)
+{
+	static struct census c;
+
+	c.records = 0;
+	if (!g->snapshot->nat64 || !has_swept(g))
+		return;
+	for (unsigned i = 0; i < g->n_workers; i++)
+		count_worker(&c, g, i);
+	law(c.records < RECORDS_MAX);
+	for (unsigned i = 0; i < g->n_workers; i++)
+		for (uint32_t k = 0; k < g->worker[i]->flows.pool.n; k++) {
+			const struct flow *f = &g->worker[i]->flows.flow[k];
+			uint32_t r = 0;
+
+			if (!flow_table_used(&g->worker[i]->flows, k) || f->policy != POLICY_NAT64)
+				continue;
+			while (r < c.records && !is_of(f, &c.record[r]))
+				r++;
+			law(r < c.records);
+		}
+}
+
+/* Nobody has a block or a port any more, or rests on one: only what static entries are in is shared. Who had
+ * the mapping that became one is still known. */
 static void law_of_supply(const struct nat64 *n, uint32_t n_static)
 {
 	static const uint8_t protocols[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
 
-	law(nat64_subscribers(n) == 0);
+	law(nat64_subscribers(n) <= n_static);
 	for (unsigned i = 0; i < sizeof(protocols); i++) {
 		struct nat64_need need = nat64_need(n, protocols[i]);
 

@@ -45,6 +45,11 @@ bool sequence_law_is_forwarded(const struct packet *out, const struct packet *in
  *  mapping once. @settled: no snapshot has come since the start. */
 void sequence_law_tables(const struct gateway *g, bool settled);
 
+/** sequence_law_owners() - once every worker has swept its flows after the last snapshot: each flow of
+ *  NAT64 has the mapping that its outside address, protocol and port belong to, and so none has another's.
+ *  After gateway_advance(). */
+void sequence_law_owners(const struct gateway *g);
+
 /** sequence_law_end() - after all timers have run out: nothing is left but @n_static mappings. */
 void sequence_law_end(const struct gateway *g, uint32_t n_static);
 

@@ -51,6 +51,21 @@ static void the_log_of_nat64_says_where_and_what(void **state)
 #undef LOG
 }
 
+static void quarantine_of_no_time_has_no_ports(void **state)
+{
+#define REST(text) LINKS "nat64: {pool4: outside, quarantine: {" text "}}\n"
+	static const struct row rows[] = {
+		{ "ports that do not rest", REST("ports: 100, time: off"), "nat64.quarantine.ports",
+		  "with `time: off` none do", REST("ports: 100, time: 1s") },
+		{ "the same, no bound", REST("ports: 63, time: 1s"), "nat64.quarantine.ports", "expected off or a number",
+		  REST("ports: off, time: off") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef REST
+}
+
 static void names_of_dns64_zones_are_checked(void **state)
 {
 #define ZONE(text)                                                                                 \
@@ -704,6 +719,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_log_of_nat64_says_where_and_what),
+		cmocka_unit_test(quarantine_of_no_time_has_no_ports),
 		cmocka_unit_test(names_of_dns64_zones_are_checked),
 		cmocka_unit_test(upstreams_of_domains_leave_one_for_the_rest),
 		cmocka_unit_test(link_local_addresses_without_an_interface_are_refused),

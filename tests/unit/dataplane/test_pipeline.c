@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include "build.h"
 #include "gateway.h"
+#include "dataplane_internal.h"
 #include "sixgate/flow/tcp.h"
 
 static struct gateway g;
@@ -549,7 +550,7 @@ static void answered_spoofs_do_not_fill_the_table(void **state)
 		back = tuple_reverse(&g.out[0].packet.key);
 		send_tcp(SIDE_INSIDE, &back, TCP_SYN | TCP_ACK, 9, 2);
 	}
-	assert_true(gateway_flows(&g) <= 1024 / 4);
+	assert_int_equal(gateway_flows(&g), 1024 / FROM_OUTSIDE_SHARE);
 	send_udp(SIDE_INSIDE, &inside);
 	left(SIDE_OUTSIDE);
 	gateway_advance(&g, 7000);
@@ -571,7 +572,7 @@ static void floods_of_a_pinhole_leave_room(void **state)
 		send_udp(SIDE_OUTSIDE, &flood);
 		left(SIDE_INSIDE);
 	}
-	assert_true(gateway_flows(&g) <= 1024 / 4);
+	assert_int_equal(gateway_flows(&g), 1024 / FROM_OUTSIDE_SHARE);
 	send_udp(SIDE_INSIDE, &inside);
 	left(SIDE_OUTSIDE);
 }

@@ -185,6 +185,26 @@ static void rfc6877_6_3_the_clats_prefixes(void **state)
 	refused("siit.eam.v6");
 }
 
+static void mappings_are_as_many_as_siit_eam_max_and_no_more(void **state)
+{
+	static struct eam_conf eam[SIIT_EAM_MAX + 1];
+	char v4[32], v6[64];
+
+	(void)state;
+	section_init(&section);
+	for (unsigned i = 0; i <= SIIT_EAM_MAX; i++) {
+		snprintf(v4, sizeof(v4), "198.18.%u.%u/32", i >> 8, i & 255);
+		snprintf(v6, sizeof(v6), "2001:db8:7::%x/128", i + 1);
+		eam[i] = (struct eam_conf){ .v4 = prefix_of(v4), .v6 = prefix_of(v6) };
+	}
+	section.conf.eam = eam;
+	section.conf.n_eam = SIIT_EAM_MAX;
+	accepted();
+	siit_table_free(table_of(&section));
+	section.conf.n_eam++;
+	refused("at most 4096 entries");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -197,6 +217,7 @@ int main(void)
 		cmocka_unit_test(rfc7757_5_nested_mappings_are_allowed_and_known),
 		cmocka_unit_test(rfc6791_sources_are_addresses_of_hosts),
 		cmocka_unit_test(rfc6877_6_3_the_clats_prefixes),
+		cmocka_unit_test(mappings_are_as_many_as_siit_eam_max_and_no_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
