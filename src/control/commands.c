@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
+#include "accounting.h"
 #include "handover.h"
 #include "privileges.h"
 #include "sixgate/control/daemon.h"
@@ -30,11 +32,67 @@ static int load(const char *path, struct config **out)
 	return rc ? DAEMON_BAD_CONFIG : DAEMON_OK;
 }
 
+static void warn(const char *place, const char *what)
+{
+	fprintf(stderr, "%swarning: %s\n", place, what);
+}
+
+static void warn_of_user(const struct config *c)
+{
+	char place[CONFIG_PLACE_MAX];
+	struct identity who;
+	struct err e;
+
+	config_place(c, "gateway.user", place);
+	if (*place && identity__find(&who, c->gateway.user, &e) != 0)
+		warn(place, e.text);
+}
+
+static void warn_of_sink(const struct config *c, enum request_log which)
+{
+	const char *sink = accounting__sink(c, which), *end = sink ? strrchr(sink, '/') : NULL;
+	char place[CONFIG_PLACE_MAX], folder[PATH_TEXT_MAX], text[PATH_TEXT_MAX + 128];
+
+	if (!end || *sink != '/')
+		return;
+	snprintf(folder, sizeof(folder), "%.*s", end == sink ? 1 : (int)(end - sink), sink);
+	if (access(folder, F_OK) == 0)
+		return;
+	snprintf(text, sizeof(text), "%s: %s here: the gateway does not start without it", folder,
+		 strerror(errno));
+	warn(config_place(c, accounting__key(which), place), text);
+}
+
+static void warn_of_anchors(const struct config *c)
+{
+	for (size_t i = 0; c->has_dns64 && i < c->dns64.n_upstream; i++) {
+		const char *ca = c->dns64.upstream[i].ca;
+		char text[DNS64_CA_PATH_MAX + 128];
+
+		if (!*ca || access(ca, R_OK) == 0)
+			continue;
+		snprintf(text, sizeof(text), "dns64.upstream[%zu].tls.ca: %s: %s here", i, ca, strerror(errno));
+		warn("", text);
+	}
+}
+
+/* What is not wrong with the file, but would keep this machine from running it: it may be another
+ * machine's. */
+static void warn_of_machine(const struct config *c)
+{
+	warn_of_user(c);
+	for (enum request_log which = 0; which < N_REQUEST_LOGS; which++)
+		warn_of_sink(c, which);
+	warn_of_anchors(c);
+}
+
 int daemon_check_config(const char *path)
 {
 	struct config *c = NULL;
 	int rc = load(path, &c);
 
+	if (rc == DAEMON_OK)
+		warn_of_machine(c);
 	config_free(c);
 	return rc;
 }

@@ -56,7 +56,7 @@ static const char help_text[] =
 	"       sixgated --example-config | --version | --help\n"
 	"\n"
 	"  -c, --config FILE      configuration (default " DEFAULT_CONFIG ")\n"
-	"      --check-config     print all errors, exit with 78 if there are any\n"
+	"      --check-config     print all errors (exit with 78 if there are any) and what is missing here\n"
 	"      --print-config     the whole configuration, defaults included\n"
 	"      --example-config   a commented file with every key\n"
 	"      --guard            install the guard only: the network fails closed from then on\n"

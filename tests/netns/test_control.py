@@ -415,6 +415,20 @@ def test_a_good_file_checks_silently_and_prints_whole(lab, programs, tmp_path):
     assert subprocess.run([programs[0], "-c", str(f), "--check-config"]).returncode == 0
 
 
+def test_check_config_warns_of_what_this_machine_lacks(programs, tmp_path):
+    f = tmp_path / "elsewhere.yaml"
+    f.write_text("gateway: {user: no-such-account}\n"
+                 "interfaces: {inside: lan0, outside: wan0}\n"
+                 "nat64: {pool4: 192.0.2.1, log: {sink: /nonexistent/x.log}}\n"
+                 "dns64: {upstream: [{address: 192.0.2.53, tls: {name: a.example, ca: /nonexistent/ca.pem}}]}\n")
+    p = subprocess.run([programs[0], "-c", str(f), "--check-config"], text=True, capture_output=True)
+    assert p.returncode == 0 and p.stdout == ""
+    user, sink, ca = p.stderr.splitlines()
+    assert user.startswith(f"{f}:1:17: warning: user no-such-account does not exist; create it with: useradd")
+    assert re.match(rf"{f}:3:\d+: warning: /nonexistent: No such file", sink)
+    assert ca.startswith("warning: dns64.upstream[0].tls.ca: /nonexistent/ca.pem: No such file")
+
+
 WRONG_FOR_THE_DAEMON = [
     (["--bogus"], "unrecognized option '--bogus'"), (["extra"], 'unexpected argument "extra"'),
     (["--write", "x"], "--write goes with --replay"), (["-c"], "requires an argument"),
