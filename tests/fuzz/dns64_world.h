@@ -8,7 +8,7 @@
 #include "../unit/dns64/hit_law.h"
 #include "resolver.h"
 
-enum { ASKED_MAX = 64 };
+enum { ASKED_MAX = 64, WORLD_CLIENTS = 6 /* one of no view, one of each */ };
 
 struct asked {
 	bool tcp, over;
@@ -104,6 +104,60 @@ static inline void world_tcp_cancel(void *ctx, uint32_t ask)
 			world.asked[i].over = true;
 }
 
+static inline struct prefix world_prefix(const char *text)
+{
+	struct prefix p;
+
+	must(prefix_parse(text, &p) == 0);
+	return p;
+}
+
+/* By the client's third group: a prefix of their own, and real AAAA are as if they were not; nothing
+ * made; every AAAA excluded, some A to other prefixes or to none; withheld; one AAAA in two excluded. */
+static inline void world_views(struct dns64_conf *c)
+{
+	static char name[] = "example.", *always[] = { name };
+	static struct prefix clients[WORLD_CLIENTS - 1], own, exclude[2];
+	static struct dns64_mapped_conf mapped[3];
+	static struct dns64_view_conf view[WORLD_CLIENTS - 1];
+
+	own = world_prefix("2001:db8:64::/96");
+	exclude[0] = world_prefix("::/0");
+	exclude[1] = world_prefix("8000::/1");
+	mapped[0] = (struct dns64_mapped_conf){ .v4 = world_prefix("0.0.0.0/1"),
+						.v6 = world_prefix("2001:db8:7::/48") };
+	mapped[1] = (struct dns64_mapped_conf){ .v4 = world_prefix("8.8.8.0/29") };
+	mapped[2] = (struct dns64_mapped_conf){ .v4 = world_prefix("192.0.2.0/24") };
+	view[0] = (struct dns64_view_conf){ .synthesize = true, .prefix = &own, .n_prefix = 1,
+					    .always = always, .n_always = 1 };
+	view[2] = (struct dns64_view_conf){ .synthesize = true, .exclude = exclude, .n_exclude = 1,
+					    .mapped = mapped, .n_mapped = 3 };
+	view[3].withheld = true;
+	view[4] = (struct dns64_view_conf){ .synthesize = true, .exclude = exclude + 1,
+					    .n_exclude = 1 };
+	for (size_t i = 0; i < WORLD_CLIENTS - 1; i++) {
+		clients[i] = world_prefix("2001:db8::/48");
+		clients[i].addr.octet[5] = (uint8_t)(i + 1);
+		view[i].clients = &clients[i];
+		view[i].n_clients = 1;
+	}
+	c->view = view;
+	c->n_view = WORLD_CLIENTS - 1;
+}
+
+/* An address, and an alias of what is elsewhere. */
+static inline void world_zones(struct dns64_conf *c)
+{
+	static char here[] = "z.example.", alias[] = "y.example.", elsewhere[] = "a.example.";
+	static struct addr v4;
+	static struct dns64_zone_conf zone[] = { { .name = here, .a = &v4, .n_a = 1 },
+						 { .name = alias, .cname = elsewhere } };
+
+	must(addr_parse("8.8.4.4", &v4) == 0);
+	c->zone = zone;
+	c->n_zone = 2;
+}
+
 /* Two prefixes, so that private addresses have somewhere to go; excludes and never in use. */
 static inline struct dns64_policy *world_policy(void)
 {
@@ -130,6 +184,8 @@ static inline struct dns64_policy *world_policy(void)
 	c.randomize_case = true;
 	c.never = nevers;
 	c.n_never = 1;
+	world_views(&c);
+	world_zones(&c);
 	must(dns64_policy_new(&p, &c, &e) == 0);
 	return p;
 }
@@ -163,10 +219,14 @@ static inline void world_pass(uint64_t ms)
 	resolver__advance(world.r);
 }
 
-static inline void world_query(const uint8_t *wire, size_t len, size_t most)
+/* @client: below WORLD_CLIENTS; 0: of no view */
+static inline void world_query(unsigned client, const uint8_t *wire, size_t len, size_t most)
 {
 	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6, .sin6_port = 1 } };
+	uint8_t *address = c.peer.sin6_addr.s6_addr;
 
+	store32(address, 0x20010db8);
+	store16(address + 4, (uint16_t)client);
 	world.n_open++;
 	hit_law_try(&world.law, world.r, &c, wire, len);
 	resolver__query(world.r, &c, wire, len);

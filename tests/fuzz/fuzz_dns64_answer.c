@@ -18,7 +18,7 @@ static const struct {
 	{ "a.example.", DNS_TYPE_ANY },
 };
 
-static void ask(uint8_t how)
+static void ask(uint8_t how, unsigned client)
 {
 	struct dns_query q = { .flags = how & 4 ? DNS_CD : 0, .dnssec_ok = how & 8 };
 	uint8_t wire[512];
@@ -26,7 +26,8 @@ static void ask(uint8_t how)
 	must(dns_name_parse(questions[how & 3].name, &q.question.name) == 0);
 	q.question.type = questions[how & 3].type;
 	q.question.class = DNS_CLASS_IN;
-	world_query(wire, dns_query_write(&q, 1, how & 16, wire), how & 32 ? DNS_MESSAGE_MAX : 0);
+	world_query(client, wire, dns_query_write(&q, 1, how & 16, wire),
+		    how & 32 ? DNS_MESSAGE_MAX : 0);
 }
 
 /* A COOKIE option says our cookie (RFC 7873 5.3), else all that have one would be forgeries. */
@@ -93,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	how = *data++;
 	size--;
-	ask(how);
+	ask(how, how >> 6);
 	for (unsigned i = 0; size >= 2 && i < world.n_asked; i++) {
 		size_t len = load16(data) & 0x3fff;
 		bool raw = data[0] & 0x80, quoted = data[0] & 0x40;
@@ -115,9 +116,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += len;
 		size -= len;
 	}
-	ask(how); /* from the cache, older by a second */
+	ask(how, how >> 6); /* from the cache, older by a second */
 	world_pass(1000);
-	ask(how);
+	for (unsigned i = 0; i < WORLD_CLIENTS; i++)
+		ask(how, i);
 	world_settle();
 	return 0;
 }

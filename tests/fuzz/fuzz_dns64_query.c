@@ -1,6 +1,6 @@
 /* fuzz_dns64_query.c - the input is what a client sends: datagrams behind two-byte lengths, the last
  * one as long as the input. Upstreams are silent or deny, by the first byte; it also says whether
- * a.example is known, an A record and no AAAA. */
+ * a.example is known, an A record and no AAAA, and who asks. */
 #include "dns64_world.h"
 
 static const uint8_t a_record[] = "\0\0\x81\x80\0\1\0\1\0\0\0\0\1a\7example\0\0\1\0\1"
@@ -60,7 +60,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size -= size >= 2 ? 2 : 0;
 		if (len > size)
 			len = size;
-		world_query(data, len, how & 2 ? DNS_MESSAGE_MAX : 0);
+		world_query((how >> 3) % WORLD_CLIENTS, data, len,
+			    how & 2 ? DNS_MESSAGE_MAX : 0);
 		data += len;
 		size -= len;
 		if (!len)

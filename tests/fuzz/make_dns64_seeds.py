@@ -70,6 +70,8 @@ ANSWERS = {
                                        rr(QNAME, 33, b"\0\1\0\1\0\1" + name("s.example"))), (), ()),
                         kind=255)]),
     "many": (48, [nodata, message("a.example", ((A,) * 100, (), ()), kind=1)]),
+    "neither": (0, [nodata, message("a.example", ((), (SOA,), (opt(),)), kind=1)]),
+    "always": (64, [message("a.example", ((AAAA,), (), (opt(),))), a_answer]),
     "bare": (1, [struct.pack("!HHHHHH", 1, 0x8185, 0, 0, 0, 0)]),
 }
 
