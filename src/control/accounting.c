@@ -2,12 +2,13 @@
 #include "accounting.h"
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "control.h"
 #include "event_text.h"
 
-enum { RETRY_MS = 5000, EVENTS_PER_DRAIN = 4 * NAT64_EVENT_SLOTS };
+enum { RETRY_MS = 5000, LOOK_MS = 2000, EVENTS_PER_DRAIN = 4 * NAT64_EVENT_SLOTS };
 
 static const struct {
 	const char *key, *ident;
@@ -166,10 +167,40 @@ static void drain_rings(struct control *c, enum request_log which)
 			drain_flows(c, a, c->workers.t[i].worker);
 }
 
+/* A file that was removed, or moved to another file system, takes lines that nobody can read. */
+static void look_at_file(struct control *c, enum request_log which)
+{
+	struct account *a = &c->accounting.log[which];
+	struct stat st;
+
+	if (a->lines.kind != SINK_FILE || a->lines.fd < 0 || uv_now(&c->loop) < a->look_ms)
+		return;
+	a->look_ms = uv_now(&c->loop) + LOOK_MS;
+	if (fstat(a->lines.fd, &st) != 0 || st.st_nlink > 0)
+		return;
+	log_warning("%s: %s was removed; it is made again", logs[which].key,
+		    accounting__sink(c->config, which));
+	open_again(c, which);
+}
+
+static void note_losses(struct control *c, enum request_log which)
+{
+	struct account *a = &c->accounting.log[which];
+	uint64_t lost = accounting__lost(c, which);
+
+	if (lost != a->lost_seen)
+		a->lost_ms = uv_now(&c->loop);
+	a->lost_seen = lost;
+}
+
 static void drain(struct control *c, enum request_log which)
 {
 	struct account *a = &c->accounting.log[which];
 
+	if (a->on) {
+		look_at_file(c, which);
+		note_losses(c, which);
+	}
 	if (a->on && a->lines.fd < 0 && uv_now(&c->loop) >= a->retry_ms)
 		open_again(c, which);
 	if (!a->on || a->lines.fd < 0)
@@ -218,6 +249,31 @@ static void end_log(struct control *c, enum request_log which, const char *mark)
 }
 
 /* ---- all of them ---- */
+
+void accounting__each_trouble(const struct control *c, void (*show)(void *ctx, const char *text),
+			      void *ctx)
+{
+	for (unsigned i = 0; i < N_REQUEST_LOGS; i++) {
+		const struct account *a = &c->accounting.log[i];
+		char text[256];
+
+		if (a->on && a->lines.fd < 0) {
+			snprintf(text, sizeof(text),
+				 "%s: %.150s cannot be written to; events wait, and the oldest "
+				 "are lost when their ring is full",
+				 logs[i].key, accounting__sink(c->config, i));
+			show(ctx, text);
+		}
+		if (a->on && a->lost_seen && uv_now(&c->loop) - a->lost_ms <= WATCH_RECENT_MS) {
+			snprintf(text, sizeof(text),
+				 "%s: %llu events could not be written since the start, the "
+				 "last %llu s ago: is the disk full, or whoever reads too slow?",
+				 logs[i].key, (unsigned long long)a->lost_seen,
+				 (unsigned long long)(uv_now(&c->loop) - a->lost_ms) / 1000);
+			show(ctx, text);
+		}
+	}
+}
 
 void accounting__drain(struct control *c)
 {

@@ -20,16 +20,19 @@ enum { ACCOUNT_ID_MAX = 256 };
 /**
  * struct account - one log; zero: not asked for
  * @on:        the configuration asks for it
- * @mark:      the line that is to come first: the gateway has started, or the log begins while it runs
+ * @mark:      the line that is to come first: the gateway has started, or the log begins while it
+ * runs
  * @id:        what the log is: when it changes, what was said before says nothing of what comes
- * @lost_told: events whose loss the log tells of; @lost_warned: of whose loss we have warned
+ * @lost_told: events whose loss the log tells of; @lost_warned: of whose loss we have warned;
+ *          @lost_seen: all, of which the last @lost_ms
+ * @look_ms: when to see next whether the file is still there
  */
 struct account {
 	bool on;
 	const char *mark;
 	char id[ACCOUNT_ID_MAX];
 	struct line_log lines;
-	uint64_t lost_told, lost_warned, retry_ms;
+	uint64_t lost_told, lost_warned, lost_seen, lost_ms, retry_ms, look_ms;
 	struct log_limit limit, open_limit;
 };
 
@@ -73,3 +76,8 @@ void accounting__end(struct control *c);
 /** accounting__lost() - events that are in no log: they found a ring full, or a sink that did not take
  *  them. */
 uint64_t accounting__lost(const struct control *c, enum request_log which);
+
+/** accounting__each_trouble() - @show what keeps a log from being written, or did lately: one
+ * sentence. */
+void accounting__each_trouble(const struct control *c, void (*show)(void *ctx, const char *text),
+			      void *ctx);

@@ -58,8 +58,10 @@ static void warn_of_sink(const struct config *c, enum request_log which)
 	snprintf(folder, sizeof(folder), "%.*s", end == sink ? 1 : (int)(end - sink), sink);
 	if (access(folder, F_OK) == 0)
 		return;
-	snprintf(text, sizeof(text), "%s: %s here: the gateway does not start without it", folder,
-		 strerror(errno));
+	snprintf(text, sizeof(text),
+		 "%s: %s here: the gateway would start without this log, and refuse "
+		 "reloads",
+		 folder, strerror(errno));
 	warn(config_place(c, accounting__key(which), place), text);
 }
 

@@ -247,6 +247,12 @@ static json_t *advertisers_json(const struct control *c)
 	return list;
 }
 
+static void add_warning(void *list, const char *text)
+{
+	json_array_append_new(
+		list, json_pack("{s:s,s:o}", "severity", "warning", "text", text__json(text)));
+}
+
 /* The parent looks at the host each time: it is asked for by people, not by the packet path. */
 static json_t *findings_json(struct control *c)
 {
@@ -258,11 +264,12 @@ static json_t *findings_json(struct control *c)
 	int fd;
 	int rc = link__call(&c->link, r, &fd, &e);
 
+	watch__each(&c->watch, uv_now(&c->loop), add_warning, list);
+	accounting__each_trouble(c, add_warning, list);
 	if (rc || handover__read(fd, &text, &len) != 0) {
 		if (rc && fd >= 0)
 			close(fd);
-		json_array_append_new(list, json_pack("{s:s,s:o}", "severity", "warning", "text",
-						      text__json(e.text)));
+		add_warning(list, e.text);
 		return list;
 	}
 	rest = text;

@@ -5,6 +5,7 @@
  * is said every ten seconds.
  */
 #include "watch.h"
+#include <stdio.h>
 #include "sixgate/base/must.h"
 #include "sixgate/dns64/dns64.h"
 #include "workers.h"
@@ -78,10 +79,30 @@ void watch__look(struct watch *w, const struct workers *workers, const struct dn
 {
 	for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
 		enum drop_reason why = watched[i].why;
+		uint64_t value = workers__drops(workers, why);
 
-		say(&w->limit[why], &w->seen[why], workers__drops(workers, why), watched[i].advice,
-		    now_ms);
+		if (value != w->last[why])
+			w->moved_ms[why] = now_ms;
+		w->last[why] = value;
+		say(&w->limit[why], &w->seen[why], value, watched[i].advice, now_ms);
 	}
 	if (dns)
 		look_at_dns(w, dns, now_ms);
+}
+
+void watch__each(const struct watch *w, uint64_t now_ms, void (*show)(void *ctx, const char *text),
+		 void *ctx)
+{
+	for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
+		enum drop_reason why = watched[i].why;
+		char text[256];
+
+		if (!w->last[why] || now_ms - w->moved_ms[why] > WATCH_RECENT_MS)
+			continue;
+		snprintf(text, sizeof(text),
+			 "%s (%llu dropped since the start, the last %llu s ago)",
+			 watched[i].advice, (unsigned long long)w->last[why],
+			 (unsigned long long)(now_ms - w->moved_ms[why]) / 1000);
+		show(ctx, text);
+	}
 }

@@ -58,6 +58,10 @@ def who(g, *words, code=0, said="stdout"):
     return getattr(p, said)
 
 
+def troubles(g):
+    return [x["text"] for x in g.ask("status")[-1]["findings"]]
+
+
 def test_blocks_are_logged_and_who_answers_now_and_for_the_past(lab):
     g = lab.gateway(logging_to("@DIR@/nat64.log"))
     log = g.dir + "/nat64.log"
@@ -151,6 +155,8 @@ def test_sessions_go_to_a_socket_and_losses_are_counted(lab, tmp_path):
         text = lab.router("curl -s http://[::1]:9664/metrics")
         return int([x for x in text.splitlines() if x.startswith(f"sixgate_{name} ")][0].split()[1])
     wait_for(lambda: metric("nat64_log_lost_total") == 1, what="the loss is counted")
+    wait_for(lambda: [x for x in troubles(g) if re.match(r"nat64\.log: 1 events could not be written since the start", x)],
+             what="status says so")
     # somebody listens again: it is told what is missing
     second = Listener(path)
     assert second.next("lost")["count"] == 1
@@ -179,6 +185,7 @@ def test_a_log_that_cannot_be_opened_stops_nothing_and_is_tried_again(lab, tmp_p
     g = lab.gateway(logging_to(log), wait=False)
     g.expect(r"nat64\.log: .*No such file or directory; trying again")
     g.expect(r"ready$")
+    assert [x for x in troubles(g) if x.startswith(f"nat64.log: {log} cannot be written to")]
     send_udp(lab, 5000)
     missing.mkdir()
     wait_for(lambda: log.exists() and events(log, "port-block-allocated"), timeout=15,
@@ -187,6 +194,12 @@ def test_a_log_that_cannot_be_opened_stops_nothing_and_is_tried_again(lab, tmp_p
     block = events(log, "port-block-allocated")[0]
     assert events(log, "started")[0]["time"] < block["time"]
     assert INSIDE in who(g, "198.51.100.10", block["port_first"], block["time"], "--log", log)
+    assert not [x for x in troubles(g) if x.startswith("nat64.log: ")]
+    # removed, it is made again
+    log.unlink()
+    g.expect(rf"nat64\.log: {log} was removed; it is made again", timeout=15)
+    send_udp(lab, 5000 + 64)
+    wait_for(log.exists, what="the file is there again")
     # in a reload it is an error like any other: nothing changes
     g.write(logging_to("/nonexistent/dir/log"))
     assert re.search(r"sixgate\.yaml:4:\d+: nat64\.log: /nonexistent/dir/log: No such file", g.ctl("reload", code=1))
