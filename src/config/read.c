@@ -52,7 +52,7 @@ static const char *found(const struct tree *t, char out[80])
 		snprintf(out, 80, "%s", *t->text ? printable__text(t->text, text, sizeof(text)) :
 						   "an empty text");
 	else
-		snprintf(out, 80, "%s", t->kind == TREE_LIST ? "a list" :
+		snprintf(out, 80, "%s", t->kind == TREE_LIST ? (t->n ? "a list" : "an empty list") :
 				       t->kind == TREE_MAP  ? "a map" :
 							      "nothing");
 	return out;

@@ -253,6 +253,21 @@ static void add_warning(void *list, const char *text)
 		list, json_pack("{s:s,s:o}", "severity", "warning", "text", text__json(text)));
 }
 
+static void warn_of_statics(const struct control *c, json_t *list)
+{
+	char text[160];
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < c->workers.n; i++)
+		if (c->workers.t[i].worker->nat64)
+			n += nat64_statics_missing(c->workers.t[i].worker->nat64);
+	if (!n)
+		return;
+	snprintf(text, sizeof(text), "nat64: %u entries of static are not in force yet: sessions of entries that "
+		 "were there before still hold their places", n);
+	add_warning(list, text);
+}
+
 /* The parent looks at the host each time: it is asked for by people, not by the packet path. */
 static json_t *findings_json(struct control *c)
 {
@@ -266,6 +281,7 @@ static json_t *findings_json(struct control *c)
 
 	watch__each(&c->watch, uv_now(&c->loop), add_warning, list);
 	accounting__each_trouble(c, add_warning, list);
+	warn_of_statics(c, list);
 	if (rc || handover__read(fd, &text, &len) != 0) {
 		if (rc && fd >= 0)
 			close(fd);

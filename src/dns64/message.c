@@ -311,8 +311,13 @@ int dns_query_read(const uint8_t *wire, size_t len, struct dns_query *q)
 	*q = (struct dns_query){ .id = load16(wire),
 				 .flags = load16(wire + 2),
 				 .udp_size = DNS_UDP_CLASSIC };
-	if (q->flags & DNS_OPCODE)
+	if (q->flags & DNS_OPCODE) { /* as far as it is built like a query */
+		if (dns_question_read(wire, len, &q->question))
+			read_records(wire, len, q);
+		else
+			q->question = (struct dns_question){ 0 };
 		return DNS_NOTIMP;
+	}
 	if (!load16(wire + 4) && read_cookie_alone(wire, len, q))
 		return DNS_NOERROR;
 	if (!dns_question_read(wire, len, &q->question)) {

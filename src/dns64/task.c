@@ -587,7 +587,8 @@ static void answer_locally(struct resolver *r, const struct client *c, const str
 	struct dns_view view = { .wire = r->made, .len = len };
 	struct reply reply = { .body = &view, .ede = DNS_EDE_NONE, .ordered = true };
 
-	told__note(c->told, "answer: known here, from `zones` or RFC 8880; nobody is asked");
+	told__note(c->told, "answer: known here, from %s; nobody is asked",
+		   zones__find(r->policy, &q->question.name) ? "`zones`" : "RFC 8880");
 	counter_add(&r->stats->local, 1);
 	send_reply(r, c, q, &reply);
 }

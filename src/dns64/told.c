@@ -183,10 +183,16 @@ void told__decision(struct dns64_told *t, const struct dns64_policy *p, const st
 					   : "for there was no SOA");
 		break;
 	case DNS64_REPLY_ORIGINAL:
-		if (l->a_state == LEG_ANSWERED && !l->aaaa.n_usable && !l->a.n_usable)
+		if (!l->aaaa.n_usable && p->withheld)
+			told__note(t, "rule: no translator works, so no addresses are made (require-nat64)");
+		else if (!l->aaaa.n_usable && !p->n_prefix)
+			told__note(t, "rule: nothing is made for this client: `synthesize: false`, or no prefix");
+		else if (l->a_state == LEG_ANSWERED && !l->aaaa.n_usable && !l->a.n_usable)
 			told__note(t, "rule: no A record that a prefix may carry either (RFC 6147 "
 				      "5.1.6, RFC 6052 3.1)");
-		told__note(t, "answer: what the upstream said of AAAA");
+		told__note(t, "answer: what the upstream said of AAAA%s",
+			   l->aaaa.n_excluded && !dns64_untouchable(p, l, &l->aaaa) ?
+				   ", without the excluded records" : "");
 		break;
 	case DNS64_REPLY_SERVFAIL:
 		told__note(t,

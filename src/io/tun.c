@@ -50,7 +50,9 @@ static int open_queue(const char *name, bool first, struct err *e)
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0) {
 		rc = errno == ENOENT || errno == ENXIO ? -ENODEV : -errno;
-		return err_set(e, rc, "open /dev/net/tun: %s", strerror(errno));
+		return err_set(e, rc, "open /dev/net/tun: %s%s", strerror(errno),
+			       rc == -ENODEV ? " (modprobe tun; a container needs the device: podman run "
+					       "--device /dev/net/tun)" : "");
 	}
 	ifr.ifr_flags = (short)(ifr.ifr_flags | IFF_MULTI_QUEUE | (first ? IFF_TUN_EXCL : 0));
 	memcpy(ifr.ifr_name, name, strlen(name) + 1);

@@ -84,9 +84,15 @@ static const char *time_text(int64_t ms, char out[40])
 
 static void warn(const struct who *w)
 {
+	char time[40];
+
 	if (w->lost)
 		fprintf(stderr, "sixgatectl: %llu events before that time are missing in the log\n",
 			(unsigned long long)w->lost);
+	if (who_may_miss(w))
+		fprintf(stderr, "sixgatectl: %llu events are missing that may be of that time: the log was not "
+			"written to until %s\n", (unsigned long long)who_may_miss(w),
+			time_text(w->lost_later_ms, time));
 	if (w->n_bad)
 		fprintf(stderr, "sixgatectl: %llu lines are not of this log\n",
 			(unsigned long long)w->n_bad);

@@ -170,13 +170,30 @@ static bool may_matter(const char *line, const char *address)
 	return strstr(line, address) != NULL;
 }
 
+static void take_later(struct who *w, const json_t *v, int64_t time_ms)
+{
+	if (!is_event(v, "lost")) {
+		w->next_ms = w->next_ms && w->next_ms < time_ms ? w->next_ms : time_ms;
+	} else if (!w->lost_later_ms || time_ms < w->lost_later_ms) {
+		w->lost_later = (uint64_t)number_of(v, "count");
+		w->lost_later_ms = time_ms;
+	}
+}
+
+uint64_t who_may_miss(const struct who *w)
+{
+	return w->lost_later_ms && (!w->next_ms || w->next_ms >= w->lost_later_ms) ? w->lost_later : 0;
+}
+
 static void take_event(struct who *w, json_t *v, int64_t time_ms)
 {
 	if (w->begins_ms == 0 || time_ms < w->begins_ms)
 		w->begins_ms = time_ms;
 	w->n_about += is_about(w, v);
-	if (time_ms > w->when.last_ms)
+	if (time_ms > w->when.last_ms) {
+		take_later(w, v, time_ms);
 		return;
+	}
 	if (is_event(v, "lost"))
 		w->lost += (uint64_t)number_of(v, "count");
 	else if (is_break(v) || covers(w, v))

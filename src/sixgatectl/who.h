@@ -32,6 +32,8 @@ struct who_span {
  * @about:   whose port, of which protocol (0: any)
  * @n_lines: lines of a log that were read; @n_bad: that are none
  * @lost:    events that the log says are missing, up to the time asked for
+ * @lost_later, @lost_later_ms: those that it says so of first, and when, after it: they may be of that time
+ * @next_ms: of the first line after it that was read and is about something else; 0: none
  * @n_about: lines about the address, of any time
  * @begins_ms: of the first line of all; 0: there was none
  * @unknown_ms: when the log was last begun, or ended, while the gateway ran: who held a port by then is
@@ -43,7 +45,8 @@ struct who {
 	struct who_line *line;
 	size_t n, room;
 	uint64_t n_lines, n_bad, lost, n_about;
-	int64_t begins_ms, unknown_ms;
+	int64_t begins_ms, unknown_ms, next_ms, lost_later_ms;
+	uint64_t lost_later;
 	bool no_memory;
 };
 
@@ -53,6 +56,10 @@ void who_read(struct who *w, FILE *f);
 /** who_find() - once all is read: who held it at any moment of that time. @out: records of the search,
  *  the last that says so of each holder. Return: how many, 0 for nobody. */
 size_t who_find(struct who *w, const json_t *out[WHO_HOLDERS_MAX]);
+
+/** who_may_miss() - Return: events that may be missing from the time asked for, though only a later line says
+ *  so: nothing was written in between. */
+uint64_t who_may_miss(const struct who *w);
 
 void who_fini(struct who *w);
 

@@ -255,7 +255,34 @@ static void lines_that_are_none_are_counted_and_losses_told(void **state)
 	assert_int_equal(w.n_lines, 7);
 	assert_int_equal(w.n_bad, 3);
 	assert_int_equal(w.lost, 7);
+	assert_int_equal(who_may_miss(&w), 5);
 	who_fini(&w);
+}
+
+/* A disk that is full takes no mark: what is missing is told of when it has room again. */
+static void what_a_later_mark_says_is_missing_may_be_of_that_time(void **state)
+{
+	static const struct {
+		const char *log;
+		uint64_t missing;
+	} row[] = {
+		{ LINE("09:00:00.000", "g", "started\"") LINE("11:00:00.000", "g", "lost\",\"count\":5")
+		  LINE("12:00:00.000", "g", "lost\",\"count\":9"), 5 },
+		{ LINE("09:00:00.000", "g", "started\"") BLOCK("10:30:00.000", "allocated", "2001:db8:1::/64")
+		  LINE("11:00:00.000", "g", "lost\",\"count\":5"), 0 }, /* it was written to at 10:30 */
+		{ LINE("09:00:00.000", "g", "started\""), 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(row); i++) {
+		struct who w = question("10:00:00", 1024, 0);
+		const json_t *had[WHO_HOLDERS_MAX];
+
+		assert_int_equal(ask(&w, row[i].log, had), 0);
+		assert_int_equal(who_may_miss(&w), row[i].missing);
+		assert_int_equal(w.lost, 0);
+		who_fini(&w);
+	}
 }
 
 static void times_are_understood_or_refused(void **state)
@@ -306,6 +333,7 @@ int main(void)
 		cmocka_unit_test(what_makes_nobody_doubtful_is_known),
 		cmocka_unit_test(another_address_is_another_matter),
 		cmocka_unit_test(lines_that_are_none_are_counted_and_losses_told),
+		cmocka_unit_test(what_a_later_mark_says_is_missing_may_be_of_that_time),
 		cmocka_unit_test(times_are_understood_or_refused),
 	};
 

@@ -192,6 +192,10 @@ static const struct {
 	  false, 512 },
 	{ "opcode NOTIFY", { HEADER(0x2000, 1, 0, 0, 0), QUESTION }, 19, DNS_NOTIMP, false, false,
 	  512 },
+	{ "opcode NOTIFY with OPT, RFC 6891 6.1.1", { HEADER(0x2000, 1, 0, 0, 1), QUESTION,
+	  OPT(1232, 0, 0, 0) }, 30, DNS_NOTIMP, true, false, 1232 },
+	{ "opcode STATUS without a question", { HEADER(0x1000, 0, 0, 0, 0) }, 12, DNS_NOTIMP, false,
+	  false, 512 },
 };
 
 static void queries_are_taken_or_refused_with_the_right_code(void **state)
