@@ -162,12 +162,11 @@ static bool evict(struct worker *w, uint32_t index, uint64_t now_ms)
 static uint32_t add_flow(struct worker *w, const struct flow_plan *plan, uint64_t now_ms,
 			 enum drop_reason *why)
 {
+	bool made_room = plan->crowded && evict(w, crowd_oldest(&w->strangers, plan->object), now_ms);
 	uint32_t index;
 
-	if (plan->crowded)
-		evict(w, crowd_oldest(&w->strangers, plan->object), now_ms);
-	else if (plan->flags & FLOW_FROM_OUTSIDE &&
-		 session__n_incomplete(w) >= w->flows.pool.n / FROM_OUTSIDE_SHARE)
+	if (!made_room && plan->flags & FLOW_FROM_OUTSIDE &&
+	    session__n_incomplete(w) >= w->flows.pool.n / FROM_OUTSIDE_SHARE)
 		evict(w, session__expendable(w), now_ms);
 	index = flow_table_add(&w->flows, plan, why);
 	if (index == FLOW_NONE && *why == DROP_FLOW_TABLE_FULL &&
