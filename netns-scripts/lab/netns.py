@@ -50,6 +50,7 @@ class Host:
         self.lab, self.name, self.ns = lab, name, f"{lab.prefix}-{name}"
         self.etc = f"/etc/netns/{self.ns}"
         run("ip", "netns", "add", self.ns)
+        lab.note(self.ns)
         self.ip("link", "set", "lo", "up")
         self.sysctl("net.ipv6.conf.all.accept_dad", 0)
         self.sysctl("net.ipv6.conf.default.accept_dad", 0)
@@ -146,6 +147,7 @@ class Lab:
         self.keep = keep
         self.hosts, self.programs = {}, []
         self.dir = f"/run/{self.prefix}-lab"  # for files of its programs
+        self.made = f"{self.dir}.made"  # names of the namespaces that are its own; nobody else's are touched
         self.lock, self.lock_path = None, f"{self.dir}.lock"
 
     def __enter__(self):
@@ -193,11 +195,20 @@ class Lab:
             self.link(host, port, member, device)
             host.ip("link", "set", port, "master", bridge)
 
+    def note(self, ns):
+        with open(self.made, "a") as f:
+            f.write(ns + "\n")
+
     def sweep(self):
-        """What an earlier run with the same prefix has left behind."""
-        names = [line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines()]
+        """What this run, or an earlier one with the same prefix, has left behind."""
+        try:
+            with open(self.made) as f:
+                ours = set(f.read().split())
+        except FileNotFoundError:
+            ours = set()
+        names = [line.split()[0] for line in run("ip", "netns", "list").stdout.splitlines() if line.strip()]
         for ns in names:
-            if not ns.startswith(f"{self.prefix}-"):
+            if ns not in ours:
                 continue
             for pid in run("ip", "netns", "pids", ns, check=False).stdout.split():
                 try:
@@ -207,6 +218,8 @@ class Lab:
             run("ip", "netns", "del", ns, check=False)
             shutil.rmtree(f"/etc/netns/{ns}", ignore_errors=True)
         shutil.rmtree(self.dir, ignore_errors=True)
+        if os.path.exists(self.made):
+            os.unlink(self.made)
 
     def close(self):
         for p in reversed(self.programs):
