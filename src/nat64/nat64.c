@@ -216,10 +216,9 @@ static struct bib_record record_of(const struct nat64_table *t, const struct map
 uint32_t nat64_dump(const struct nat64 *n, const struct nat64_table *t, uint32_t *cursor,
 		    struct bib_record *out, uint32_t max)
 {
-	uint32_t end = n->pool.fresh, stop, n_out = 0;
+	uint32_t end = n->pool.fresh, looked = 0, n_out = 0;
 
-	stop = *cursor < end && end - *cursor > NAT64_DUMP_SLOTS ? *cursor + NAT64_DUMP_SLOTS : end;
-	for (; *cursor < stop && n_out < max; ++*cursor) {
+	for (; *cursor < end && looked < NAT64_DUMP_SLOTS && n_out < max; looked++, ++*cursor) {
 		const struct mapping *m = &n->mapping[*cursor];
 
 		if (m->proto_plus && bib__valid(n, t, m))

@@ -1,6 +1,7 @@
 /* test_lend.c - port blocks lent between workers: who helps whom, and no block is two workers'. */
 #include "bed.h"
 #include "sixgate/nat64/lend.h"
+#include "nat64_internal.h"
 
 static const char *const server = "64:ff9b:1::203.0.113.9";
 
@@ -306,6 +307,51 @@ static void a_return_from_an_old_table_changes_nothing(void **state)
 	bed_free(b);
 }
 
+/* What was lent was of an address: whichever takes its place is dealt out anew. */
+static void loan_ends_with_the_address(void **state)
+{
+	struct bed *b = bed_two(), *fresh = bed_two();
+	struct nat64_deal deal = { NAT64_UDP, 0, 1, 10, false };
+	uint32_t n;
+
+	(void)state;
+	nat64_ask_loan(b->n[0], &deal);
+	bed_advance(b, 1);
+	assert_int_equal(collect(b, 0, 1, &n), 10);
+	b->conf.pool4[0].first = b->conf.pool4[0].last = addr_of("192.0.2.9");
+	bed_reload(b);
+	assert_int_equal(b->t->n_slots, 1);
+	assert_memory_equal(b->t->block[0], fresh->t->block[0], STEER_BLOCKS);
+	bed_free(b);
+	bed_free(fresh);
+}
+
+/* Only of what was lent it is known that nobody has had its ports. */
+static void block_that_moves_without_a_loan_is_noted(void **state)
+{
+	char inside[64];
+
+	(void)state;
+	for (unsigned n_workers = 2; n_workers <= BED_WORKERS; n_workers++) {
+		struct bed *b = bed_new(n_workers);
+
+		bed_prefix(b, "64:ff9b:1::/96");
+		bed_pool(b, "192.0.2.1", "192.0.2.1", 1, 65535);
+		bed_up(b, 1000);
+		snprintf(inside, sizeof(inside), "2001:db8:1:%x::1", subscriber_of(b, 0, 0));
+		if (b->t->block[0][0] != 0) {
+			bed_static(b, NAT64_UDP, inside, 53, "192.0.2.1", 53);
+			bed_reload(b);
+			assert_int_equal(b->t->block[0][0], 0);
+			assert_true(bit_test(b->t->moved[0], 0));
+			bed_free(b);
+			return;
+		}
+		bed_free(b);
+	}
+	fail_msg("the first block is the first worker's among however many");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,6 +360,8 @@ int main(void)
 		cmocka_unit_test(a_return_from_an_old_table_changes_nothing),
 		cmocka_unit_test(lent_blocks_serve_the_other_worker_and_only_it),
 		cmocka_unit_test(loan_is_void_after_another_table),
+		cmocka_unit_test(loan_ends_with_the_address),
+		cmocka_unit_test(block_that_moves_without_a_loan_is_noted),
 		cmocka_unit_test(static_entry_wins_over_a_loan),
 		cmocka_unit_test(blocks_of_system_ports_are_not_lent),
 		cmocka_unit_test(a_worker_keeps_a_quarter_whatever_is_asked_of_it),

@@ -703,6 +703,34 @@ static void neighbours_differ_in_generation_without_a_table_before(void **state)
 	}
 }
 
+/* System ports are given out one by one, from blocks that have room for others. */
+static void next_address_keeps_what_it_has_when_one_goes(void **state)
+{
+	struct bed *b = bed_plain(1);
+	struct flow_plan plan[64];
+	uint32_t n_kept = 0;
+
+	(void)state;
+	bed_pool(b, "192.0.2.1", "192.0.2.2", 1, 65535);
+	bed_up(b, 1000);
+	for (unsigned i = 0; i < 64; i++) {
+		struct tuple t = from_host(i, 53);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	b->conf.pool4[0].first = addr_of("192.0.2.2");
+	bed_reload(b);
+	for (unsigned i = 0; i < 64; i++)
+		n_kept += !bed_stale(b, &plan[i]);
+	assert_in_range(n_kept, 1, 63);
+	assert_int_equal(nat64_ports_used(b->n[0]), n_kept);
+	for (unsigned i = 0; i < 64; i++)
+		bed_end(b, &plan[i]);
+	assert_int_equal(nat64_ports_used(b->n[0]), 0);
+	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	bed_free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -719,6 +747,7 @@ int main(void)
 		cmocka_unit_test(section_off_and_on_forgets_other_addresses_sessions),
 		cmocka_unit_test(narrower_port_range_makes_ports_beyond_it_stale),
 		cmocka_unit_test(flow_under_a_prefix_that_went_is_stale),
+		cmocka_unit_test(next_address_keeps_what_it_has_when_one_goes),
 		cmocka_unit_test(growing_pool_moves_few_subscribers),
 		cmocka_unit_test(dump_shows_each_mapping_once_in_bounded_steps),
 		cmocka_unit_test(mapping_costs_at_most_64_bytes_resident),

@@ -310,6 +310,43 @@ static void who_has_an_even_share_wants_nothing_of_others(void **state)
 	}
 }
 
+/* Others' wish is remembered for a minute. */
+static void wish_is_forgotten_after_a_minute(void **state)
+{
+	struct nat64 *n = plenty();
+	const struct subscriber s = { 0 };
+
+	(void)state;
+	n->now_ms = 7999;
+	n->ports.n_holders = 2;
+	share__refused(n, &s, PROTO_UDP);
+	for (n->now_ms = 7999; n->now_ms < 7000 + 60000; n->now_ms += 1000)
+		assert_true(share__is_wanted(n, PROTO_UDP));
+	n->now_ms = 7000 + 60000;
+	assert_false(share__is_wanted(n, PROTO_UDP));
+	free(n);
+}
+
+/* With more subscribers than blocks an even share is less than one: who has one keeps it. */
+static void who_has_one_block_has_none_to_spare(void **state)
+{
+	struct nat64 *n = plenty();
+	const struct subscriber wants = { 0 };
+	struct subscriber s = { .n_blocks = 1 };
+
+	(void)state;
+	n->ports.n_holders = 2;
+	n->ports.supply[PROTO_UDP][CLASS_OTHER] = (struct supply){ .blocks = 100 };
+	share__refused(n, &wants, PROTO_UDP);
+	n->ports.n_holders = 200;
+	assert_false(share__has_blocks_to_spare(n, &s, PROTO_UDP));
+	s.n_blocks = 2;
+	assert_true(share__has_blocks_to_spare(n, &s, PROTO_UDP));
+	s.n_closing = 1;
+	assert_false(share__has_blocks_to_spare(n, &s, PROTO_UDP));
+	free(n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -321,6 +358,8 @@ int main(void)
 		cmocka_unit_test(what_is_kept_may_have_gone),
 		cmocka_unit_test(flows_are_shared_as_they_become_few),
 		cmocka_unit_test(who_has_an_even_share_wants_nothing_of_others),
+		cmocka_unit_test(wish_is_forgotten_after_a_minute),
+		cmocka_unit_test(who_has_one_block_has_none_to_spare),
 		cmocka_unit_test(an_eighth_is_given_out_singly),
 		cmocka_unit_test(ports_are_drawn_evenly),
 		cmocka_unit_test(the_next_slot_is_found_round_the_end),
