@@ -1,5 +1,5 @@
 """Where Sixgate's answers are not BIND's, and why. A difference that stands not here fails the
-test, and so does a row that is no longer seen.
+test, and so does a row that is no longer seen (but those that only a slow machine shows: SLOW).
 
 A row is a reason and a function of case (scenario, name, type, flags), part of the answer, what BIND
 said there, and what Sixgate said; those of WHOLE see both answers whole, too.
@@ -82,8 +82,9 @@ def bogus_ttl(c, part, theirs, ours):
 
 
 def proof_ttl(c, part, theirs, ours):
-    return part == "authority TTL" and under(c.name, "signed.test", "to-signed.example.test") and \
-        len(theirs) == len(ours) and len(set(theirs)) == 1 and \
+    signed = under(c.name, "signed.test", "to-signed.example.test") or \
+        c.name.lower() in ("test.", "172.0.0.192.in-addr.arpa.")
+    return part == "authority TTL" and signed and len(theirs) == len(ours) and len(set(theirs)) == 1 and \
         all(theirs[0] <= ttl + 2 and ttl <= 300 for ttl in ours)
 
 
@@ -205,8 +206,9 @@ ROWS = {
         "passed on for what is not synthesised; BIND says SERVFAIL", refused),
 }
 
-
 WHOLE = (checking_disabled, cut)
+# Seen where seconds go by between one question of a zone and the next.
+SLOW = ("the least TTL of a proof",)
 
 
 def row_for(case, part, theirs, ours, whole):

@@ -412,5 +412,5 @@ def test_sixgate_answers_as_bind_does_but_for_the_table(lab):
                                f"    BIND    {str(a)[:300]}\n    Sixgate {str(b)[:300]}")
     print(f"{len(told)} questions; differences:", dict(seen))
     assert not unknown, f"{len(unknown)} of {len(told)} differ:\n" + "\n".join(unknown[:int(os.environ.get("SHOW", 60))])
-    gone = [r for r in known.ROWS if not seen[r]]
+    gone = [r for r in known.ROWS if not seen[r] and r not in known.SLOW]
     assert not gone, f"no longer seen: {gone}"
