@@ -628,6 +628,8 @@ static void may_have(struct nat64 *n, const struct nat64_table *t, uint32_t slot
 
 void block__use_table(struct nat64 *n, const struct nat64_table *t)
 {
+	if ((int32_t)(t->pool_changed - n->lending.serial) > 0)
+		share__forget_wishes(n);
 	for (uint32_t slot = 0; slot < NAT64_POOL_MAX; slot++)
 		if ((int32_t)(t->changed[slot] - n->lending.serial) > 0 ||
 		    (t->changed[slot] && !n->lending.serial)) {

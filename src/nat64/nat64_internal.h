@@ -60,8 +60,8 @@ struct lent_block {
 /**
  * struct nat64_table - see nat64.h
  * @prefix: in the order of the configuration: the first is for peers of hosts that have used none
- * @prefix_place: of each prefix, which it keeps from table to table; @prefix_at: which has this place,
- *          and 0 where none does
+ * @prefix_place: of each prefix, which it keeps from table to table; @prefix_at: which has this
+ * place, and 0 where none does
  * @map:    pool address -> slot + 1, 0 when empty
  * @ring:   keyed hash of an inside address -> the slot it is paired with; NO_SLOT without a pool
  * @serial: no other table's
@@ -70,10 +70,12 @@ struct lent_block {
  * @any:    has ports at all, by protocol and class
  * @entry:  by slot, protocol, outside port
  * @block:  owner of each port block; the steering borrows it
- * @moved:  [n_slots] blocks whose ports hosts of another worker may have had when they came to their
- *          owner: not those that were lent
+ * @moved:  [n_slots] blocks whose ports hosts of another worker may have had when they came to
+ * their owner: not those that were lent
  * @refs:   snapshots that own it; the control thread's
  * @changed: serial of the first table in which the slot was what it is here; 0: never used
+ * @pool_changed: serial of the first table with these addresses and ports, whichever worker has
+ * them
  * @statics_changed: the same for static entries and all that says whose they are
  * @conf:   what it was made of; arrays are ours
  * @steer:  copy of the steering as far as it was built, to tell whose an inside host is
@@ -107,7 +109,7 @@ struct nat64_table {
 	uint64_t (*moved)[BLOCK_WORDS];
 	uint32_t refs;
 	uint32_t changed[NAT64_POOL_MAX];
-	uint32_t statics_changed;
+	uint32_t pool_changed, statics_changed;
 	struct nat64_conf conf;
 	struct steering steer;
 };

@@ -138,6 +138,12 @@ void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_i
 		n->ports.newcomer_s[proto] = n->ports.wanted_s[proto];
 }
 
+void share__forget_wishes(struct nat64 *n)
+{
+	memset(n->ports.wanted_s, 0, sizeof(n->ports.wanted_s));
+	memset(n->ports.newcomer_s, 0, sizeof(n->ports.newcomer_s));
+}
+
 bool share__has_blocks_to_spare(const struct nat64 *n, const struct subscriber *s,
 				enum protocol_index proto)
 {

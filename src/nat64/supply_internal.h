@@ -272,6 +272,9 @@ bool share__has_singles_to_spare(const struct nat64 *n, const struct subscriber 
 bool share__is_wanted(const struct nat64 *n, enum protocol_index proto);
 /* There was no port for @s. */
 void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_index proto);
+
+/* The pool is another one: who still has too little will be refused again. */
+void share__forget_wishes(struct nat64 *n);
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s);
 
 /* ports.c */

@@ -451,12 +451,16 @@ static bool same_ranges(const struct pool_slot *a, const struct pool_slot *b)
 	return true;
 }
 
-static bool same_slot(const struct nat64_table *t, const struct nat64_table *prev, uint32_t i)
+static bool same_ports(const struct nat64_table *t, const struct nat64_table *prev, uint32_t i)
 {
 	if (!t->slot[i].used)
 		return !prev->slot[i].used;
-	return t->slot[i].kept && same_ranges(&t->slot[i], &prev->slot[i]) &&
-	       memcmp(t->block[i], prev->block[i], sizeof(t->block[i])) == 0;
+	return t->slot[i].kept && same_ranges(&t->slot[i], &prev->slot[i]);
+}
+
+static bool same_owners(const struct nat64_table *t, const struct nat64_table *prev, uint32_t i)
+{
+	return !t->slot[i].used || memcmp(t->block[i], prev->block[i], sizeof(t->block[i])) == 0;
 }
 
 static bool same_statics(const struct nat64_table *t, const struct nat64_table *prev)
@@ -474,8 +478,13 @@ _Static_assert(sizeof(struct static_entry) == 16 + 3 * 2 + 2, "compared as octet
 /* What is as it was needs no worker's attention. */
 static void note_changes(struct nat64_table *t, const struct nat64_table *prev)
 {
-	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++)
-		t->changed[i] = prev && same_slot(t, prev, i) ? prev->changed[i] : t->serial;
+	t->pool_changed = prev ? prev->pool_changed : t->serial;
+	for (uint32_t i = 0; i < NAT64_POOL_MAX; i++) {
+		bool same = prev && same_ports(t, prev, i);
+
+		t->pool_changed = same ? t->pool_changed : t->serial;
+		t->changed[i] = same && same_owners(t, prev, i) ? prev->changed[i] : t->serial;
+	}
 	t->statics_changed = prev && same_statics(t, prev) ? prev->statics_changed : t->serial;
 }
 

@@ -192,12 +192,35 @@ static void big_share_that_nobody_wants_stays(void **state)
 	all_go(c);
 }
 
+/* A second one has too little beside one who had all, until there is enough for both. */
+static void bigger_pool_is_there_at_once(void **state)
+{
+	struct crowd *c = crowd_of(1, 1024, 1024 + 400 * 64 - 1);
+	uint32_t had;
+
+	(void)state;
+	while (ask(c, 0))
+		;
+	all_ask(c, 2);
+	had = c->has[0];
+	bed_reload(c->b); /* as when blocks are lent */
+	assert_false(ask(c, 0));
+	bed_pool(c->b, "192.0.2.2", "192.0.2.2", 1024, 1024 + 300 * 64 - 1);
+	bed_reload(c->b);
+	bed_advance(c->b, 1);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_true(ask(c, 0));
+	assert_int_equal(c->has[0], had + 1000);
+	all_go(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_subscribers_get_to_an_even_share),
 		cmocka_unit_test(late_subscribers_of_several_workers_get_to_an_even_share),
 		cmocka_unit_test(late_subscribers_of_a_tiny_pool_get_to_an_even_share),
+		cmocka_unit_test(bigger_pool_is_there_at_once),
 		cmocka_unit_test(big_share_that_nobody_wants_stays),
 	};
 
