@@ -119,17 +119,27 @@ static bool is_foreign_reset(const struct flow *f, unsigned dir, const struct pa
 	return (int32_t)(seq - from) < 0 || (int32_t)(seq - f->seq_next[dir]) > RESET_WINDOW;
 }
 
-static __attribute__((noinline)) void tcp_packet(struct worker *w, const struct snapshot *s, uint32_t index, unsigned dir,
-		       const struct packet *p, uint64_t now_ms)
+/* Another connection begins, whose numbers are its own. */
+static void forget_sequence(struct flow *f)
+{
+	for (unsigned dir = 0; dir < 2; dir++)
+		f->seq_next[dir] = f->ack_last[dir] = 0;
+}
+
+static __attribute__((noinline)) void tcp_packet(struct worker *w, const struct snapshot *s,
+						 uint32_t index, unsigned dir,
+						 const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
 	struct tcp_step step;
 
 	if (!has_tcp_header(p) || is_foreign_reset(f, dir, p))
 		return;
-	note_sequence(f, dir, p, f->seq_next[dir] == 0);
 	step = picked_up(f, dir, p) ? (struct tcp_step){ TCP_ESTABLISHED, TIMER_EST } :
 				      tcp_step((enum tcp_state)f->state, tcp_event(p->tcp_flags, dir));
+	if (unlikely(f->state == TCP_V4_FIN_V6_FIN_RCV && step.next != f->state))
+		forget_sequence(f);
+	note_sequence(f, dir, p, f->seq_next[dir] == 0);
 	f->state = step.next;
 	if (step.timer == TIMER_KEEP || f->flags & FLOW_FROM_OUTSIDE)
 		return;
@@ -249,14 +259,18 @@ SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot
 	struct flow *f = &w->flows.flow[index];
 	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
 	uint8_t flags = p->proto == IPPROTO_TCP ? p->tcp_flags : 0;
+	struct verdict v;
 
 	if (p->flags & PACKET_ICMP_ERROR || flags & TCP_RST)
 		return verdict_continue();
 	if (dir != opener)
 		return answer(w, s, f, now_ms);
-	if (f->flags & FLOW_ANSWERED && !(flags & TCP_SYN))
-		return complete(w, s, index, now_ms);
-	return verdict_continue();
+	if (!(f->flags & FLOW_ANSWERED) || flags & TCP_SYN)
+		return verdict_continue();
+	v = complete(w, s, index, now_ms);
+	if (v.next == VERDICT_CONTINUE && p->proto != IPPROTO_TCP) /* as the answer would have */
+		set_lifetime(w, index, lifetime_ms(s, f, datagram_life(p)), now_ms);
+	return v;
 }
 
 struct verdict session__begin_again(struct worker *w, const struct snapshot *s, uint32_t index,
@@ -271,8 +285,7 @@ struct verdict session__begin_again(struct worker *w, const struct snapshot *s, 
 		return verdict_reject(v.why, REPLY_ADMIN_PROHIBITED);
 	f->flags &= (uint8_t)~FLOW_PROBED;
 	f->state = TCP_CLOSED;
-	for (unsigned dir = 0; dir < 2; dir++)
-		f->seq_next[dir] = f->ack_last[dir] = 0;
+	forget_sequence(f);
 	return v;
 }
 

@@ -284,7 +284,20 @@ static void the_oldest_stranger_makes_room_for_the_next(void **state)
 	assert_int_equal(gateway_drops(&g, DROP_INBOUND_LIMIT), 0);
 	assert_true(knocks(0) && answers(0) && knocks(0) && answers(0)); /* who comes again is let in */
 	gateway_advance(&g, 20000);
-	assert_int_equal(gateway_flows(&g), 2); /* the host has not gone on with the second */
+	assert_int_equal(gateway_flows(&g), 3);
+}
+
+/* RFC 4787 REQ-5: what the host has answered is a session as any other once it was heard again. */
+static void answered_stranger_stays_as_long_as_any_session(void **state)
+{
+	(void)state;
+	begin();
+	assert_true(knocks(0) && answers(0) && knocks(0));
+	gateway_advance(&g, 299 * 1000);
+	assert_true(is_there(0));
+	assert_true(knocks(0)); /* REQ-6: what comes from outside prolongs nothing */
+	gateway_advance(&g, 2000);
+	assert_false(is_there(0));
 }
 
 static void strangers_at_one_mapping_do_not_push_out_those_at_another(void **state)
@@ -346,6 +359,7 @@ int main(void)
 		T(strangers_do_not_make_a_table_run_short),
 		T(a_static_entry_is_without_limits),
 		T(the_oldest_stranger_makes_room_for_the_next),
+		T(answered_stranger_stays_as_long_as_any_session),
 		T(strangers_at_one_mapping_do_not_push_out_those_at_another),
 		T(strangers_come_and_go_and_leave_nothing),
 	};

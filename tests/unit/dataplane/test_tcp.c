@@ -329,6 +329,20 @@ static void a_new_syn_needs_no_other_flow(void **state)
 	}
 }
 
+static void a_new_syn_of_the_server_brings_new_sequence_numbers(void **state)
+{
+	(void)state;
+	establish();
+	WALK({ HOST, TCP_FIN | TCP_ACK, 0x70000000, 0x60000000, TCP_V6_FIN_RCV },
+	     { SERVER, TCP_FIN | TCP_ACK, 0x60000000, 0x70000001, TCP_V4_FIN_V6_FIN_RCV },
+	     { SERVER, TCP_SYN, 5000, 0, TCP_V4_INIT },
+	     { HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_ACK, 5001, 1001, TCP_ESTABLISHED },
+	     { HOST, TCP_RST, 0x70000001, 0, TCP_ESTABLISHED }, /* of the one before */
+	     { HOST, TCP_RST, 1001, 0, TCP_TRANS });
+	assert_lives(TRANS_S);
+}
+
 /* The numbers of the connection before say nothing about the next (RFC 7857 2.2, RFC 5961 3.2). */
 static void a_new_syn_brings_new_sequence_numbers(void **state)
 {
@@ -729,6 +743,7 @@ int main(void)
 		EIF(a_new_syn_after_a_reset_lives_four_minutes_if_nobody_answers),
 		EIF(a_new_syn_needs_no_other_flow),
 		EIF(a_new_syn_brings_new_sequence_numbers),
+		EIF(a_new_syn_of_the_server_brings_new_sequence_numbers),
 		EIF(a_new_syn_makes_a_strangers_session_the_hosts),
 		EIF(a_new_syn_after_a_reload_does_not_revive_a_stale_session),
 		EIF(a_new_syn_that_is_refused_leaves_the_session_as_it_was),
