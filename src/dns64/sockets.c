@@ -8,7 +8,7 @@
 #include "sixgate/base/wire.h"
 #include "io.h"
 
-enum { TCP_BACKLOG = 128, UDP_BUFFER_BYTES = 1 << 20 };
+enum { TCP_BACKLOG = 128, UDP_BUFFER_BYTES = 4 << 20 };
 
 struct sockaddr_in6 io__sockaddr(const struct endpoint_conf *at)
 {
@@ -65,8 +65,10 @@ static int open_udp(const struct endpoint_conf *at, int option, struct err *e)
 
 	if (fd < 0)
 		return err_set(e, fd, "dns64: UDP socket: %s", strerror(-fd));
-	/* Bursts of queries wait here; less than asked for is no error. */
-	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	/* Bursts of queries wait here, everybody's. Less than asked for is no error; without
+	 * CAP_NET_ADMIN it is what net.core.rmem_max allows. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 	rc = set_up(fd, at, option, e);
 	if (!rc)
 		return fd;

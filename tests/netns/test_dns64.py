@@ -641,6 +641,15 @@ def silent(script, query, sender):
     pass
 
 
+def test_bursts_of_queries_have_room(lab, serve):
+    """However little net.core.rmem_max allows: 4 MiB, which the kernel doubles for its own needs."""
+    serve()
+    listeners = lab.gateway("ss -Hlunm sport = :53").split("UNCONN")[1:]
+    assert listeners
+    for one in listeners:
+        assert "rb8388608," in one, one
+
+
 def test_a_silent_upstream_is_passed_over(lab, serve):
     script = Script(lab, 5301, silent)
     server = serve(upstream=[f"{UPSTREAM},5301", UPSTREAM])
