@@ -224,7 +224,7 @@ static void expected_kind(const struct field *f, char out[VALUE_TEXT_MAX])
 			 f->size - 1);
 		return;
 	case FIELD_DOMAIN:
-		strcpy(out, "a domain name");
+		strcpy(out, "a domain name, neither a wildcard nor the root");
 		return;
 	case FIELD_ADDRESS:
 	case FIELD_PREFIX:

@@ -78,8 +78,8 @@ static void complain_between(const struct dns64_conf *c, struct complaints *to)
 	qsort(sorted, n, sizeof(sorted[0]), by_name);
 	for (size_t i = 1; i < n; i++)
 		if (strcmp(sorted[i]->name, sorted[i - 1]->name) == 0)
-			complain(to, sorted[i]->name, "dns64.zones.name", "%s is there twice",
-				 sorted[i]->name);
+			complain(to, sorted[i] > sorted[i - 1] ? sorted[i] : sorted[i - 1],
+				 "dns64.zones.name", "%s is there twice", sorted[i]->name);
 	for (size_t i = 0; i < n; i++)
 		if (sorted[i]->cname)
 			complain_of_chain(sorted[i], sorted, n, to);

@@ -87,7 +87,7 @@ static void names_of_dns64_zones_are_checked(void **state)
 		  "dns64.zones[0].service", "they are the service's",
 		  ZONE_OF_SERVICE("{name: a.example, service: s3, txt: \"a: b\"}") },
 		{ "a name twice", ZONE("{name: a.example, a: 192.0.2.1}, {name: A.example., aaaa: 2001:db8::1}"),
-		  "dns64.zones", "is there twice",
+		  "dns64.zones[1].name", "a.example. is there twice",
 		  ZONE("{name: a.example, a: 192.0.2.1, aaaa: 2001:db8::1}") },
 		{ "an alias of an alias", ZONE("{name: a.example, cname: b.example}, {name: b.example, cname: c.example}"),
 		  "dns64.zones[0].cname", "leads to another alias: say c.example.",

@@ -78,7 +78,7 @@ static void wrong_values_name_what_was_expected(void **state)
 		  "an interface name of at most 15 letters" },
 		{ "domain with a blank",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.1, never: [a b, ok.example]}\n",
-		  3, 38, "dns64.never[0]: expected a domain name, found a b" },
+		  3, 38, "dns64.never[0]: expected a domain name, neither a wildcard nor the root, found a b" },
 		{ "relative path", "gateway: {control: run.sock}\n", 1, 20, "an absolute path" },
 	};
 
