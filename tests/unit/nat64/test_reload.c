@@ -536,6 +536,12 @@ static void ranges_that_touch_are_one(void **state)
 	for (unsigned overlap = 0; overlap < 2; overlap++) {
 		struct bed *b = bed_plain(1);
 
+		for (unsigned i = 0; i < ARRAY_LEN(start); i++) /* each behind the one before */
+			bed_pool(b, "192.0.2.1", "192.0.2.1", (uint16_t)(1000 + 500 * i),
+				 (uint16_t)(1499 + 500 * i + overlap));
+		bed_up(b, 10);
+		bed_free(b);
+		b = bed_plain(1);
 		for (unsigned i = 0; i < ARRAY_LEN(start); i++)
 			bed_pool(b, "192.0.2.1", "192.0.2.1", start[i],
 				 (uint16_t)(start[i] + 499 + overlap));
@@ -583,6 +589,33 @@ static void who_is_served_while_its_addresses_go_has_one_record(void **state)
 		bed_end(b, &plan[i]);
 	bed_advance(b, 200000);
 	assert_int_equal(nat64_subscribers(b->n[0]), 0);
+	bed_free(b);
+}
+
+/* An address that has not been looked at yet is, when its subscriber needs another port. */
+static void host_keeps_to_its_block_while_addresses_wait(void **state)
+{
+	enum { N_HOSTS = 60 };
+	struct bed *b = bed_plain(1);
+	struct flow_plan plan[N_HOSTS], next;
+
+	(void)state;
+	bed_pool(b, "192.0.2.0", "192.0.4.255", 1024, 65535);
+	bed_up(b, 1000);
+	for (unsigned i = 0; i < N_HOSTS; i++) {
+		struct tuple t = from_host(i, 5000);
+
+		plan[i] = bed_must_open(b, &t);
+	}
+	b->pool4[0].port_last = 65400;
+	bed_begin(b);
+	for (unsigned i = 0; i < N_HOSTS; i++) {
+		struct tuple t = from_host(i, 5001);
+
+		next = bed_must_open(b, &t);
+		assert_true(addr_equal(&next.key[1].dst, &plan[i].key[1].dst));
+		assert_int_equal(mapped_port(&next) / 64, mapped_port(&plan[i]) / 64);
+	}
 	bed_free(b);
 }
 
@@ -757,6 +790,7 @@ int main(void)
 		cmocka_unit_test(dump_tells_all_of_a_mapping),
 		cmocka_unit_test(each_list_is_as_long_as_it_says_and_no_longer),
 		cmocka_unit_test(ranges_that_touch_are_one),
+		cmocka_unit_test(host_keeps_to_its_block_while_addresses_wait),
 	};
 
 	return cmocka_run_group_tests_name("nat64/reload", tests, NULL, NULL);

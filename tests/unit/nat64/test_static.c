@@ -308,6 +308,7 @@ static void every_one_of_many_static_entries_works(void **state)
 			     v6[] = { 6, 17, 58 };
 	static const char *const outside[] = { "192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4" };
 	struct bed *b = bed_with_pool(1, 1024, 65535);
+	struct flow_plan kept[300];
 
 	(void)state;
 	for (unsigned i = 0; i < 300; i++) {
@@ -327,13 +328,18 @@ static void every_one_of_many_static_entries_works(void **state)
 		struct flow_plan plan = bed_must_open(b, &in);
 
 		assert_int_equal(be16_to(plan.key[0].sport), x);
-		plan = bed_must_open(b, &out);
-		assert_int_equal(mapped_port(&plan), port);
-		assert_true(addr_equal(&plan.key[1].dst, &in.dst));
+		kept[k] = bed_must_open(b, &out);
+		assert_int_equal(mapped_port(&kept[k]), port);
+		assert_true(addr_equal(&kept[k].key[1].dst, &in.dst));
 	}
 	assert_int_equal(nat64_mappings(b->n[0]), 300);
 	bed_reload(b); /* and stays as it is */
 	assert_int_equal(nat64_mappings(b->n[0]), 300);
+	bed_static(b, NAT64_UDP, "2001:db8:1:7::81", 1, outside[0], 1500); /* others, too */
+	bed_reload(b);
+	assert_int_equal(nat64_mappings(b->n[0]), 301);
+	for (unsigned k = 0; k < 300; k++)
+		assert_false(bed_stale(b, &kept[k]));
 	bed_free(b);
 }
 
