@@ -1,6 +1,8 @@
 /* dns.c - sixgatectl dns: its words, and its answers for people. */
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include "sixgate/base/addr.h"
 #include "ctl.h"
 
 static int take_text(const char *word, char *out, size_t size, const char *what, struct err *e)
@@ -19,14 +21,35 @@ static int take_name(int n, char **word, struct ctl_request *r, struct err *e)
 	return n ? take_text(word[0], r->dns.name, sizeof(r->dns.name), "domain name", e) : CTL_OK;
 }
 
+/* RFC 1035 3.5, RFC 3596 2.5: whose PTR records are those of an address. */
+static void put_reverse(const struct addr *a, char *out, size_t size)
+{
+	const uint8_t *v4 = a->octet + 12;
+	size_t at = 0;
+
+	if (addr_is_v4(a)) {
+		snprintf(out, size, "%u.%u.%u.%u.in-addr.arpa", v4[3], v4[2], v4[1], v4[0]);
+		return;
+	}
+	for (int i = 15; i >= 0; i--)
+		at += (size_t)snprintf(out + at, size - at, "%x.%x.", a->octet[i] & 15u,
+				       a->octet[i] >> 4);
+	snprintf(out + at, size - at, "ip6.arpa");
+}
+_Static_assert(sizeof(((struct ctl_request *)0)->dns.name) > 16 * 4 + 8, "for the longest of them");
+
 static int take_question(int n, char **word, struct ctl_request *r, struct err *e)
 {
+	struct addr a;
+
 	if (n != 2 && n != 3)
 		return err_set(e, CTL_USAGE,
 			       "dns lookup wants NAME TYPE, and perhaps a CLIENT, after it");
 	if (n == 3 && addr_parse(word[2], &r->dns.client) != 0)
 		return err_set(e, CTL_USAGE, "\"%s\" is no IPv4 or IPv6 address", word[2]);
-	if (take_text(word[0], r->dns.name, sizeof(r->dns.name), "domain name", e) != CTL_OK)
+	if (strcasecmp(word[1], "PTR") == 0 && addr_parse(word[0], &a) == 0)
+		put_reverse(&a, r->dns.name, sizeof(r->dns.name));
+	else if (take_text(word[0], r->dns.name, sizeof(r->dns.name), "domain name", e) != CTL_OK)
 		return CTL_USAGE;
 	return take_text(word[1], r->dns.type, sizeof(r->dns.type), "type of records", e);
 }

@@ -191,6 +191,8 @@ def test_a_lookup_says_why_there_are_aaaa(net):
     ("ipv4only.arpa", "AAAA", "NOERROR", "nobody is asked"),
     ("0.5.1.7.0.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.b.9.f.f.4.6.0.0.ip6.arpa", "PTR", "NOERROR",
      "an alias into in-addr.arpa"),
+    ("64:ff9b::203.0.113.80", "PTR", "NOERROR", "an alias into in-addr.arpa"),
+    ("192.0.0.170", "ptr", "NOERROR", "nobody is asked"),
 ])
 def test_a_lookup_says_why_not(net, name, kind, rcode, why):
     steps, _, last = lookup(net, name, kind)
