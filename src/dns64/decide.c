@@ -177,11 +177,21 @@ bool dns64_untouchable(const struct dns64_policy *p, const struct dns64_legs *l,
 	return l->dnssec_ok && f->is_signed && !p->break_dnssec;
 }
 
+/* Whatever A says. While prefixes are withheld A is asked: they may come back. */
+static bool makes_nothing(const struct dns64_policy *p)
+{
+	return !p->n_prefix && !p->withheld;
+}
+
 /* The AAAA leg gave nothing: what the A leg makes of it (RFC 6147 5.1.6). */
 static enum dns64_next decide_by_a(const struct dns64_policy *p, const struct dns64_legs *l)
 {
 	bool answered = l->aaaa_state == LEG_ANSWERED;
 
+	/* Of nothing but excluded records nothing is left that says how long to remember that; the
+	 * A answer may have an SOA. */
+	if (makes_nothing(p) && !l->aaaa.n_excluded)
+		return answered ? DNS64_REPLY_ORIGINAL : DNS64_REPLY_SERVFAIL;
 	switch (l->a_state) {
 	case LEG_IDLE:
 		return DNS64_ASK_A;
@@ -228,7 +238,7 @@ enum dns64_next dns64_decide(const struct dns64_policy *p, const struct dns64_le
 	case LEG_WAITING:
 		break;
 	}
-	if (l->a_state == LEG_IDLE)
+	if (l->a_state == LEG_IDLE && !makes_nothing(p))
 		return p->parallel || (l->impatient && p->synthesize_on_error) ? DNS64_ASK_A :
 										 DNS64_WAIT;
 	if (!l->impatient || !p->synthesize_on_error)

@@ -252,11 +252,15 @@ static size_t say_aaaa(struct hit *h, const struct dns64_answer *aaaa)
 		return 0;
 	if ((aaaa->wire[3] & DNS_RCODE) == DNS_NXDOMAIN)
 		return say_as_is(h, aaaa, 1);
+	if (h->policy->withheld) /* and that is not to be remembered for long */
+		return 0;
+	if (!h->policy->n_prefix)
+		return say_as_is(h, aaaa, 1);
 	a = known(h, DNS_TYPE_A);
 	if (!a)
 		return 0;
-	if (a->shape.no_addresses) /* what is withheld is not to be remembered for long */
-		return h->policy->withheld ? 0 : say_as_is(h, aaaa, 2);
+	if (a->shape.no_addresses)
+		return say_as_is(h, aaaa, 2);
 	if (!a->shape.is_a || (a->wire[3] & DNS_RCODE) != DNS_NOERROR)
 		return 0;
 	return say_synthesized(h, aaaa, a);

@@ -16,7 +16,7 @@
 #define REFUSED    .state = LEG_ANSWERED, .facts = { .rcode = DNS_REFUSED }
 #define BOGUS      .state = LEG_ANSWERED, .facts = { .rcode = DNS_SERVFAIL, .bogus = true }
 
-enum { SERIAL = 1, ON_ERROR_SERVFAIL = 2, BREAK_DNSSEC = 4 };
+enum { SERIAL = 1, ON_ERROR_SERVFAIL = 2, BREAK_DNSSEC = 4, NO_PREFIX = 8 };
 
 struct leg_row {
 	enum leg_state state;
@@ -84,6 +84,14 @@ static const struct {
 	{ "impatient but A failed", { WAITING }, { FAILED }, 0, 1, 0, DNS64_WAIT },
 	{ "impatient but A is out", { WAITING }, { WAITING }, 0, 1, 0, DNS64_WAIT },
 	{ "impatient, on-error servfail", { WAITING }, { RECORDS }, 0, 1, ON_ERROR_SERVFAIL, DNS64_WAIT },
+	{ "nothing is made: AAAA only", { WAITING }, { IDLE }, 0, 0, NO_PREFIX, DNS64_WAIT },
+	{ "nothing is made, no AAAA", { NODATA }, { IDLE }, 0, 0, NO_PREFIX, DNS64_REPLY_ORIGINAL },
+	{ "nothing is made, AAAA fails", { SERVFAIL }, { IDLE }, 0, 0, NO_PREFIX, DNS64_REPLY_ORIGINAL },
+	{ "nothing is made, AAAA times out", { FAILED }, { IDLE }, 0, 0, NO_PREFIX,
+	  DNS64_REPLY_SERVFAIL },
+	{ "nothing is made, impatient", { WAITING }, { IDLE }, 0, 1, NO_PREFIX, DNS64_WAIT },
+	{ "nothing is made, only excluded AAAA: A has the SOA", { EXCLUDED }, { IDLE }, 0, 0, NO_PREFIX,
+	  DNS64_ASK_A },
 	{ "impatient, serial, on-error servfail", { WAITING }, { IDLE }, 0, 1,
 	  SERIAL | ON_ERROR_SERVFAIL, DNS64_WAIT },
 };
@@ -96,6 +104,7 @@ static void every_row_of_rfc6147_5_1_is_decided(void **state)
 			.parallel = !(rows[i].conf & SERIAL),
 			.synthesize_on_error = !(rows[i].conf & ON_ERROR_SERVFAIL),
 			.break_dnssec = rows[i].conf & BREAK_DNSSEC,
+			.n_prefix = !(rows[i].conf & NO_PREFIX),
 		};
 		struct dns64_legs legs = { .aaaa_state = rows[i].aaaa.state,
 					   .a_state = rows[i].a.state,
