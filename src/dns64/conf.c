@@ -140,6 +140,10 @@ static void complain_of_upstream(const struct dns64_conf *c, struct complaints *
 			    u->port == c->listen[j].port)
 				complain(to, u, "dns64.upstream",
 					 "is an address of dns64.listen: it would ask itself");
+		for (size_t j = 0; j < i && !u->n_domain; j++)
+			if (!c->upstream[j].n_domain && u->port == c->upstream[j].port &&
+			    addr_equal(&u->address, &c->upstream[j].address))
+				complain(to, u, "dns64.upstream", "stands twice in the list");
 	}
 }
 

@@ -115,6 +115,10 @@ static void upstreams_of_domains_leave_one_for_the_rest(void **state)
 		{ "no name of a domain",
 		  UPSTREAMS("192.0.2.53, {address: 192.0.2.54, domains: [a..b]}"),
 		  "dns64.upstream[1].domains[0]", "expected a domain name", FOR_ALL },
+		{ "one of them twice", UPSTREAMS("192.0.2.53, 192.0.2.54, 192.0.2.53"),
+		  "dns64.upstream[2]", "stands twice in the list",
+		  UPSTREAMS("192.0.2.53, {address: 192.0.2.53, port: 5353}, "
+			    "{address: 192.0.2.53, domains: corp.example}") },
 	};
 
 	(void)state;
