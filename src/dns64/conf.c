@@ -274,6 +274,31 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 	complain_of_choices(&c, to);
 }
 
+/* Of the views that a client is in, the first counts. */
+static bool is_in_one_before(const struct dns64_conf *c, size_t view, const struct prefix *p)
+{
+	for (size_t i = 0; i < view; i++)
+		for (size_t j = 0; j < c->view[i].n_clients; j++)
+			if (c->view[i].clients[j].len <= p->len &&
+			    prefix_contains(&c->view[i].clients[j], &p->addr))
+				return true;
+	return false;
+}
+
+static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
+{
+	if (c->n_view > DNS64_VIEWS_MAX)
+		complain(to, &c->view, "dns64.views", "expected at most %d views", DNS64_VIEWS_MAX);
+	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++) {
+		complain_of_view(&c->view[i], to);
+		for (size_t j = 0; j < c->view[i].n_clients; j++)
+			if (is_in_one_before(c, i, &c->view[i].clients[j]))
+				complain(to, &c->view[i].clients[j], "dns64.views.clients",
+					 "are clients of a view before, which is theirs: put the "
+					 "narrower one first");
+	}
+}
+
 uint32_t dns64_conf_ra_lifetime_s(const struct dns64_ra_conf *c)
 {
 	return c->lifetime_s ? c->lifetime_s : DNS64_RA_TIMES * c->interval_s;
@@ -372,11 +397,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 		complain(to, &c->prefix, "dns64.prefix",
 			 "is missing: there is no section `nat64` to take it from");
 	complain_of_choices(&choices, to);
-	if (c->n_view > DNS64_VIEWS_MAX)
-		complain(to, &c->view, "dns64.views", "expected at most %d views",
-			 DNS64_VIEWS_MAX);
-	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++)
-		complain_of_view(&c->view[i], to);
+	complain_of_views(c, to);
 	zones__complain(c, to);
 	if (c->threads < 1 || c->threads > DNS64_THREADS_MAX)
 		complain(to, &c->threads, "dns64.threads", "expected 1 to %d", DNS64_THREADS_MAX);
