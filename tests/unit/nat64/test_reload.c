@@ -619,6 +619,33 @@ static void host_keeps_to_its_block_while_addresses_wait(void **state)
 	bed_free(b);
 }
 
+/* Each is paired with an address of its own, those that wait among them. */
+static void new_addresses_serve_before_their_turn_comes(void **state)
+{
+	enum { N_HOSTS = 50 };
+	struct bed *b = bed_plain(1);
+	struct flow_plan plan[N_HOSTS];
+	unsigned n_alone = 0;
+
+	(void)state;
+	bed_pool(b, "198.51.100.1", "198.51.100.1", 1024, 65535);
+	bed_up(b, 1000);
+	b->conf.n_pool4 = 0;
+	bed_pool(b, "192.0.2.0", "192.0.4.255", 1024, 65535);
+	bed_begin(b);
+	for (unsigned i = 0; i < N_HOSTS; i++) {
+		struct tuple t = from_host(i, 5000);
+		bool alone = true;
+
+		plan[i] = bed_must_open(b, &t);
+		for (unsigned j = 0; j < i; j++)
+			alone &= !addr_equal(&plan[j].key[1].dst, &plan[i].key[1].dst);
+		n_alone += alone;
+	}
+	assert_in_range(n_alone, N_HOSTS - 10, N_HOSTS);
+	bed_free(b);
+}
+
 /* ---- prefixes ---- */
 
 static const char *const many[NAT64_PREFIXES_MAX] = {
@@ -790,6 +817,7 @@ int main(void)
 		cmocka_unit_test(dump_tells_all_of_a_mapping),
 		cmocka_unit_test(each_list_is_as_long_as_it_says_and_no_longer),
 		cmocka_unit_test(ranges_that_touch_are_one),
+		cmocka_unit_test(new_addresses_serve_before_their_turn_comes),
 		cmocka_unit_test(host_keeps_to_its_block_while_addresses_wait),
 	};
 

@@ -301,6 +301,37 @@ static void static_entries_fit_beside_a_full_bib(void **state)
 	bed_free(b);
 }
 
+/* Nothing but the address changes: they go with it. */
+static void static_entries_move_to_another_address(void **state)
+{
+	static const char *const at[] = { "192.0.2.1", "192.0.2.9" };
+	enum { N = NAT64_STATIC_MAX / 2 + 1 };
+	struct bed *b = bed_new(1);
+	struct flow_plan plan;
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, at[0], at[0], 1024, 65535);
+	for (uint16_t i = 0; i < N; i++)
+		bed_static(b, NAT64_TCP, web, (uint16_t)(8000 + i), at[0], (uint16_t)(2000 + i));
+	bed_up(b, 10000);
+	for (unsigned round = 1; round < 5; round++) {
+		struct tuple before = tuple_of("198.51.100.7", at[!(round % 2)], 999, 2000, 6),
+			     after = tuple_of("198.51.100.7", at[round % 2], 999, 2000, 6);
+
+		b->pool4[0].first = b->pool4[0].last = after.dst;
+		for (unsigned i = 0; i < N; i++)
+			b->entry[i].outside = after.dst;
+		bed_reload(b);
+		assert_int_not_equal(bed_open(b, &before, &plan).next, VERDICT_CONTINUE);
+		plan = bed_must_open(b, &after);
+		assert_int_equal(be16_to(plan.key[0].sport), 8000);
+		bed_end(b, &plan);
+		assert_int_equal(nat64_mappings(b->n[0]), N);
+	}
+	bed_free(b);
+}
+
 /* Each of many is found from both sides, in whatever order they are written. */
 static void every_one_of_many_static_entries_works(void **state)
 {
@@ -616,6 +647,7 @@ int main(void)
 		cmocka_unit_test(new_static_entry_takes_over_from_dynamic_mappings),
 		cmocka_unit_test(static_entry_equal_to_a_dynamic_mapping_adopts_it),
 		cmocka_unit_test(static_entries_fit_beside_a_full_bib),
+		cmocka_unit_test(static_entries_move_to_another_address),
 		cmocka_unit_test(every_one_of_many_static_entries_works),
 		cmocka_unit_test(doubles_among_many_static_entries_are_refused),
 		cmocka_unit_test(static_entry_that_found_no_record_gets_the_next_one),
