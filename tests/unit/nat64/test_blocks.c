@@ -262,6 +262,34 @@ static void pool_split_by_protocol_serves_newcomers_of_each(void **state)
 	bed_free(b);
 }
 
+/* A port of the subscriber's own that rests is taken again if its parity is right. */
+static void parity_is_kept_of_ports_that_rest(void **state)
+{
+	struct bed *b = bed_new(1);
+	struct flow_plan plan[2];
+
+	(void)state;
+	bed_prefix(b, "64:ff9b:1::/96");
+	bed_pool(b, "192.0.2.1", "192.0.2.1", 40000, 40799); /* given out one by one */
+	b->conf.port_parity = true;
+	b->conf.quarantine.time_s = 120;
+	bed_up(b, 100);
+	for (uint16_t round = 0; round < 10; round++) {
+		for (uint16_t odd = 0; odd < 2; odd++) {
+			struct tuple t = tuple_of("2001:db8:1::1", "64:ff9b:1::203.0.113.9",
+						  (uint16_t)(5000 + 2 * round + odd), 80, 17);
+			struct flow_plan now = bed_must_open(b, &t);
+
+			assert_int_equal(mapped_port(&now) % 2, odd);
+			if (round)
+				assert_int_equal(mapped_port(&now), mapped_port(&plan[odd]));
+			plan[odd] = now;
+			bed_end(b, &now);
+		}
+	}
+	bed_free(b);
+}
+
 /* RFC 4787 REQ-4, only if asked for: also where the block must be chosen for it. */
 static void parity_is_kept_when_asked_for_as_long_as_there_is_a_choice(void **state)
 {
@@ -679,6 +707,7 @@ int main(void)
 		cmocka_unit_test(newcomers_always_find_something_while_others_hold_much),
 		cmocka_unit_test(subscribers_in_turns_get_even_shares),
 		cmocka_unit_test(pool_split_by_protocol_serves_newcomers_of_each),
+		cmocka_unit_test(parity_is_kept_of_ports_that_rest),
 		cmocka_unit_test(parity_is_kept_when_asked_for_as_long_as_there_is_a_choice),
 		cmocka_unit_test(pool_of_system_ports_only_serves_other_ports_too),
 		cmocka_unit_test(single_ports_are_told_with_their_protocol),
