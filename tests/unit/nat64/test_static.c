@@ -258,18 +258,29 @@ static void new_static_entry_takes_over_from_dynamic_mappings(void **state)
 static void static_entry_equal_to_a_dynamic_mapping_adopts_it(void **state)
 {
 	struct bed *b = bed_with_pool(1, 1024, 65535);
-	struct tuple own = tuple_of(web, server, 5353, 80, 17);
-	struct flow_plan plan;
+	struct tuple own = tuple_of(web, server, 5353, 80, 17),
+		     second = tuple_of(web, server, 5354, 80, 17),
+		     third = tuple_of(web, server, 5355, 80, 17);
+	struct flow_plan plan, other, late;
 	char outside[ADDR_TEXT_MAX];
 
 	(void)state;
+	b->conf.quarantine.time_s = 120;
 	bed_up(b, 100);
 	plan = bed_must_open(b, &own);
+	other = bed_must_open(b, &second);
 	bed_static(b, NAT64_UDP, web, 5353, addr_format(&plan.key[1].dst, outside),
 		   mapped_port(&plan));
 	bed_reload(b);
 	assert_false(bed_stale(b, &plan));
 	bed_end(b, &plan);
+	assert_int_equal(nat64_mappings(b->n[0]), 2);
+	bed_advance(b, 600000); /* the block is in use, by the other one */
+	assert_false(bed_stale(b, &other));
+	late = bed_must_open(b, &third);
+	assert_int_equal(mapped_port(&late) / 64, mapped_port(&other) / 64);
+	bed_end(b, &other);
+	bed_end(b, &late);
 	assert_int_equal(nat64_mappings(b->n[0]), 1);
 	bed_free(b);
 }
