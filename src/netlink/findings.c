@@ -526,6 +526,10 @@ static void look_at_interfaces(struct looking *k)
 	if (c->has_egress6 && !f->default_route[1])
 		found(k, NETLINK_NOTICE, "there is no IPv6 default route: egress6 reaches only what "
 					 "has a route");
+	if (c->has_siit && c->siit.has_clat && !f->default_route[1])
+		found(k, NETLINK_NOTICE,
+		      "there is no IPv6 default route: siit.clat reaches its "
+		      "provider's translator only if that has a route");
 	if (c->has_egress6 && c->egress6.follow_inside && f->n_inside == 0)
 		found(k, NETLINK_WARNING, "egress6.prefixes: inside: no inside interface has a global "
 					  "IPv6 prefix yet");

@@ -2,6 +2,7 @@
 #include <linux/fib_rules.h>
 #include <stdlib.h>
 #include <string.h>
+#include "sixgate/netlink/finding.h"
 #include "world.h"
 #include "sixgate/base/must.h"
 
@@ -269,6 +270,31 @@ static void rfc6877_all_ipv4_of_the_clats_hosts_comes_to_us(void **state)
 	assert_true(world_has(w, "-4 route throw 192.168.0.0/24 table 6469"));
 	assert_true(world_has(w, "-4 route throw 224.0.0.0/4 table 6469"));
 	assert_true(world_has(w, "-6 route 2001:db8:464::/96 table 6465 " OUT));
+	end(w);
+}
+
+static bool is_told(struct world *w, const char *what)
+{
+	const struct netlink_input in = { .conf = &w->conf, .facts = &w->facts };
+	struct netlink_finding found[NETLINK_FINDINGS_MAX];
+	size_t n = netlink_findings(&in, &w->plan, found, NETLINK_FINDINGS_MAX);
+
+	for (size_t i = 0; i < n; i++)
+		if (strstr(found[i].text, what))
+			return true;
+	return false;
+}
+
+static void clat_without_a_way_to_its_provider_is_told(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	w->conf.has_siit = w->conf.siit.has_clat = true;
+	world_plan(w);
+	assert_true(is_told(w, "no IPv6 default route: siit.clat"));
+	w->facts.default_route[1] = true;
+	assert_false(is_told(w, "siit.clat"));
 	end(w);
 }
 
@@ -573,6 +599,7 @@ int main(void)
 		cmocka_unit_test(a_network_that_is_a_whole_prefix_is_all_of_ipv4_from_outside_only),
 		cmocka_unit_test(mappings_are_led_to_us_but_not_from_their_own_networks),
 		cmocka_unit_test(mapped_addresses_on_a_link_are_answered_for),
+		cmocka_unit_test(clat_without_a_way_to_its_provider_is_told),
 		cmocka_unit_test(rfc6877_all_ipv4_of_the_clats_hosts_comes_to_us),
 		cmocka_unit_test(replies_of_a_node_have_a_rule_on_each_interface),
 		cmocka_unit_test(egress6_leaves_to_main_what_stays_inside),
