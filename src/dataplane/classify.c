@@ -144,7 +144,7 @@ static void give_back(struct worker *w, const struct flow_plan *plan, uint64_t n
 			  .key = { plan->key[0], plan->key[1] } };
 
 	if (plan->policy == POLICY_NAT64)
-		nat64_flow_ended(w->nat64, &f, now_ms);
+		nat64_flow_refused(w->nat64, &f, now_ms);
 	else if (plan->policy == POLICY_SERVICES)
 		services_flow_ended(w->services, &f);
 }

@@ -323,7 +323,9 @@ void session__start(struct worker *w, const struct snapshot *s, uint32_t index,
 		incomplete_add(w, index);
 	else
 		wheel_add(&w->wheel, index);
-	if (unlikely(w->flow_log->used) && f->policy == POLICY_EGRESS6)
+	if (f->policy == POLICY_NAT64)
+		nat64_flow_began(w->nat64, f, now_ms);
+	else if (unlikely(w->flow_log->used) && f->policy == POLICY_EGRESS6)
 		flow_log__started(w, index, now_ms);
 }
 

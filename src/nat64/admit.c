@@ -213,8 +213,6 @@ static struct verdict hold_for(struct nat64 *n, const struct nat64_table *t, uin
 		return verdict_reject(DROP_BIB_FULL, REPLY_ADDR_UNREACHABLE);
 	}
 	bib__hold(n, &n->mapping[index]);
-	if (n->log_what & NAT64_LOG_SESSIONS)
-		event__session(n, NAT64_EVENT_SESSION_CREATED, &n->mapping[index], &plan->key[1]);
 	return verdict_continue();
 }
 

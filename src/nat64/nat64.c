@@ -153,14 +153,21 @@ void nat64_use_table(struct nat64 *n, const struct nat64_table *t, uint64_t now_
 	nat64_adopt(n, t);
 }
 
-void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
+void nat64_flow_began(struct nat64 *n, const struct flow *f, uint64_t now_ms)
+{
+	if (likely(!(n->log_what & NAT64_LOG_SESSIONS)) || f->flags & FLOW_FROM_OUTSIDE)
+		return;
+	n->now_ms = now_ms;
+	event__session(n, NAT64_EVENT_SESSION_CREATED, &n->mapping[permit__mapping(n, f->object)],
+		       &f->key[1]);
+}
+
+void nat64_flow_refused(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 {
 	uint32_t index = permit__mapping(n, f->object);
 	struct mapping *m = &n->mapping[index];
 
 	n->now_ms = now_ms;
-	if (n->log_what & NAT64_LOG_SESSIONS && !(f->flags & FLOW_FROM_OUTSIDE))
-		event__session(n, NAT64_EVENT_SESSION_DELETED, m, &f->key[1]);
 	if (f->object & OBJECT_PERMIT)
 		permit__drop(n, f->object);
 	if (f->flags & FLOW_FROM_OUTSIDE) {
@@ -170,6 +177,15 @@ void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
 		bib__let_go(n, m);
 	}
 	bib__settle(n, index);
+}
+
+void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms)
+{
+	n->now_ms = now_ms;
+	if (n->log_what & NAT64_LOG_SESSIONS && !(f->flags & FLOW_FROM_OUTSIDE))
+		event__session(n, NAT64_EVENT_SESSION_DELETED,
+			       &n->mapping[permit__mapping(n, f->object)], &f->key[1]);
+	nat64_flow_refused(n, f, now_ms);
 }
 
 bool nat64_advance(struct nat64 *n, uint64_t now_ms)

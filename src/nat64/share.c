@@ -70,6 +70,12 @@ static uint32_t kept(const struct supply *sup)
 	return all > gone ? all - gone : 0;
 }
 
+/* Somebody may come who wants no more than a port or two. */
+static uint32_t kept_alone(const struct supply *sup)
+{
+	return sup->blocks < KEPT_ALONE ? 1 : sup->blocks / KEPT_ALONE;
+}
+
 bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 			 enum protocol_index proto)
 {
@@ -78,7 +84,7 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 	if (sup->blocks < TINY || s->n_blocks == UINT16_MAX)
 		return false;
 	if (is_alone(n, s))
-		return sup->free > sup->blocks / KEPT_ALONE;
+		return sup->free > kept_alone(sup);
 	if (sup->free > sup->blocks / 2)
 		return true;
 	if (sup->free <= kept(sup))

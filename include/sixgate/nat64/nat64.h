@@ -104,8 +104,15 @@ struct verdict nat64_may_answer(struct nat64 *n, const struct nat64_table *t, co
 struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
 				   const struct flow *f, uint64_t now_ms);
 
-/** nat64_flow_ended() - the flow (or what a plan would have made: keys, object and flags count) no
- *  longer uses its mapping. */
+/** nat64_flow_began() - what was planned is a flow: the log is told; one from outside later, when it was
+ *  answered. */
+void nat64_flow_began(struct nat64 *n, const struct flow *f, uint64_t now_ms);
+
+/** nat64_flow_refused() - what was planned (keys, object and flags count) became no flow: it lets go of its
+ *  mapping, and nothing is told. */
+void nat64_flow_refused(struct nat64 *n, const struct flow *f, uint64_t now_ms);
+
+/** nat64_flow_ended() - the flow no longer uses its mapping. */
 void nat64_flow_ended(struct nat64 *n, const struct flow *f, uint64_t now_ms);
 
 /** nat64_advance() - ports that have rested for the quarantine are free. Bounded work. Return: true

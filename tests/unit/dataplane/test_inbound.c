@@ -9,6 +9,7 @@
 #include "gateway.h"
 #include "sixgate/base/must.h"
 #include "sixgate/flow/tcp.h"
+#include "sixgate/nat64/event.h"
 
 static struct gateway g;
 static uint8_t bytes[PACKET_LEN_MAX];
@@ -345,6 +346,49 @@ static void strangers_come_and_go_and_leave_nothing(void **state)
 	assert_int_equal(nat64_mappings(g.worker[0]->nat64), 0);
 }
 
+static unsigned told(enum nat64_event_kind kind, unsigned *others)
+{
+	struct nat64_event e;
+	unsigned n = 0;
+
+	*others = 0;
+	while (nat64_event_read(nat64_events(g.worker[0]->nat64), &e))
+		if (e.kind == kind)
+			n++;
+		else
+			++*others;
+	return n;
+}
+
+/* One port speaks to one IPv4 address and port under one prefix at a time; of what is refused the
+ * log knows nothing, and the session goes on. */
+static void what_another_prefix_leads_to_is_refused_and_not_told(void **state)
+{
+	static struct prefix two[2];
+	struct tuple first = tuple_of(host, server, 4000, 7, IPPROTO_UDP),
+		     second = tuple_of(host, "2001:db8:65::203.0.113.7", 4000, 7, IPPROTO_UDP);
+	unsigned others;
+
+	(void)state;
+	must(prefix_parse("2001:db8:64::/96", &two[0]) == 0);
+	must(prefix_parse("2001:db8:65::/96", &two[1]) == 0);
+	nat64.prefix = two;
+	nat64.n_prefix = 2;
+	nat64.log_what = NAT64_LOG_SESSIONS;
+	gateway_init(&g, &args);
+	assert_true(passes(SIDE_INSIDE, &first));
+	assert_int_equal(told(NAT64_EVENT_SESSION_CREATED, &others), 1);
+	assert_int_equal(others, 0);
+	assert_false(passes(SIDE_INSIDE, &second));
+	assert_int_equal(g.last.why, DROP_FLOW_CONFLICT);
+	assert_int_equal(told(NAT64_EVENT_SESSION_CREATED, &others), 0);
+	assert_int_equal(others, 0);
+	assert_true(passes(SIDE_INSIDE, &first));
+	gateway_advance(&g, 400000);
+	assert_int_equal(told(NAT64_EVENT_SESSION_DELETED, &others), 1);
+	assert_int_equal(others, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -361,6 +405,7 @@ int main(void)
 		T(the_oldest_stranger_makes_room_for_the_next),
 		T(answered_stranger_stays_as_long_as_any_session),
 		T(strangers_at_one_mapping_do_not_push_out_those_at_another),
+		T(what_another_prefix_leads_to_is_refused_and_not_told),
 		T(strangers_come_and_go_and_leave_nothing),
 	};
 

@@ -212,14 +212,29 @@ static inline struct packet first_packet(const struct tuple *t)
 				.icmp_type = icmp ? (v4 ? 8 : 128) : 0 };
 }
 
-/* Ask the worker that owns it. */
+static inline struct flow flow_of(const struct flow_plan *plan)
+{
+	return (struct flow){ .key = { plan->key[0], plan->key[1] },
+			      .object = plan->object,
+			      .generation = plan->generation,
+			      .policy = plan->policy,
+			      .flags = plan->flags };
+}
+
+/* Ask the worker that owns it; what is let in is a flow. */
 static inline struct verdict bed_ask(struct bed *b, const struct packet *p, struct flow_plan *plan)
 {
 	unsigned w = owner_of_tuple(b->steer, &p->key, (enum side)p->side);
+	struct verdict v;
+	struct flow f;
 
 	*plan = (struct flow_plan){ 0 };
-	return addr_is_v4(&p->key.dst) ? nat64_admit_outside(b->n[w], b->t, p, plan, b->now_ms) :
-					 nat64_admit_inside(b->n[w], b->t, p, plan, b->now_ms);
+	v = addr_is_v4(&p->key.dst) ? nat64_admit_outside(b->n[w], b->t, p, plan, b->now_ms)
+				    : nat64_admit_inside(b->n[w], b->t, p, plan, b->now_ms);
+	f = flow_of(plan);
+	if (v.next == VERDICT_CONTINUE && !plan->once)
+		nat64_flow_began(b->n[w], &f, b->now_ms);
+	return v;
 }
 
 static inline struct verdict bed_open(struct bed *b, const struct tuple *t, struct flow_plan *plan)
@@ -260,13 +275,6 @@ static inline void bed_advance(struct bed *b, uint64_t ms)
 	for (unsigned i = 0; i < b->n_workers; i++)
 		while (nat64_advance(b->n[i], b->now_ms))
 			;
-}
-
-static inline struct flow flow_of(const struct flow_plan *plan)
-{
-	return (struct flow){ .key = { plan->key[0], plan->key[1] }, .object = plan->object,
-			      .generation = plan->generation, .policy = plan->policy,
-			      .flags = plan->flags };
 }
 
 static inline bool bed_stale(const struct bed *b, const struct flow_plan *plan)

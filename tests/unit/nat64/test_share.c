@@ -89,6 +89,8 @@ static void blocks_are_shared_as_they_become_few(void **state)
 		{ 1024, 129, 2000, 1, false, "for 2000 that is not enough" },
 		{ 1024, 33, 1, 900, true, "who is alone has nearly everything" },
 		{ 1024, 32, 1, 900, false, "but not the last thirty-second" },
+		{ 16, 2, 1, 14, true, "of sixteen, too" },
+		{ 16, 1, 1, 15, false, "one of them is kept" },
 		{ 1024, 33, 0, 0, true, "the first of all is alone, too" },
 		{ 1024, 33, 1, 0, false, "who has nothing beside one who has is not alone" },
 		{ 1024, 33, 2, 900, false, "nor who has something beside another" },
