@@ -278,7 +278,7 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 static bool is_in_one_before(const struct dns64_conf *c, size_t view, const struct prefix *p)
 {
 	for (size_t i = 0; i < view; i++)
-		for (size_t j = 0; j < c->view[i].n_clients; j++)
+		for (size_t j = 0; j < c->view[i].n_clients && j < DNS64_CLIENTS_MAX; j++)
 			if (c->view[i].clients[j].len <= p->len &&
 			    prefix_contains(&c->view[i].clients[j], &p->addr))
 				return true;
@@ -291,7 +291,7 @@ static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
 		complain(to, &c->view, "dns64.views", "expected at most %d views", DNS64_VIEWS_MAX);
 	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++) {
 		complain_of_view(&c->view[i], to);
-		for (size_t j = 0; j < c->view[i].n_clients; j++)
+		for (size_t j = 0; j < c->view[i].n_clients && j < DNS64_CLIENTS_MAX; j++)
 			if (is_in_one_before(c, i, &c->view[i].clients[j]))
 				complain(to, &c->view[i].clients[j], "dns64.views.clients",
 					 "are clients of a view before, which is theirs: put the "
