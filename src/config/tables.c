@@ -558,6 +558,12 @@ static const struct field client_item = { .kind = FIELD_PREFIX, .size = sizeof(s
 static const struct list view_clients_list = {
 	.item = &client_item, COUNT(struct dns64_view_conf, n_clients), .max = DNS64_CLIENTS_MAX,
 };
+static const struct field view_listen_item = { .kind = FIELD_ADDRESS, .size = sizeof(struct addr) };
+static const struct list view_listen_list = {
+	.item = &view_listen_item,
+	COUNT(struct dns64_view_conf, n_listen),
+	.max = DNS64_LISTEN_MAX,
+};
 static const struct list view_prefix_list = {
 	.item = &prefix6_item, COUNT(struct dns64_view_conf, n_prefix), .max = DNS64_PREFIXES_MAX,
 };
@@ -574,16 +580,21 @@ static const struct list view_mapped_list = {
 	.item = &mapped_item, COUNT(struct dns64_view_conf, n_mapped), .max = DNS64_MAPPED_MAX,
 };
 static const struct field view_fields[] = {
-	{ "clients", FIELD_LIST, FIELD_REQUIRED, AT(struct dns64_view_conf, clients),
-	  .list = &view_clients_list, .example = "[2001:db8:1::/48]", .help = "who is answered so" },
+	{ "clients", FIELD_LIST, FIELD_OPTIONAL, AT(struct dns64_view_conf, clients),
+	  .list = &view_clients_list, .example = "[2001:db8:1::/48]",
+	  .help = "who is answered so; this or listen, or both" },
+	{ "listen", FIELD_LIST, FIELD_OPTIONAL, AT(struct dns64_view_conf, listen),
+	  .list = &view_listen_list, .example = "[2001:db8:1::53]",
+	  .help = "for queries to these addresses only" },
 	{ "synthesize", FIELD_BOOL, 0, AT(struct dns64_view_conf, synthesize),
 	  .help = "false: no AAAA is made for them" },
 	{ "prefix", FIELD_LIST, 0, AT(struct dns64_view_conf, prefix),
 	  .present_at = offsetof(struct dns64_view_conf, has_prefix), .list = &view_prefix_list,
-	  .example = "[64:ff9b::/96]", .help = "default, as of what follows: the section's; [] is none at all" },
+	  .example = "[64:ff9b::/96]",
+	  .help = "default, as of what follows: the section's; [] is none at all" },
 	{ "exclude", FIELD_LIST, 0, AT(struct dns64_view_conf, exclude),
-	  .present_at = offsetof(struct dns64_view_conf, has_exclude),
-	  .list = &view_exclude_list, .example = "[::ffff:0:0/96]", .help = "as in the section" },
+	  .present_at = offsetof(struct dns64_view_conf, has_exclude), .list = &view_exclude_list,
+	  .example = "[::ffff:0:0/96]", .help = "as in the section" },
 	{ "never", FIELD_LIST, 0, AT(struct dns64_view_conf, never),
 	  .present_at = offsetof(struct dns64_view_conf, has_never), .list = &view_never_list,
 	  .example = "[example.internal]", .help = "as in the section" },

@@ -264,9 +264,15 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 				   .always = v->always, .n_always = v->n_always,
 				   .mapped = v->mapped, .n_mapped = v->n_mapped };
 
-	if (!v->n_clients || v->n_clients > DNS64_CLIENTS_MAX)
-		complain(to, v, "dns64.views", "expected 1 to %d prefixes of clients",
+	if (!v->n_clients && !v->n_listen)
+		complain(to, v, "dns64.views",
+			 "`clients` is missing, or `listen`: whose view is it?");
+	if (v->n_clients > DNS64_CLIENTS_MAX)
+		complain(to, v, "dns64.views", "expected at most %d prefixes of clients",
 			 DNS64_CLIENTS_MAX);
+	if (v->n_listen > DNS64_LISTEN_MAX)
+		complain(to, v, "dns64.views", "expected at most %d addresses to listen on",
+			 DNS64_LISTEN_MAX);
 	if (!v->synthesize && (v->n_prefix || v->n_mapped))
 		complain(to, v, "dns64.views", "has prefixes, and `synthesize: false`");
 	if (!v->synthesize && v->n_always)
@@ -274,12 +280,21 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 	complain_of_choices(&c, to);
 }
 
-/* Of the views that a client is in, the first counts. */
+/* Is it one of dns64.listen, or may it come to one that takes all? */
+static bool is_listened_on(const struct dns64_conf *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->n_listen && i < DNS64_LISTEN_MAX; i++)
+		if (addr_equal(&c->listen[i].address, a) || is_unspecified(&c->listen[i].address))
+			return true;
+	return false;
+}
+
+/* Of the views that a client is in, the first counts, whatever address it has asked. */
 static bool is_in_one_before(const struct dns64_conf *c, size_t view, const struct prefix *p)
 {
 	for (size_t i = 0; i < view; i++)
 		for (size_t j = 0; j < c->view[i].n_clients && j < DNS64_CLIENTS_MAX; j++)
-			if (c->view[i].clients[j].len <= p->len &&
+			if (!c->view[i].n_listen && c->view[i].clients[j].len <= p->len &&
 			    prefix_contains(&c->view[i].clients[j], &p->addr))
 				return true;
 	return false;
@@ -296,6 +311,10 @@ static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
 				complain(to, &c->view[i].clients[j], "dns64.views.clients",
 					 "are clients of a view before, which is theirs: put the "
 					 "narrower one first");
+		for (size_t j = 0; j < c->view[i].n_listen && j < DNS64_LISTEN_MAX; j++)
+			if (!is_listened_on(c, &c->view[i].listen[j]))
+				complain(to, &c->view[i].listen[j], "dns64.views.listen",
+					 "is no address of dns64.listen: no query comes to it");
 	}
 }
 

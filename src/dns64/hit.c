@@ -266,17 +266,6 @@ static size_t say_aaaa(struct hit *h, const struct dns64_answer *aaaa)
 	return say_synthesized(h, aaaa, a);
 }
 
-static const struct dns64_policy *policy_for(const struct resolver *r,
-					     const struct sockaddr_in6 *peer)
-{
-	struct addr client;
-
-	if (!r->policy->n_view)
-		return r->policy;
-	client = addr_from_v6(peer->sin6_addr.s6_addr);
-	return dns64_policy_for(r->policy, &client);
-}
-
 /* For the question's type, and the other one that an AAAA query may need. */
 static void each_probe(struct hit *h, void (*fetch)(const struct dns64_cache *c,
 						    const struct dns64_probe *p))
@@ -308,7 +297,7 @@ void resolver__hit_fetch(struct hit *h)
 		each_probe(h, dns64_cache_fetch);
 }
 
-size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t *out)
+size_t resolver__hit_say(struct hit *h, const struct client *c, uint8_t *out)
 {
 	const struct resolver *r = h->r;
 	const struct dns64_answer *a;
@@ -317,8 +306,8 @@ size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t
 		return 0;
 	if (r->policy->n_zone && zones__find(r->policy, &h->name))
 		return 0; /* ours, whatever was heard before it was */
-	h->policy = policy_for(r, peer);
-	h->peer = peer;
+	h->policy = resolver__policy_for(r, c);
+	h->peer = &c->peer;
 	h->out = out;
 	a = known(h, h->query.question.type);
 	if (!a)
@@ -329,12 +318,12 @@ size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t
 	return say_aaaa(h, a);
 }
 
-size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const uint8_t *wire,
-		     size_t len, uint8_t *out)
+size_t resolver__hit(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len,
+		     uint8_t *out)
 {
 	struct hit h;
 
 	resolver__hit_read(r, wire, len, &h);
 	resolver__hit_fetch(&h);
-	return resolver__hit_say(&h, peer, out);
+	return resolver__hit_say(&h, c, out);
 }

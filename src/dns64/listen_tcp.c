@@ -36,7 +36,7 @@ struct tcp_client {
 	unsigned n_open, refs;
 	bool closed, eof;
 	uint16_t slot;
-	struct sockaddr_in6 peer;
+	struct sockaddr_in6 peer, local;
 	size_t in_len, out_at, out_len, out_size;
 	uint8_t *out;
 	uint8_t in[2 + UDP_MESSAGE_MAX];
@@ -197,7 +197,10 @@ static void reply(struct via *v, const struct client *client, const uint8_t *wir
 
 static void query(struct tcp_client *c, const uint8_t *wire, size_t len)
 {
-	struct client client = { .via = &c->via, .most = DNS_MESSAGE_MAX, .peer = c->peer };
+	struct client client = { .via = &c->via,
+				 .most = DNS_MESSAGE_MAX,
+				 .peer = c->peer,
+				 .local.ipi6_addr = c->local.sin6_addr };
 
 	counter_add(&c->d->stats.queries_tcp, 1);
 	touch(c);
@@ -352,6 +355,7 @@ static void add_client(struct tcp_listener *l, int fd, const struct sockaddr_in6
 	c->d = d;
 	c->fd = fd;
 	c->peer = *peer;
+	getsockname(fd, (struct sockaddr *)&c->local, &(socklen_t){ sizeof(c->local) });
 	c->refs = 1;
 	c->active_ms = uv_now(d->loop);
 	link_client(c);

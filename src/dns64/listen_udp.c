@@ -69,7 +69,7 @@ static void take(struct udp_listener *l, unsigned i)
 		counter_add(&d->stats.malformed, 1);
 		return;
 	}
-	answered = resolver__hit_say(&d->rx.hit[i], &c.peer, l->tx.wire[l->tx.n]);
+	answered = resolver__hit_say(&d->rx.hit[i], &c, l->tx.wire[l->tx.n]);
 	if (answered) {
 		queue(l, &c, answered);
 		return;

@@ -187,7 +187,9 @@ static int add_view(struct dns64_policy *p, const struct dns64_conf *conf,
 	view->view_index = (unsigned)p->n_view;
 	view->n_clients = v->n_clients;
 	view->clients = copy_array(v->clients, v->n_clients, sizeof(*v->clients));
-	return view->clients ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");
+	view->n_listen = v->n_listen;
+	view->listen = copy_array(v->listen, v->n_listen, sizeof(*v->listen));
+	return view->clients && view->listen ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");
 }
 
 int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, struct err *e)
@@ -220,6 +222,7 @@ void dns64_policy_free(struct dns64_policy *p)
 	zones__free(p);
 	free(p->view);
 	free(p->clients);
+	free(p->listen);
 	free(p->prefix);
 	free(p->never);
 	free(p->always);
@@ -233,13 +236,28 @@ void dns64_policy_free(struct dns64_policy *p)
 	free(p);
 }
 
-const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p,
-					    const struct addr *client)
+static bool has_client(const struct dns64_policy *view, const struct addr *client)
+{
+	for (size_t i = 0; i < view->n_clients; i++)
+		if (prefix_contains(&view->clients[i], client))
+			return true;
+	return !view->n_clients;
+}
+
+static bool has_listener(const struct dns64_policy *view, const struct addr *asked)
+{
+	for (size_t i = 0; i < view->n_listen; i++)
+		if (addr_equal(&view->listen[i], asked))
+			return true;
+	return !view->n_listen;
+}
+
+const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p, const struct addr *client,
+					    const struct addr *asked)
 {
 	for (size_t i = 0; i < p->n_view; i++)
-		for (size_t j = 0; j < p->view[i]->n_clients; j++)
-			if (prefix_contains(&p->view[i]->clients[j], client))
-				return p->view[i];
+		if (has_client(p->view[i], client) && has_listener(p->view[i], asked))
+			return p->view[i];
 	return p;
 }
 

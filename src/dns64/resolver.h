@@ -57,6 +57,7 @@ struct dns64_told;
  * @generation: of a connection slot
  * @most:       bytes that its answer may have; 0: as the query's EDNS says
  * @told:       who wants it explained, lent until the reply; mostly NULL
+ * @local:      our address that was asked, and on which interface; ::, if it was none
  */
 struct client {
 	void *via;
@@ -322,6 +323,9 @@ struct hit {
 	bool usual;
 };
 
+/** resolver__policy_for() - of the view that @c is in, or the section's. */
+const struct dns64_policy *resolver__policy_for(const struct resolver *r, const struct client *c);
+
 /**
  * resolver__hit_read(), resolver__hit_fetch(), resolver__hit_say() - resolver__hit() in three steps:
  * when the first one has been done for a batch, then the second one, the memory that the third one
@@ -330,7 +334,7 @@ struct hit {
  */
 void resolver__hit_read(struct resolver *r, const uint8_t *wire, size_t len, struct hit *h);
 void resolver__hit_fetch(struct hit *h);
-size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t *out);
+size_t resolver__hit_say(struct hit *h, const struct client *c, uint8_t *out);
 
 /**
  * resolver__hit() - answers a client's message if the cache has all for it and it is of the usual
@@ -339,8 +343,8 @@ size_t resolver__hit_say(struct hit *h, const struct sockaddr_in6 *peer, uint8_t
  *
  * Return: octets of the answer; 0: resolver__query() must look at it, nothing has been counted.
  */
-size_t resolver__hit(struct resolver *r, const struct sockaddr_in6 *peer, const uint8_t *wire,
-		     size_t len, uint8_t *out);
+size_t resolver__hit(struct resolver *r, const struct client *c, const uint8_t *wire, size_t len,
+		     uint8_t *out);
 
 /** struct datagram - what came to UDP socket @socket from an upstream, or somebody who says so. */
 struct datagram {

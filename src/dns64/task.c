@@ -18,18 +18,22 @@ uint16_t resolver__client_slot(const struct resolver *r, const struct sockaddr_i
 	return hash % CLIENT_SLOTS;
 }
 
-static const struct dns64_policy *policy_for(const struct resolver *r, const struct client *c)
+const struct dns64_policy *resolver__policy_for(const struct resolver *r, const struct client *c)
 {
-	struct addr client = addr_from_v6(c->peer.sin6_addr.s6_addr);
+	struct addr client, asked;
 
-	return dns64_policy_for(r->policy, &client);
+	if (!r->policy->n_view)
+		return r->policy;
+	client = addr_from_v6(c->peer.sin6_addr.s6_addr);
+	asked = addr_from_v6(c->local.ipi6_addr.s6_addr);
+	return dns64_policy_for(r->policy, &client, &asked);
 }
 
 /* A reload may come between two steps of a task. */
 static const struct dns64_policy *policy_of(const struct resolver *r, struct task *t)
 {
 	if (t->generation != r->generation) {
-		t->policy = policy_for(r, &t->client);
+		t->policy = resolver__policy_for(r, &t->client);
 		t->generation = r->generation;
 	}
 	return t->policy;
@@ -47,7 +51,8 @@ static void send_reply(struct resolver *r, const struct client *c, const struct 
 		counter_add(&r->stats->truncated, 1);
 	rcode = reply->body ? (unsigned)r->out[3] & DNS_RCODE : (unsigned)reply->rcode;
 	counter_add(&r->stats->replies, 1);
-	counter_add(&r->stats->rcode[policy_for(r, c)->view_index][rcode % DNS64_RCODES], 1);
+	counter_add(&r->stats->rcode[resolver__policy_for(r, c)->view_index][rcode % DNS64_RCODES],
+		    1);
 	r->io->reply(r->io->ctx, c, r->out, len);
 }
 
@@ -631,7 +636,7 @@ void resolver__query(struct resolver *r, const struct client *c, const uint8_t *
 		reply_rcode(r, c, &q, rcode);
 	if (rcode != DNS_NOERROR || !q.question.name.len)
 		return;
-	local = (struct zone_ask){ .policy = policy_for(r, c),
+	local = (struct zone_ask){ .policy = resolver__policy_for(r, c),
 				   .question = &q.question,
 				   .checking_disabled = q.flags & DNS_CD };
 	told__policy(c->told, local.policy);

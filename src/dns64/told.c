@@ -30,9 +30,9 @@ void told__policy(struct dns64_told *t, const struct dns64_policy *p)
 	if (!t)
 		return;
 	if (p->view_index)
-		told__note(t, "view: number %u of dns64.views has this client", p->view_index);
+		told__note(t, "view: number %u of dns64.views is this client's", p->view_index);
 	else
-		told__note(t, "view: none has this client, so the section itself counts");
+		told__note(t, "view: none is this client's, so the section itself counts");
 	for (size_t i = 0; i < p->n_prefix; i++)
 		told__note(t, "prefix: %s/%u", addr_format(&p->prefix[i].prefix, text),
 			   p->prefix[i].len);

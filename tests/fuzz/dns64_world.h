@@ -1,12 +1,15 @@
 /* dns64_world.h - the query engine of dns64 with a world that only keeps what the engine sent, and
  * aborts when it breaks a promise. */
 #pragma once
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include "sixgate/base/must.h"
 #include "sixgate/base/wire.h"
 #include "../unit/dns64/hit_law.h"
 #include "resolver.h"
+
+#define WORLD_ASKED "2001:db8:53::1"
 
 enum { ASKED_MAX = 64, WORLD_CLIENTS = 6 /* one of no view, one of each */ };
 
@@ -120,6 +123,7 @@ static inline void world_views(struct dns64_conf *c)
 	static struct prefix clients[WORLD_CLIENTS - 1], own, exclude[2];
 	static struct dns64_mapped_conf mapped[3];
 	static struct dns64_view_conf view[WORLD_CLIENTS - 1];
+	static struct addr asked;
 
 	own = world_prefix("2001:db8:64::/96");
 	exclude[0] = world_prefix("::/0");
@@ -141,6 +145,9 @@ static inline void world_views(struct dns64_conf *c)
 		view[i].clients = &clients[i];
 		view[i].n_clients = 1;
 	}
+	must(addr_parse(WORLD_ASKED, &asked) == 0);
+	view[1].listen = &asked;
+	view[1].n_listen = 1;
 	c->view = view;
 	c->n_view = WORLD_CLIENTS - 1;
 }
@@ -219,7 +226,8 @@ static inline void world_pass(uint64_t ms)
 	resolver__advance(world.r);
 }
 
-/* @client: below WORLD_CLIENTS; 0: of no view */
+/* @client: below WORLD_CLIENTS; 0: of no view. Whether the one view of an address is theirs who are in it
+ * depends on @len. */
 static inline void world_query(unsigned client, const uint8_t *wire, size_t len, size_t most)
 {
 	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6, .sin6_port = 1 } };
@@ -227,6 +235,8 @@ static inline void world_query(unsigned client, const uint8_t *wire, size_t len,
 
 	store32(address, 0x20010db8);
 	store16(address + 4, (uint16_t)client);
+	if (len % 4)
+		must(inet_pton(AF_INET6, WORLD_ASKED, &c.local.ipi6_addr) == 1);
 	world.n_open++;
 	hit_law_try(&world.law, world.r, &c, wire, len);
 	resolver__query(world.r, &c, wire, len);

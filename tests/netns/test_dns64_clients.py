@@ -177,7 +177,7 @@ def test_a_lookup_says_why_there_are_aaaa(net):
     steps, records, last = lookup(net, NAME, "AAAA")
     assert last["rcode"] == "NOERROR" and not last["ad"]
     assert len(records) == 1 and records[0].split()[-1] == WEB4_HEX
-    assert said(steps, "view: none has this client", "prefix: 64:ff9b::/96", "AAAA: not in the cache",
+    assert said(steps, "view: none is this client's", "prefix: 64:ff9b::/96", "AAAA: not in the cache",
                 "A: after", "made of 1 A records", "ttl: that of A, at most ", " s, as the SOA beside"), steps
     steps, records, last = lookup(net, NAME, "AAAA", topology.HOST6)
     assert said(steps, "AAAA: in the cache, NOERROR, 0 records", "A: in the cache, NOERROR, 1 records"), steps
@@ -224,6 +224,25 @@ def test_wrong_words_are_refused(net):
         done = net.gw.run(net.gateway.binary("sixgatectl"), "-s", net.gateway.control, "dns", *words,
                           check=False)
         assert done.returncode in (1, 64) and "sixgatectl: " in done.stdout
+
+
+@pytest.mark.parametrize("how", [[], ["+tcp"]])
+def test_an_address_has_a_view_of_its_own(net, how):
+    plain = "2001:db8:1::64"
+    before = open(net.gateway.config).read()
+    view = f'dns64: {{views: [{{listen: "{plain}", synthesize: false}}], upstream'
+    assert "dns64: {upstream" in before
+    net.gateway.write(before.replace("dns64: {upstream", view))
+    net.gw.address("lan0", f"{plain}/64")
+    net.gateway.ctl("reload")
+    try:
+        for server, made in ((topology.GW_LAN, True), (plain, False)):
+            said = net.host6.out("dig", "+time=3", "+tries=1", *how, f"@{server}", NAME, "AAAA")
+            assert "status: NOERROR" in said and (WEB4_HEX in said) == made, (server, said)
+    finally:
+        net.gw.ip("addr", "del", f"{plain}/64", "dev", "lan0")
+        net.gateway.write(before)
+        net.gateway.ctl("reload")
 
 
 def test_a_domain_has_upstreams_of_its_own(net):

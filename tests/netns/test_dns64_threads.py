@@ -156,7 +156,7 @@ def test_every_thread_is_asked_why_and_who_differs_is_said(lab):
     said = {x["step"]: x.get("threads") for x in g.ask("dns", "lookup", "n2.example.test", "AAAA") if "step" in x}
     assert said["AAAA: not in the cache, an upstream is asked"] == sorted({1, 2, 3} - {knows}), said
     assert [t for s, t in said.items() if s.startswith("AAAA: in the cache")] == [[knows]], said
-    assert said["view: none has this client, so the section itself counts"] is None
+    assert said["view: none is this client's, so the section itself counts"] is None
     out = g.ctl("dns", "cache")
     assert out.count(" uses ") == 6 and all(f"thread {n}: 2 answers" in out for n in (1, 2, 3)), out
     assert g.ask("dns", "flush", "n2.example.test")[-1]["flushed"] == 6

@@ -92,13 +92,17 @@ struct dns64_mapped_conf {
 /**
  * struct dns64_view_conf - other answers for some clients
  * @has_*:      a list that is given counts, also an empty one; else the section's
- * @clients:    at least one prefix of client addresses, of either family
+ * @clients:    prefixes of client addresses, of either family; none: any client
+ * @listen:     our addresses that queries came to; none: any. One of the two at least is given, and
+ * of both both must hold
  * @synthesize: false: these clients get no AAAA made of A
  * @withheld:   as in the section; not for the file to say
  */
 struct dns64_view_conf {
 	struct prefix *clients;
 	size_t n_clients;
+	struct addr *listen;
+	size_t n_listen;
 	bool synthesize, withheld;
 	struct prefix *prefix;
 	size_t n_prefix;

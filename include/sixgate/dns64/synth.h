@@ -52,7 +52,8 @@ bool dns64_upstream_equal(const struct dns64_upstream *a, const struct dns64_ups
 
 /**
  * struct dns64_policy - dns64_conf in the form that answering needs. Immutable.
- * @view, @clients: a policy of its own for the clients with these prefixes; views have no views
+ * @view: policies of their own, for the @clients with these prefixes and queries to these addresses
+ * (@listen); none of either: any. Views have no views
  */
 struct dns64_policy {
 	struct pool6 *prefix;
@@ -63,7 +64,9 @@ struct dns64_policy {
 	struct dns64_policy **view;
 	struct dns64_zone *zone; /* sorted; views have none of their own */
 	struct prefix *clients;
-	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients, n_zone;
+	struct addr *listen;
+	size_t n_prefix, n_exclude, n_never, n_always, n_mapped, n_upstream, n_view, n_clients,
+		n_listen, n_zone;
 	unsigned view_index; /* 0: the section itself, then its views */
 	uint32_t stale_s, client_timeout_ms;
 	bool parallel, break_dnssec, synthesize_on_error, allow_private, allow_outside, withheld;
@@ -75,9 +78,10 @@ struct dns64_policy {
 int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, struct err *e);
 void dns64_policy_free(struct dns64_policy *p); /* NULL is allowed */
 
-/** dns64_policy_for() - the policy for a client: of the first view with it, or @p itself. */
-const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p,
-					    const struct addr *client);
+/** dns64_policy_for() - the policy for a client and our address that it has asked (::, if none): of
+ * the first view with both, or @p itself. */
+const struct dns64_policy *dns64_policy_for(const struct dns64_policy *p, const struct addr *client,
+					    const struct addr *asked);
 
 /** dns64_never() - true if @name is in a domain of `never`. dns64_always(): the same of `always`. */
 bool dns64_never(const struct dns64_policy *p, const struct dns_name *name);

@@ -592,6 +592,15 @@ static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 		  "dns64.views[0]", "`clients` is missing",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
 			"192.0.2.0/24, prefix: 64:ff9b::/96}]}\n" },
+		{ "a view of an address that nobody listens on",
+		  LINKS
+		  "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: ['2001:db8::1', "
+		  "'2001:db8::2'], views: [{listen: [2001:db8::1, 2001:db8::3]}]}\n",
+		  "dns64.views[0].listen[1]", "is no address of dns64.listen",
+		  LINKS
+		  "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: ['2001:db8::1', "
+		  "'2001:db8::2'], views: [{listen: 2001:db8::1, clients: 2001:db8:7::/48}, "
+		  "{clients: 2001:db8:7::/48}, {listen: 2001:db8::2}]}\n" },
 		{ "a view that nobody gets to",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
 			"2001:db8::/32}, {clients: [192.0.2.0/24, 2001:db8:1::/48]}]}\n",

@@ -309,7 +309,9 @@ void ask_wire(struct world *w, const uint8_t *wire, size_t len, const char *clie
 
 void ask_from(struct world *w, const struct text *t, const char *client, size_t most)
 {
-	struct client c = { .most = most, .peer = { .sin6_family = AF_INET6 } };
+	struct client c = { .most = most,
+			    .peer = { .sin6_family = AF_INET6 },
+			    .local.ipi6_addr = w->asked };
 	uint8_t wire[2048];
 	size_t len = wire_of(t, 0x1234, wire);
 

@@ -67,6 +67,7 @@ struct world {
 	uint64_t now_ms;
 	int send_result, tcp_result;
 	struct hit_law law;
+	struct in6_addr asked; /* our address that queries come to; ::, if to none */
 };
 
 struct world *world_new(void (*change)(struct dns64_conf *c));

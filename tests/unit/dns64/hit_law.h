@@ -22,7 +22,7 @@ static inline void hit_law_try(struct hit_law *law, struct resolver *r, const st
 	struct dns64_stats before = *r->stats;
 
 	law->heard = false;
-	law->len = c->most ? 0 : resolver__hit(r, &c->peer, wire, len, law->wire);
+	law->len = c->most ? 0 : resolver__hit(r, c, wire, len, law->wire);
 	law->after = *r->stats;
 	*r->stats = before;
 	if (!law->len)

@@ -560,22 +560,22 @@ static void bits_out_of_place_go_the_long_way(void **state)
 {
 	struct world *w = known(NULL, &nodata, &a_record);
 	const struct text t = { .question = "a.example. IN AAAA", .flags = DNS_RD, .opt = true };
-	struct sockaddr_in6 peer = { .sin6_family = AF_INET6 };
+	const struct client c = { .peer = { .sin6_family = AF_INET6 } };
 	uint8_t wire[512], out[DNS_UDP_PAYLOAD], changed[512];
 	size_t len = wire_of(&t, 1, wire);
 	static const uint8_t at[] = { 4, 5, 6, 7, 8, 9, 10, 24, 26, 27, 28, 32, 33, 35, 36, 37, 38 };
 
 	(void)state;
-	assert_int_not_equal(resolver__hit(w->r, &peer, wire, len, out), 0);
+	assert_int_not_equal(resolver__hit(w->r, &c, wire, len, out), 0);
 	for (size_t n = 0; n < len; n++)
-		assert_int_equal(resolver__hit(w->r, &peer, wire, n, out), 0);
+		assert_int_equal(resolver__hit(w->r, &c, wire, n, out), 0);
 	memcpy(changed, wire, len);
 	changed[len] = 0;
-	assert_int_equal(resolver__hit(w->r, &peer, changed, len + 1, out), 0);
+	assert_int_equal(resolver__hit(w->r, &c, changed, len + 1, out), 0);
 	for (size_t i = 0; i < ARRAY_LEN(at) && at[i] < len; i++) {
 		memcpy(changed, wire, len);
 		changed[at[i]] ^= 0x40;
-		assert_int_equal(resolver__hit(w->r, &peer, changed, len, out), 0);
+		assert_int_equal(resolver__hit(w->r, &c, changed, len, out), 0);
 	}
 	world_free(w);
 }

@@ -1,4 +1,5 @@
 /* test_views.c - answers that differ by who asks, by domain, and by IPv4 range. */
+#include <arpa/inet.h>
 #include "fixture.h"
 #include "sixgate/base/must.h"
 #include "test.h"
@@ -55,6 +56,56 @@ static void each_client_sees_its_own_prefix_from_one_cache(void **state)
 	assert_string_equal(told(w, 3), DENIED);
 	ask_from(w, &aaaa, "::ffff:192.0.2.7", 0);
 	assert_string_equal(told(w, 4), DENIED);
+	assert_int_equal(w->n_sent, 2);
+	world_free(w);
+}
+
+/* Who asks 2001:db8::53 gets a prefix of its own; who asks 192.0.2.54 and is of 2001:db8:2::/48,
+ * none. */
+static void with_listeners(struct dns64_conf *c)
+{
+	static struct prefix own, clients;
+	static struct dns64_view_conf view[2];
+	static struct addr at[2];
+
+	own = prefix("2001:db8:64::/96");
+	clients = prefix("2001:db8:2::/48");
+	must(addr_parse("2001:db8::53", &at[0]) == 0 && addr_parse("192.0.2.54", &at[1]) == 0);
+	view[0] = (struct dns64_view_conf){
+		.listen = at, .n_listen = 1, .prefix = &own, .n_prefix = 1, .synthesize = true
+	};
+	view[1] = (struct dns64_view_conf){
+		.clients = &clients, .n_clients = 1, .listen = at + 1, .n_listen = 1
+	};
+	c->view = view;
+	c->n_view = 2;
+}
+
+static void each_address_that_is_asked_has_a_view_of_its_own(void **state)
+{
+	static const struct {
+		const char *asked, *client, *want;
+	} rows[] = {
+		{ "2001:db8::53", "2001:db8:2::5",
+		  "NOERROR rd ra\na.example. 120 IN AAAA 2001:db8:64::808:808\n" },
+		{ "2001:db8::54", "2001:db8:2::5", OURS },
+		{ "::ffff:192.0.2.54", "2001:db8:2::5", DENIED },
+		{ "::ffff:192.0.2.54", "2001:db8:9::5", OURS },
+		{ "::ffff:192.0.2.53", "2001:db8:2::5", OURS },
+		{ "::", "2001:db8:2::5", OURS }, /* nobody's: sixgatectl dns lookup */
+	};
+	struct world *w = world_new(with_listeners);
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_LEN(rows); i++) {
+		must(inet_pton(AF_INET6, rows[i].asked, &w->asked) == 1);
+		ask_from(w, &aaaa, rows[i].client, 0);
+		if (i == 0) {
+			answer(w, 0, &nodata);
+			answer(w, 1, &public_a);
+		}
+		assert_string_equal(told(w, i + 1), rows[i].want);
+	}
 	assert_int_equal(w->n_sent, 2);
 	world_free(w);
 }
@@ -223,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_client_sees_its_own_prefix_from_one_cache),
+		cmocka_unit_test(each_address_that_is_asked_has_a_view_of_its_own),
 		cmocka_unit_test(discovery_and_reverse_names_follow_the_view_rfc7050_3),
 		cmocka_unit_test(an_aaaa_of_an_always_domain_is_as_if_it_were_not),
 		cmocka_unit_test(an_empty_list_of_a_view_is_not_the_sections),
