@@ -300,17 +300,27 @@ static bool is_in_one_before(const struct dns64_conf *c, size_t view, const stru
 	return false;
 }
 
+/* All of its clients are in views before it, and whichever address they ask. */
+static bool is_nobodys(const struct dns64_conf *c, size_t view)
+{
+	const struct dns64_view_conf *v = &c->view[view];
+
+	for (size_t i = 0; i < v->n_clients && i < DNS64_CLIENTS_MAX; i++)
+		if (!is_in_one_before(c, view, &v->clients[i]))
+			return false;
+	return v->n_clients;
+}
+
 static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
 {
 	if (c->n_view > DNS64_VIEWS_MAX)
 		complain(to, &c->view, "dns64.views", "expected at most %d views", DNS64_VIEWS_MAX);
 	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++) {
 		complain_of_view(&c->view[i], to);
-		for (size_t j = 0; j < c->view[i].n_clients && j < DNS64_CLIENTS_MAX; j++)
-			if (is_in_one_before(c, i, &c->view[i].clients[j]))
-				complain(to, &c->view[i].clients[j], "dns64.views.clients",
-					 "are clients of a view before, which is theirs: put the "
-					 "narrower one first");
+		if (is_nobodys(c, i))
+			complain(to, &c->view[i].clients[0], "dns64.views.clients",
+				 "are clients of views before, whose they are: put the narrower "
+				 "one first");
 		for (size_t j = 0; j < c->view[i].n_listen && j < DNS64_LISTEN_MAX; j++)
 			if (!is_listened_on(c, &c->view[i].listen[j]))
 				complain(to, &c->view[i].listen[j], "dns64.views.listen",

@@ -603,10 +603,10 @@ static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 		  "{clients: 2001:db8:7::/48}, {listen: 2001:db8::2}]}\n" },
 		{ "a view that nobody gets to",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
-			"2001:db8::/32}, {clients: [192.0.2.0/24, 2001:db8:1::/48]}]}\n",
-		  "dns64.views[1].clients[1]", "clients of a view before",
+			"[2001:db8::/32, 192.0.2.0/24]}, {clients: [192.0.2.0/25, 2001:db8:1::/48]}]}\n",
+		  "dns64.views[1].clients[0]", "clients of views before",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
-			"2001:db8:1::/48}, {clients: [192.0.2.0/24, 2001:db8::/32]}]}\n" },
+			"2001:db8::/32}, {clients: [192.0.2.0/24, 2001:db8:1::/48]}]}\n" },
 		{ "a view with prefixes that makes nothing",
 		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [{clients: "
 			"2001:db8::/32, synthesize: false, prefix: 64:ff9b::/96}]}\n",
