@@ -263,6 +263,15 @@ static bool is_static(const json_t *v)
 	return is_event(v, "static-port-assigned");
 }
 
+/* Sessions of a static entry come and go beside it. */
+static bool same_kind(const json_t *a, const json_t *b)
+{
+	static const char kind[] = "static-";
+
+	return (strncmp(text_of(a, "event"), kind, sizeof(kind) - 1) == 0) ==
+	       (strncmp(text_of(b, "event"), kind, sizeof(kind) - 1) == 0);
+}
+
 struct holders {
 	const json_t *record[WHO_HOLDERS_MAX];
 	uint32_t times[WHO_HOLDERS_MAX];
@@ -287,7 +296,7 @@ static size_t find_hold(const struct holders *h, const json_t *v)
 {
 	size_t i = 0;
 
-	while (i < h->n && !same_hold(h->record[i], v))
+	while (i < h->n && !(same_hold(h->record[i], v) && same_kind(h->record[i], v)))
 		i++;
 	return i;
 }

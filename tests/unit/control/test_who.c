@@ -186,6 +186,30 @@ static void all_who_had_it_in_a_second_are_named_once(void **state)
 	who_fini(&w);
 }
 
+/* A session of the entry begins and ends; the block around it is nobody's meanwhile. */
+static void sessions_of_a_static_entry_change_nothing(void **state)
+{
+#define OF_ENTRY(time, what)                                                                       \
+	LINE(time, "g", "session-" what "\",\"protocol\":\"udp\",\"outside\":\"198.51.100.10\","    \
+	     "\"port_first\":1030,\"port_last\":1030,\"inside\":\"2001:db8:2::80\",\"inside_port\":53")
+	static const char log[] = BLOCK("10:00:00.000", "allocated", "2001:db8:1::/64")
+		STATIC("11:00:00.000", "assigned", "1030", "2001:db8:2::80")
+		OF_ENTRY("11:10:00.000", "created") OF_ENTRY("11:20:00.000", "deleted");
+	static const char *const when[] = { "11:05:00.000", "11:15:00.000", "11:25:00.000" };
+	const json_t *had[WHO_HOLDERS_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(when) / sizeof(when[0]); i++) {
+		struct who w = question(when[i], 1030, 17);
+
+		assert_int_equal(ask(&w, log, had), 1);
+		assert_string_equal(json_string_value(json_object_get(had[0], "inside")),
+				    "2001:db8:2::80");
+		who_fini(&w);
+	}
+#undef OF_ENTRY
+}
+
 /* Who asks for no protocol hears of the static entry, and of who has that port of the other protocols. */
 static void static_entry_and_the_block_around_it_are_both_named(void **state)
 {
@@ -330,6 +354,7 @@ int main(void)
 		cmocka_unit_test(who_had_a_port_is_who_has_begun_and_not_ended),
 		cmocka_unit_test(all_who_had_it_in_a_second_are_named_once),
 		cmocka_unit_test(static_entry_and_the_block_around_it_are_both_named),
+		cmocka_unit_test(sessions_of_a_static_entry_change_nothing),
 		cmocka_unit_test(what_makes_nobody_doubtful_is_known),
 		cmocka_unit_test(another_address_is_another_matter),
 		cmocka_unit_test(lines_that_are_none_are_counted_and_losses_told),
