@@ -79,11 +79,23 @@ static void collect(struct control *c, struct nat64_table *t)
 	c->deal.n = 0;
 }
 
+static void tell_others(const struct control *c, unsigned n_homes)
+{
+	struct nat64 *n[STEER_WORKERS_MAX];
+
+	for (unsigned i = 0; i < n_homes; i++)
+		n[i] = nat64_of(c, i);
+	nat64_tell_others(n, n_homes);
+}
+
 void lend__look(struct control *c)
 {
 	const struct snapshot *s = control__running(c);
 
-	if (!s->nat64 || c->workers.n < 2 || c->want_snapshot)
+	if (!s->nat64 || c->workers.n < 2)
+		return;
+	tell_others(c, s->steer.n_homes);
+	if (c->want_snapshot)
 		return;
 	if (c->deal.n) {
 		collect(c, s->nat64);

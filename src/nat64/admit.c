@@ -378,11 +378,12 @@ struct verdict nat64_may_answer(struct nat64 *n, const struct nat64_table *t, co
 	return why == DROP_NONE ? verdict_continue() : refuse(n, subscriber, why);
 }
 
-struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
-				   const struct flow *f, uint64_t now_ms)
+struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t, struct flow *f,
+				   uint64_t now_ms)
 {
-	struct mapping *m = &n->mapping[permit__mapping(n, f->object)];
+	struct mapping *m = &n->mapping[f->object];
 	enum drop_reason why = DROP_NONE;
+	uint32_t object;
 
 	n->now_ms = now_ms;
 	must(m->n_inbound > 0);
@@ -390,6 +391,9 @@ struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
 		why = subscriber__admit(n, t, m->subscriber, false);
 	if (why != DROP_NONE)
 		return verdict_drop(refuse(n, m->subscriber, why).why); /* the outside is told nothing */
+	object = hold(n, t, f->object, &f->key[1].src);
+	if (object != BIB_NONE) /* else its peer is let in as long as other sessions say so */
+		f->object = object;
 	m->n_inbound--;
 	bib__hold(n, m);
 	if (n->log_what & NAT64_LOG_SESSIONS)

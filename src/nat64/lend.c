@@ -2,9 +2,10 @@
  * lend.c - see lend.h: the worker's side, and what control asks for.
  *
  * A worker is short when no more than an eighth of its blocks is free; who has more than a quarter of
- * his free can help, and does not go below that. When nobody can, and little is left everywhere, all
- * subscribers are to have as much, whatever worker they belong to: who has more blocks for each of them
- * helps with what it keeps for newcomers, down to half of that, and has it again before its own get more.
+ * his free can help, and does not go below that. When nobody can, and little is left everywhere, or
+ * subscribers of a worker were refused what others have, all are to have as much, whatever worker they
+ * belong to: who has more blocks for each of them helps with what it keeps for newcomers, down to half
+ * of that, and has it again before its own get more. So each worker is told what the others have.
  */
 #include "nat64_internal.h"
 #include "sixgate/nat64/lend.h"
@@ -25,12 +26,42 @@ static enum protocol_index index_of(uint8_t protocol)
 
 struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol)
 {
-	const struct lending *l = &n->lending;
-	enum protocol_index i = index_of(protocol);
+	const struct lend_gauges *own = &n->lending.own;
+	const counter64 *of = own->of[index_of(protocol)];
 
-	return (struct nat64_need){ (uint32_t)counter_read(&l->blocks[i]),
-				    (uint32_t)counter_read(&l->free[i]),
-				    (uint32_t)counter_read(&l->holders) };
+	return (struct nat64_need){ (uint32_t)counter_read(&of[GAUGE_BLOCKS]),
+				    (uint32_t)counter_read(&of[GAUGE_FREE]),
+				    (uint32_t)counter_read(&own->holders),
+				    counter_read(&of[GAUGE_WANTED]) != 0 };
+}
+
+static void tell_gauge(struct nat64 *const *n, unsigned n_workers, enum protocol_index i, unsigned g)
+{
+	for (unsigned w = 0; w < n_workers; w++) {
+		uint64_t sum = 0, latest = 0;
+
+		for (unsigned k = 0; k < n_workers; k++) {
+			uint64_t v = k == w ? 0 : counter_read(&n[k]->lending.own.of[i][g]);
+
+			sum += v;
+			latest = v > latest ? v : latest;
+		}
+		counter_set(&n[w]->lending.others.of[i][g], g < GAUGE_WANTED ? sum : latest);
+	}
+}
+
+void nat64_tell_others(struct nat64 *const *n, unsigned n_workers)
+{
+	uint64_t holders = 0;
+
+	for (unsigned w = 0; w < n_workers; w++)
+		holders += counter_read(&n[w]->lending.own.holders);
+	for (unsigned w = 0; w < n_workers; w++)
+		counter_set(&n[w]->lending.others.holders,
+			    holders - counter_read(&n[w]->lending.own.holders));
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		for (unsigned g = 0; g < N_GAUGES; g++)
+			tell_gauge(n, n_workers, i, g);
 }
 
 static uint32_t to_spare(const struct nat64_need *need)
@@ -68,13 +99,13 @@ static uint32_t to_be_even(const struct nat64_need *from, const struct nat64_nee
 	return n < from->free - kept ? (uint32_t)n : from->free - kept;
 }
 
-/* Who is short and has least for each subscriber, and who has most of those that have any to give. */
+/* Who is short, or has subscribers that were refused, and has least for each of them, and who has most of those that have any to give. */
 static bool deal_evenly(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal)
 {
 	unsigned from = n_workers, to = n_workers;
 
 	for (unsigned i = 0; i < n_workers; i++)
-		if (is_short(&need[i]) && need[i].holders &&
+		if ((is_short(&need[i]) || need[i].wanted) && need[i].holders &&
 		    (to == n_workers || has_more(&need[to], &need[i])))
 			to = i;
 	for (unsigned i = 0; i < n_workers && to < n_workers; i++)
@@ -249,17 +280,28 @@ static void set_all_aside(struct nat64 *n, uint32_t asked)
 	}
 }
 
+static void measure(struct nat64 *n, enum protocol_index i)
+{
+	const struct supply *s = &n->ports.supply[i][CLASS_OTHER];
+	counter64 *of = n->lending.own.of[i];
+
+	counter_set(&of[GAUGE_BLOCKS], s->blocks);
+	counter_set(&of[GAUGE_FREE], s->free);
+	counter_set(&of[GAUGE_PORTS], s->ports);
+	counter_set(&of[GAUGE_SINGLES], s->singles);
+	counter_set(&of[GAUGE_WANTED], share__recent(n, n->ports.wanted_s[i]));
+	counter_set(&of[GAUGE_NEWCOMER], share__recent(n, n->ports.newcomer_s[i]));
+}
+
 void lend__advance(struct nat64 *n)
 {
 	struct lending *l = &n->lending;
 	uint32_t asked = atomic_load_explicit(&l->asked, memory_order_acquire);
 
 	take_all_back(n);
-	for (enum protocol_index i = 0; i < N_PROTOS; i++) {
-		counter_set(&l->blocks[i], n->ports.supply[i][CLASS_OTHER].blocks);
-		counter_set(&l->free[i], n->ports.supply[i][CLASS_OTHER].free);
-	}
-	counter_set(&l->holders, n->ports.n_holders);
+	for (enum protocol_index i = 0; i < N_PROTOS; i++)
+		measure(n, i);
+	counter_set(&l->own.holders, n->ports.n_holders);
 	if (likely(!asked))
 		return;
 	set_all_aside(n, asked);

@@ -220,17 +220,35 @@ struct permit {
 /* What a flow holds: a mapping, or a permit (and by it a mapping). */
 enum { OBJECT_PERMIT = 1u << 31 };
 
+/** enum lend_gauge - of ports above the system ports. The first four are summed up, of the others (seconds,
+ *  see struct ports) the latest counts. */
+enum lend_gauge {
+	GAUGE_BLOCKS,
+	GAUGE_FREE,
+	GAUGE_PORTS,
+	GAUGE_SINGLES,
+	GAUGE_WANTED,
+	GAUGE_NEWCOMER,
+	N_GAUGES
+};
+
+/** struct lend_gauges - @holders: subscribers that have something of any protocol */
+struct lend_gauges {
+	counter64 of[N_PROTOS][N_GAUGES];
+	counter64 holders;
+};
+
 /**
  * struct lending - between a worker and the control thread
  * @asked:  protocol and number of blocks that the worker is to set aside; 0: none
- * @blocks, @free: gauges by protocol; @holders: of subscribers
+ * @own:    this worker's; @others: of all others together, which control tells it
  * @serial: of the table in use; 0: none
  * @aside:  what was set aside under it
  * @ring:   of @loan, to the control thread; @back_ring: of @back, from it
  */
 struct lending {
 	_Atomic uint32_t asked;
-	counter64 blocks[N_PROTOS], free[N_PROTOS], holders;
+	struct lend_gauges own, others;
 	uint32_t serial;
 	uint32_t n_aside, aside[4 * NAT64_LOAN_MAX];
 	struct spsc ring;
@@ -294,8 +312,9 @@ enum drop_reason ports__take(struct nat64 *n, const struct nat64_table *t,
 			     const struct port_request *want, struct mapping *out);
 /* This very port, for a static entry. The caller has made sure that it is free. */
 void ports__reserve(struct nat64 *n, const struct mapping *m);
-/* A host's mapping, which has its port, becomes a static entry's. */
-void ports__pin(struct nat64 *n, const struct mapping *m);
+/* A host's mapping, which has its port, becomes a static entry's: nothing of it counts for its
+ * subscriber any more. */
+void ports__pin(struct nat64 *n, struct mapping *m);
 void ports__release(struct nat64 *n, const struct mapping *m);
 /* The port is still this worker's to use. */
 bool ports__owned(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m);

@@ -269,9 +269,21 @@ void ports__reserve(struct nat64 *n, const struct mapping *m)
 	block__reserve(n, number, m->proto_plus - 1u, m->outside_port % BLOCK_BITS);
 }
 
-void ports__pin(struct nat64 *n, const struct mapping *m)
+void ports__pin(struct nat64 *n, struct mapping *m)
 {
-	block__pin(n, block__number(m->slot, m->outside_port / BLOCK_BITS));
+	struct subscriber *s = &n->ports.subscriber[m->subscriber];
+
+	if (m->flags & MAPPING_SINGLE) {
+		single__release(n, m);
+		m->flags &= ~MAPPING_SINGLE;
+		ports__reserve(n, m);
+	} else {
+		block__pin(n, block__number(m->slot, m->outside_port / BLOCK_BITS));
+	}
+	s->n_flows -= m->n_sessions;
+	s->n_ports--;
+	subscriber__settle(n, m->subscriber);
+	m->subscriber = SUBSCRIBER_NONE;
 }
 
 void ports__release(struct nat64 *n, const struct mapping *m)

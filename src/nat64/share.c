@@ -18,7 +18,17 @@ enum {
 	KEPT = 8,           /* one block in so many is for newcomers ... */
 	KEPT_ALONE = 32,    /* ... even when only one is here */
 	STEEP = 8,
+	EVEN = 8, /* as in lend.c */
 	WANTED_S = 60
+};
+
+/**
+ * struct even - an even share, of blocks or of ports
+ * @may_have:    who has more gives to others; @should_have: who has less gets from them. Both are the
+ *               worker's own even share, unless that of all workers' is less, or more.
+ */
+struct even {
+	uint32_t may_have, should_have;
 };
 
 uint32_t share__singles(uint32_t blocks)
@@ -26,9 +36,14 @@ uint32_t share__singles(uint32_t blocks)
 	return blocks < TINY ? blocks : blocks / KEPT;
 }
 
-static bool is_alone(const struct nat64 *n, const struct subscriber *s)
+static bool is_alone_here(const struct nat64 *n, const struct subscriber *s)
 {
 	return n->ports.n_holders <= (subscriber__held(s) ? 1 : 0);
+}
+
+static bool is_alone(const struct nat64 *n, const struct subscriber *s)
+{
+	return is_alone_here(n, s) && !counter_read(&n->lending.others.holders);
 }
 
 static bool is_below(uint32_t has, uint32_t n_holders, uint32_t free)
@@ -41,25 +56,81 @@ static bool is_recent(const struct nat64 *n, uint32_t at)
 	return unlikely(at) && (uint32_t)(n->now_ms / 1000) + 1 - at < WANTED_S;
 }
 
-bool share__is_wanted(const struct nat64 *n, enum protocol_index proto)
+uint32_t share__recent(const struct nat64 *n, uint32_t at)
 {
-	return is_recent(n, n->ports.wanted_s[proto]);
+	return is_recent(n, at) ? at : 0;
 }
 
-/* Among whom a supply is divided: one more while somebody wants some who has nothing. */
+static uint32_t of_others(const struct nat64 *n, enum protocol_index proto, enum lend_gauge g)
+{
+	return (uint32_t)counter_read(&n->lending.others.of[proto][g]);
+}
+
+bool share__is_wanted(const struct nat64 *n, enum protocol_index proto)
+{
+	return is_recent(n, n->ports.wanted_s[proto]) ||
+	       is_recent(n, of_others(n, proto, GAUGE_WANTED));
+}
+
+/* Among whom this worker's supply is divided: one more while somebody wants some who has nothing. */
 static uint32_t n_sharing(const struct nat64 *n, enum protocol_index proto)
 {
 	return n->ports.n_holders + is_recent(n, n->ports.newcomer_s[proto]);
 }
 
-/* Blocks that each could have, beside what is given out port by port. */
-static uint32_t even_blocks(const struct nat64 *n, enum protocol_index proto)
+/* The same for all workers' together. */
+static uint32_t n_sharing_all(const struct nat64 *n, enum protocol_index proto)
+{
+	uint32_t newcomer = is_recent(n, n->ports.newcomer_s[proto]) ||
+			    is_recent(n, of_others(n, proto, GAUGE_NEWCOMER));
+
+	return n->ports.n_holders + (uint32_t)counter_read(&n->lending.others.holders) + newcomer;
+}
+
+/* An even share of this worker's @own, and of that and what the other workers have. They count as the
+ * same where lending would not move anything. */
+static struct even even_of(const struct nat64 *n, enum protocol_index proto, uint64_t own,
+			   uint64_t others)
+{
+	uint64_t here = n_sharing(n, proto), all = n_sharing_all(n, proto);
+	struct even e;
+
+	if (!here)
+		return (struct even){ (uint32_t)own, (uint32_t)own };
+	e = (struct even){ (uint32_t)(own / here), (uint32_t)(own / here) };
+	others += own;
+	if (own * all * (EVEN - 1) > others * here * EVEN)
+		e.may_have = (uint32_t)(others / all);
+	if (others * here * (EVEN - 1) > own * all * EVEN)
+		e.should_have = (uint32_t)(others / all);
+	return e;
+}
+
+static uint32_t whole_blocks(uint32_t blocks, uint32_t singles)
+{
+	return blocks > singles / BLOCK_BITS ? blocks - singles / BLOCK_BITS : 0;
+}
+
+/* Of blocks, beside what is given out port by port. */
+static struct even even_blocks(const struct nat64 *n, enum protocol_index proto)
 {
 	const struct supply *sup = &n->ports.supply[proto][CLASS_OTHER];
-	uint32_t single = sup->singles / BLOCK_BITS;
-	uint32_t all = sup->blocks > single ? sup->blocks - single : 0;
 
-	return n->ports.n_holders ? all / n_sharing(n, proto) : all;
+	return even_of(n, proto, whole_blocks(sup->blocks, sup->singles),
+		       whole_blocks(of_others(n, proto, GAUGE_BLOCKS),
+				    of_others(n, proto, GAUGE_SINGLES)));
+}
+
+/* Of ports, where they are given out one by one. System ports are not lent. */
+static struct even even_ports(const struct nat64 *n, enum protocol_index proto,
+			      enum port_class class)
+{
+	uint32_t own = n->ports.supply[proto][class].ports;
+
+	if (class == CLASS_OTHER)
+		return even_of(n, proto, own, of_others(n, proto, GAUGE_PORTS));
+	own = n_sharing(n, proto) ? own / n_sharing(n, proto) : own;
+	return (struct even){ own, own };
 }
 
 /* Of the blocks that are kept for newcomers, those that they have not got yet. */
@@ -89,7 +160,7 @@ bool share__allows_block(const struct nat64 *n, const struct subscriber *s,
 		return true;
 	if (sup->free <= kept(sup))
 		return false;
-	return !s->n_blocks || s->n_blocks < even_blocks(n, proto) ||
+	return !s->n_blocks || s->n_blocks < even_blocks(n, proto).may_have ||
 	       (!share__is_wanted(n, proto) &&
 		is_below(s->n_blocks, n->ports.n_holders, sup->free));
 }
@@ -122,8 +193,8 @@ bool share__allows_single(const struct nat64 *n, const struct subscriber *s,
 	if (has == UINT16_MAX)
 		return false;
 	if (is_divided(sup, class))
-		return !has || is_alone(n, s) ||
-		       ((uint64_t)has + 1) * n_sharing(n, proto) <= sup->ports;
+		return !has || (class == CLASS_SYSTEM ? is_alone_here(n, s) : is_alone(n, s)) ||
+		       has < even_ports(n, proto, class).may_have;
 	/* who has blocks has ports of this protocol in them, unless the pool is split by protocol */
 	return (!s->n_blocks || n->ports.n_split) && has < newcomer_share(sup);
 }
@@ -134,9 +205,9 @@ void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_i
 	bool has_less;
 
 	if (sup->blocks < TINY)
-		has_less = ((uint64_t)s->n_single[proto] + 1) * n->ports.n_holders <= sup->ports;
+		has_less = s->n_single[proto] < even_ports(n, proto, CLASS_OTHER).should_have;
 	else
-		has_less = (uint32_t)s->n_blocks - s->n_closing < even_blocks(n, proto);
+		has_less = (uint32_t)s->n_blocks - s->n_closing < even_blocks(n, proto).should_have;
 	if (!has_less || is_alone(n, s))
 		return;
 	n->ports.wanted_s[proto] = (uint32_t)(n->now_ms / 1000) + 1;
@@ -157,7 +228,7 @@ bool share__has_blocks_to_spare(const struct nat64 *n, const struct subscriber *
 
 	if (likely(!share__is_wanted(n, proto)))
 		return false;
-	even = even_blocks(n, proto);
+	even = even_blocks(n, proto).may_have;
 	return (uint32_t)s->n_blocks - s->n_closing > (even ? even : 1);
 }
 
@@ -167,7 +238,7 @@ bool share__has_singles_to_spare(const struct nat64 *n, const struct subscriber 
 	const struct supply *sup = &n->ports.supply[proto][class];
 
 	return share__is_wanted(n, proto) && is_divided(sup, class) && s->n_single[proto] > 1 &&
-	       (uint64_t)s->n_single[proto] * n_sharing(n, proto) > sup->ports;
+	       s->n_single[proto] > even_ports(n, proto, class).may_have;
 }
 
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)
@@ -176,6 +247,6 @@ bool share__allows_flow(const struct nat64 *n, const struct subscriber *s)
 
 	if (!s->n_flows || !free || free > all / 2)
 		return true; /* of a full table its owner says so himself */
-	return is_alone(n, s) || is_below(s->n_flows, n->ports.n_holders, free) ||
+	return is_alone_here(n, s) || is_below(s->n_flows, n->ports.n_holders, free) ||
 	       ((uint64_t)s->n_flows + 1) * n->ports.n_holders <= all;
 }

@@ -275,6 +275,8 @@ void share__refused(struct nat64 *n, const struct subscriber *s, enum protocol_i
 
 /* The pool is another one: who still has too little will be refused again. */
 void share__forget_wishes(struct nat64 *n);
+/* @at, of a wish, or 0 when that is a minute ago. */
+uint32_t share__recent(const struct nat64 *n, uint32_t at);
 bool share__allows_flow(const struct nat64 *n, const struct subscriber *s);
 
 /* ports.c */

@@ -14,10 +14,12 @@
 enum { NAT64_LOAN_MAX = 64 }; /* blocks at a time */
 
 /** struct nat64_need - what a worker has of a protocol: blocks above the system ports; and how many
- *  subscribers it has that have something of any protocol. */
+ *  subscribers it has that have something of any protocol. @wanted: in the last minute one with less
+ *  than an even share was refused. */
 struct nat64_need {
 	uint32_t blocks, free;
 	uint32_t holders;
+	bool wanted;
 };
 
 /** struct nat64_loan - a block that was set aside. @serial: of the table that was in use then. */
@@ -42,6 +44,11 @@ struct nat64_need nat64_need(const struct nat64 *n, uint8_t protocol);
  *  its subscribers, and free ones? @need: [@n_workers].
  *  Return: false when all is well, or nobody can help. @deal: all but the protocol is set. */
 bool nat64_deal(const struct nat64_need *need, unsigned n_workers, struct nat64_deal *deal);
+
+/** nat64_tell_others() - each of @n [@n_workers] knows from now on what the others have and wish, as of
+ *  their last nat64_advance(): its subscribers are not to have more than those of others. Control
+ *  thread. */
+void nat64_tell_others(struct nat64 *const *n, unsigned n_workers);
 
 /** nat64_ask_loan() - the worker is to set blocks aside in its next nat64_advance(). Control
  *  thread. */

@@ -99,10 +99,10 @@ struct verdict nat64_may_answer(struct nat64 *n, const struct nat64_table *t, co
 
 /** nat64_flow_answered() - such a session is complete: the inside has answered, and the outside has gone
  *  on from there. After nat64_note_flows(). Return: verdict_continue(): only now it holds the mapping,
- *  counts as its subscriber's and is told of; or a drop, with the session as before: a new flow of its
- *  host would be refused, too. */
-struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t,
-				   const struct flow *f, uint64_t now_ms);
+ *  counts as its subscriber's, is told of, and lets its peer in as the host's own do; or a drop, with
+ *  the session as before: a new flow of its host would be refused, too. */
+struct verdict nat64_flow_answered(struct nat64 *n, const struct nat64_table *t, struct flow *f,
+				   uint64_t now_ms);
 
 /** nat64_flow_began() - what was planned is a flow: the log is told; one from outside later, when it was
  *  answered. */

@@ -248,6 +248,47 @@ static void a_static_entry_is_without_limits(void **state)
 		assert_true(knocks(i) && answers(i) && knocks(i) && answers(i));
 }
 
+/* The same when the mapping was there before: it became the entry's by a reload. */
+static void a_mapping_that_becomes_static_is_without_limits(void **state)
+{
+	(void)state;
+	nat64.limits.flows = 2;
+	begin();
+	web = (struct static_conf){ .protocol = NAT64_UDP, .outside = pool.first, .inside_port = 4000,
+				    .outside_port = be16_to(mapped.sport) };
+	must(addr_parse(host, &web.inside) == 0);
+	nat64.static_entry = &web;
+	nat64.n_static = 1;
+	gateway_publish(&g, &args);
+	gateway_advance(&g, 1000);
+	for (uint16_t i = 0; i < 100; i++)
+		assert_true(knocks(i) && answers(i) && knocks(i) && answers(i));
+	assert_true(opens(host, 4001, 53) && opens(host, 4002, 53)); /* what it has itself counts */
+	assert_false(opens(host, 4003, 53));
+	refused(DROP_QUOTA_FLOWS, 1);
+	gateway_advance(&g, 1000 * 1000);
+	assert_int_equal(nat64_subscribers(g.worker[0]->nat64), 0);
+}
+
+/* RFC 6146 3.5: it is the sessions of a mapping that let an address in, whoever began them. */
+static void a_session_that_was_answered_lets_its_address_in_itself(void **state)
+{
+	struct tuple out;
+
+	(void)state;
+	nat64.filtering = NAT64_ADDRESS_DEPENDENT;
+	begin();
+	assert_false(knocks(0));
+	out = tuple_of(host, "2001:db8:64::9.9.9.9", 4000, 53, IPPROTO_UDP);
+	assert_true(passes(SIDE_INSIDE, &out)); /* lives 300 s */
+	gateway_advance(&g, 200 * 1000);
+	assert_true(knocks(0) && answers(0) && knocks(0));
+	gateway_advance(&g, 200 * 1000); /* without the host's */
+	assert_true(knocks(1) && answers(1) && knocks(1));
+	gateway_advance(&g, 400 * 1000);
+	assert_false(knocks(2));
+}
+
 static uint64_t evicted(void)
 {
 	return counter_read(&g.worker[0]->count[COUNT_FLOWS_EVICTED]);
@@ -401,7 +442,9 @@ int main(void)
 		T(a_reset_passes_at_the_limit),
 		T(a_table_that_runs_short_is_shared_with_whom_the_outside_calls_too),
 		T(strangers_do_not_make_a_table_run_short),
+		T(a_mapping_that_becomes_static_is_without_limits),
 		T(a_static_entry_is_without_limits),
+		T(a_session_that_was_answered_lets_its_address_in_itself),
 		T(the_oldest_stranger_makes_room_for_the_next),
 		T(answered_stranger_stays_as_long_as_any_session),
 		T(strangers_at_one_mapping_do_not_push_out_those_at_another),

@@ -166,6 +166,7 @@ static inline bool bed_lend(struct bed *b, uint8_t protocol)
 		nat64_advance(b->n[i], b->now_ms);
 		need[i] = nat64_need(b->n[i], protocol);
 	}
+	nat64_tell_others(b->n, b->steer->n_homes);
 	if (!nat64_deal(need, b->steer->n_homes, &deal))
 		return false;
 	nat64_ask_loan(b->n[deal.from], &deal);

@@ -159,6 +159,49 @@ static void late_subscribers_of_several_workers_get_to_an_even_share(void **stat
 	}
 }
 
+static unsigned worker_of(const struct crowd *c, uint32_t who)
+{
+	struct tuple t = tuple_of("2001:db8:1::1", "64:ff9b:1::203.0.113.9", 1024, 80, 17);
+
+	t.src.octet[7] = (uint8_t)who;
+	return table__worker_of(c->b->t, &t.src);
+}
+
+/* One is alone on his worker and takes all he gets; those of the other worker come late. */
+static void who_is_alone_on_a_worker_leaves_others_an_even_share(void **state)
+{
+	struct crowd *c = crowd_of(2, 1024, 65535);
+	uint32_t hog = 0, least = UINT32_MAX;
+
+	(void)state;
+	while (worker_of(c, hog) != 0)
+		hog++;
+	for (unsigned i = 0; i < 100; i++) {
+		while (ask(c, hog))
+			;
+		bed_lend(c->b, NAT64_UDP);
+	}
+	for (unsigned round = 0; round < 120; round++) { /* of half a minute: nobody's wish is forgotten */
+		for (uint32_t i = 0; i < c->n;)
+			if (rnd(&c->seed) % 10 == 0)
+				end_session(c, i);
+			else
+				i++;
+		bed_advance(c->b, ROUND_MS / 2);
+		for (unsigned i = 0; i < DEALS_PER_ROUND && bed_lend(c->b, NAT64_UDP); i++)
+			;
+		for (uint32_t who = 0; who < ALL; who++)
+			while ((who == hog || worker_of(c, who) == 1) && ask(c, who))
+				;
+	}
+	for (uint32_t who = 0; who < ALL; who++)
+		if (worker_of(c, who) == 1 && c->has[who] < least)
+			least = c->has[who];
+	print_message("alone: %u, of the others at least %u\n", c->has[hog], least);
+	assert_in_range(c->has[hog], least, 2 * least + 1);
+	all_go(c);
+}
+
 static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 {
 	struct crowd *c = crowd_of(1, 40010, 40010 + 800 - 1);
@@ -219,6 +262,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(late_subscribers_get_to_an_even_share),
 		cmocka_unit_test(late_subscribers_of_several_workers_get_to_an_even_share),
+		cmocka_unit_test(who_is_alone_on_a_worker_leaves_others_an_even_share),
 		cmocka_unit_test(late_subscribers_of_a_tiny_pool_get_to_an_even_share),
 		cmocka_unit_test(bigger_pool_is_there_at_once),
 		cmocka_unit_test(big_share_that_nobody_wants_stays),
