@@ -79,6 +79,12 @@ static void set_lifetime(struct worker *w, uint32_t index, uint64_t after_ms, ui
 	wheel_add(&w->wheel, index);
 }
 
+/* The direction of whoever may open a session that the other end has to answer first. */
+static unsigned opener_of(const struct flow *f)
+{
+	return f->policy == POLICY_SERVICES ? 0 : 1;
+}
+
 /* Latest sequence numbers of both ends, so that a reset can be exact (RFC 5961 3.2). */
 static void note_sequence(struct flow *f, unsigned dir, const struct packet *p, bool first)
 {
@@ -89,7 +95,8 @@ static void note_sequence(struct flow *f, unsigned dir, const struct packet *p, 
 
 	if (first || (int32_t)(end - f->seq_next[dir]) > 0)
 		f->seq_next[dir] = end;
-	if (p->tcp_flags & TCP_ACK)
+	/* that of who opens from outside counts once he has shown that he reads the answers */
+	if (p->tcp_flags & TCP_ACK && (!(f->flags & FLOW_FROM_OUTSIDE) || dir != opener_of(f)))
 		f->ack_last[dir] = load32(th + 8);
 }
 
@@ -239,33 +246,66 @@ static struct verdict complete(struct worker *w, const struct snapshot *s, uint3
 	return v;
 }
 
+/* RFC 6146 5.3: only who has read the answer knows a number that acknowledges it; anybody can send
+ * the rest. Of other protocols nothing is known. */
+static bool has_read_answer(const struct flow *f, const struct packet *p)
+{
+	unsigned opener = opener_of(f);
+	uint32_t ack;
+
+	if (p->proto != IPPROTO_TCP)
+		return true;
+	if (!has_tcp_header(p) || !(p->tcp_flags & TCP_ACK))
+		return false;
+	ack = load32(p->data + p->l4_at + 8);
+	return (int32_t)(ack - f->ack_last[opener]) >= 0 &&
+	       (int32_t)(f->seq_next[!opener] - ack) >= 0;
+}
+
 static struct verdict answer(struct worker *w, const struct snapshot *s, struct flow *f,
-			     uint64_t now_ms)
+			     const struct packet *p, uint64_t now_ms)
 {
 	struct verdict v = verdict_continue();
 
-	if (f->policy == POLICY_NAT64 && !(f->flags & FLOW_ANSWERED)) {
+	if (f->flags & FLOW_ANSWERED || (p->proto == IPPROTO_TCP && !has_tcp_header(p)))
+		return v;
+	if (f->policy == POLICY_NAT64) {
 		session__note_flows(w);
 		v = nat64_may_answer(w->nat64, s->nat64, f, now_ms);
 	}
-	if (v.next == VERDICT_CONTINUE)
-		f->flags |= FLOW_ANSWERED;
+	if (v.next != VERDICT_CONTINUE)
+		return v;
+	f->flags |= FLOW_ANSWERED;
+	if (p->proto == IPPROTO_TCP) /* the least that can acknowledge it */
+		f->ack_last[opener_of(f)] =
+			load32(p->data + p->l4_at + 4) + !!(p->tcp_flags & TCP_SYN);
 	return v;
+}
+
+/* RFC 6146 3.5.2.2, V4 INIT: the host opens the session, too. From now on it is his own. */
+static bool opens_too(const struct flow *f, unsigned dir, const struct packet *p)
+{
+	return f->policy == POLICY_NAT64 && dir == 0 && p->proto == IPPROTO_TCP &&
+	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
 SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot *s, uint32_t index,
 					 unsigned dir, const struct packet *p, uint64_t now_ms)
 {
 	struct flow *f = &w->flows.flow[index];
-	unsigned opener = f->policy == POLICY_SERVICES ? 0 : 1;
 	uint8_t flags = p->proto == IPPROTO_TCP ? p->tcp_flags : 0;
 	struct verdict v;
 
 	if (p->flags & PACKET_ICMP_ERROR || flags & TCP_RST)
 		return verdict_continue();
-	if (dir != opener)
-		return answer(w, s, f, now_ms);
-	if (!(f->flags & FLOW_ANSWERED) || flags & TCP_SYN)
+	if (opens_too(f, dir, p)) {
+		v = complete(w, s, index, now_ms);
+		return v.next == VERDICT_CONTINUE ? v :
+						    verdict_reject(v.why, REPLY_ADMIN_PROHIBITED);
+	}
+	if (dir != opener_of(f))
+		return answer(w, s, f, p, now_ms);
+	if (!(f->flags & FLOW_ANSWERED) || !has_read_answer(f, p))
 		return verdict_continue();
 	v = complete(w, s, index, now_ms);
 	if (v.next == VERDICT_CONTINUE && p->proto != IPPROTO_TCP) /* as the answer would have */

@@ -460,6 +460,35 @@ static void v4_init_is_established_by_the_hosts_syn(void **state)
 	assert_state(TCP_ESTABLISHED);
 }
 
+/* RFC 6146 5.3: who answers with a number that nobody sent has not read the answer. */
+static void an_acknowledgement_of_nothing_completes_no_session(void **state)
+{
+	(void)state;
+	make_mapping();
+	knock();
+	left(SIDE_INSIDE);
+	WALK({ HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_ACK, 5001, 0x40000000, TCP_ESTABLISHED });
+	assert_int_equal(session()->flags & FLOW_FROM_OUTSIDE, FLOW_FROM_OUTSIDE);
+	send_tcp(SIDE_INSIDE, &in, TCP_RST, 0x40000000, 0); /* RFC 9293 3.10.7.4: the host's reply */
+	gateway_advance(&g, 20 * 1000);
+	assert_null(session());
+}
+
+/* RFC 6146 3.5.2.2 V4 INIT, RFC 5382 REQ-2: the host's own SYN, the server's was first. */
+static void simultaneous_open_with_the_servers_syn_first_establishes(void **state)
+{
+	(void)state;
+	make_mapping();
+	knock();
+	left(SIDE_INSIDE);
+	WALK({ HOST, TCP_SYN, 1000, 0, TCP_ESTABLISHED },
+	     { HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_SYN | TCP_ACK, 5000, 1001, TCP_ESTABLISHED });
+	gateway_advance(&g, 7000 * 1000);
+	assert_state(TCP_ESTABLISHED);
+}
+
 /* 3.5.2.2 CLOSED, address-dependent filtering: the SYN waits, the host's own establishes. */
 static void a_filtered_syn_waits_for_the_hosts(void **state)
 {
@@ -750,6 +779,8 @@ int main(void)
 		EIF(a_new_syn_of_the_server_reuses_it_too),
 		EIF(simultaneous_open_establishes),
 		EIF(v4_init_is_established_by_the_hosts_syn),
+		EIF(an_acknowledgement_of_nothing_completes_no_session),
+		EIF(simultaneous_open_with_the_servers_syn_first_establishes),
 		ADF(a_filtered_syn_waits_for_the_hosts),
 		ADF(a_filtered_syn_that_nobody_asks_for_is_told_after_six_seconds),
 		EIF(a_syn_without_a_mapping_is_told_after_six_seconds),
