@@ -5,15 +5,15 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "ctl.h"
-#include "sixgate/config/config.h"
+#include "place.h"
 #include "who.h"
 
 #define DEFAULT_SOCKET "/run/sixgate/control.sock"
 #define DEFAULT_CONFIG "/etc/sixgate/sixgate.yaml"
 
 struct arguments {
-	const char *socket_path, *file; /* configuration, if one was read */
-	char from_file[PATH_TEXT_MAX];
+	const char *socket_path;
+	struct ctl_place place;
 	char log[PATH_TEXT_MAX]; /* of NAT64; empty: none is known */
 	bool json, past;
 	struct who_span when; /* with @past: what who asks for */
@@ -62,8 +62,8 @@ static const char help_text[] =
 	"  reload            read the configuration file again; a wrong file changes nothing\n"
 	"  teardown          stop the daemon and remove everything of it, the guard too\n"
 	"\n"
-	"  -s, --socket PATH  control socket (default: the one of " DEFAULT_CONFIG ",\n"
-	"                     else " DEFAULT_SOCKET ")\n"
+	"  -s, --socket PATH  control socket (default: the one of " DEFAULT_CONFIG ";\n"
+	"                     if there is no such file, " DEFAULT_SOCKET ")\n"
 	"  -c, --config FILE  take the path of the socket from this configuration file\n"
 	"  -j, --json         lines of JSON, as the daemon sends them\n"
 	"  -n, --max N        flows, bib, trace and dns cache: not more than so many\n"
@@ -84,46 +84,29 @@ static const char help_text[] =
 	"\n"
 	"Exit codes: 0 done, 1 failed or refused, 64 wrong arguments; who: 0 found, 1 nobody, 2 failed.\n";
 
-static int take_config(struct arguments *a, const char *path, struct config_errors *errors)
+static int take_config(struct arguments *a, const char *path, enum ctl_named named)
 {
-	struct config *c = NULL;
+	int rc = ctl_place_of(path, named, &a->place, stderr);
 
-	if (config_load(path, &c, errors))
-		return CTL_FAILED;
-	snprintf(a->from_file, sizeof(a->from_file), "%s", c->gateway.control);
-	a->socket_path = a->from_file;
-	a->file = path;
-	if (!a->log[0] && c->has_nat64 && c->nat64.log && c->nat64.log_sink[0] == '/')
-		snprintf(a->log, sizeof(a->log), "%s", c->nat64.log_sink);
-	config_free(c);
+	if (rc || !a->place.file)
+		return rc;
+	a->socket_path = a->place.socket;
+	if (!a->log[0])
+		memcpy(a->log, a->place.log, sizeof(a->log));
 	return CTL_OK;
 }
 
-static int take_named_config(struct arguments *a, const char *path)
+/* Nobody said which socket: the configuration knows, if there is one. A log that was named needs none. */
+static int find_socket(struct arguments *a)
 {
-	struct config_errors *errors = calloc(1, sizeof(*errors));
-	int rc = errors ? take_config(a, path, errors) : CTL_FAILED;
-	char line[CONFIG_ERROR_LINE_MAX];
+	int rc;
 
-	for (size_t i = 0; rc && errors && i < errors->n; i++)
-		fprintf(stderr, "sixgatectl: %s\n", config_error_line(&errors->error[i], line));
-	if (rc)
-		fputs("sixgatectl: name the control socket with -s instead\n", stderr);
-	free(errors);
-	return rc;
-}
-
-/* Nobody said which socket: the configuration knows, if it can be read. */
-static void find_socket(struct arguments *a)
-{
-	struct config_errors *errors;
-
-	if (a->socket_path)
-		return;
-	errors = calloc(1, sizeof(*errors));
-	if (!errors || take_config(a, DEFAULT_CONFIG, errors) != CTL_OK)
+	if (a->socket_path || (a->past && a->log[0]))
+		return CTL_OK;
+	rc = take_config(a, DEFAULT_CONFIG, CTL_BY_DEFAULT);
+	if (!a->socket_path)
 		a->socket_path = DEFAULT_SOCKET;
-	free(errors);
+	return rc;
 }
 
 static int take_number(const char *text, uint64_t *out)
@@ -184,7 +167,7 @@ static int take_option(struct arguments *a, int opt)
 {
 	switch (opt) {
 	case 's': a->socket_path = optarg; return CTL_OK;
-	case 'c': return take_named_config(a, optarg);
+	case 'c': return take_config(a, optarg, CTL_BY_NAME);
 	case 'j': a->json = true; return CTL_OK;
 	case 'a': a->request.all = true; return CTL_OK;
 	case 'n': return take_number(optarg, &a->request.max);
@@ -245,9 +228,9 @@ static void note_newer_file(const struct arguments *a, json_int_t loaded)
 {
 	struct stat st;
 
-	if (a->file && loaded && stat(a->file, &st) == 0 && st.st_mtime > loaded)
+	if (a->place.file && loaded && stat(a->place.file, &st) == 0 && st.st_mtime > loaded)
 		fprintf(stderr, "sixgatectl: %s was changed since it was loaded; this is what the running "
-				"configuration does, until sixgatectl reload\n", a->file);
+				"configuration does, until sixgatectl reload\n", a->place.file);
 }
 
 static void show_line(void *ctx, const json_t *line, bool last)
@@ -283,7 +266,9 @@ int main(int argc, char **argv)
 
 	if (rc)
 		return rc;
-	find_socket(&a);
+	rc = find_socket(&a);
+	if (rc)
+		return a.request.command == CTL_WHO ? WHO_FAILED : rc;
 	if (a.request.command == N_CTL_COMMANDS)
 		return ctl_teardown(a.socket_path);
 	if (a.past)

@@ -465,6 +465,17 @@ def test_a_file_that_is_not_there_has_no_line(programs, tmp_path):
     assert p.stderr.splitlines()[0] == f"sixgatectl: {tmp_path}/nope.yaml: cannot be read: No such file or directory"
 
 
+@pytest.mark.parametrize("command", ["status", "teardown"])
+def test_a_wrong_default_file_is_told_and_nobody_is_asked(programs, command):
+    etc = ("mount -t tmpfs sg /etc && mkdir /etc/sixgate && echo 'gateway: {wrokers: 2}' > /etc/sixgate/sixgate.yaml && "
+           "exec \"$@\"")
+    p = subprocess.run(["unshare", "-mn", "sh", "-c", etc, "sh", programs[1], command], text=True, capture_output=True)
+    assert (p.returncode, p.stdout) == (1, "")
+    assert p.stderr.splitlines() == [
+        "sixgatectl: /etc/sixgate/sixgate.yaml:1:20: gateway.wrokers: unknown key; did you mean `workers`?",
+        "sixgatectl: name the control socket with -s instead"]
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_help_names_every_option(programs, which):
     done = subprocess.run([programs[which], "--help"], text=True, capture_output=True)
