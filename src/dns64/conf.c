@@ -39,6 +39,13 @@ static bool is_unspecified(const struct addr *a)
 	return addr_equal(a, &any6) || addr_equal(a, &any4);
 }
 
+static bool is_loopback(const struct addr *a)
+{
+	static const struct addr one6 = { .octet = { [15] = 1 } };
+
+	return addr_equal(a, &one6) || (addr_is_v4(a) && a->octet[12] == 127);
+}
+
 static bool is_link_local(const struct addr *a)
 {
 	return a->octet[0] == 0xfe && (a->octet[1] & 0xc0) == 0x80;
@@ -116,6 +123,71 @@ static void complain_of_tls(const struct dns64_upstream_conf *u, struct complain
 				 "expected sha256/ and 44 characters of base64");
 }
 
+static bool is_an_address_of_listen(const struct dns64_conf *c, const struct addr *a)
+{
+	for (size_t i = 0; i < c->n_listen && i < DNS64_LISTEN_MAX; i++)
+		if (addr_equal(a, &c->listen[i].address))
+			return true;
+	return false;
+}
+
+/* [::] takes IPv4, too. */
+static bool takes_all(const struct endpoint_conf *l, const struct addr *to)
+{
+	return is_unspecified(&l->address) && (!addr_is_v4(&l->address) || addr_is_v4(to));
+}
+
+/* Which other addresses are ours the host knows. */
+static void complain_of_asking_itself(const struct dns64_conf *c, const struct dns64_upstream_conf *u,
+				      struct complaints *to)
+{
+	bool own = is_loopback(&u->address) || is_an_address_of_listen(c, &u->address);
+
+	for (size_t i = 0; i < c->n_listen && i < DNS64_LISTEN_MAX; i++) {
+		const struct endpoint_conf *l = &c->listen[i];
+
+		if (u->port != l->port || is_unspecified(&u->address))
+			continue;
+		if (addr_equal(&u->address, &l->address))
+			complain(to, u, "dns64.upstream",
+				 "is an address of dns64.listen: it would ask itself");
+		else if (own && takes_all(l, &u->address))
+			complain(to, u, "dns64.upstream",
+				 "is an address of this machine, and dns64.listen takes port %u of all "
+				 "of them: it would ask itself; give `listen` its addresses, or the "
+				 "resolver another port",
+				 u->port);
+	}
+}
+
+/* Return: a domain that both are asked for, "" if for all others, NULL if there is none. */
+static const char *common_domain(const struct dns64_upstream_conf *a, const struct dns64_upstream_conf *b)
+{
+	if (!a->n_domain && !b->n_domain)
+		return "";
+	for (size_t i = 0; i < a->n_domain && i < DNS64_UPSTREAM_DOMAINS_MAX; i++)
+		for (size_t j = 0; j < b->n_domain && j < DNS64_UPSTREAM_DOMAINS_MAX; j++)
+			if (a->domain[i] && b->domain[j] && strcmp(a->domain[i], b->domain[j]) == 0)
+				return a->domain[i];
+	return NULL;
+}
+
+static void complain_of_twins(const struct dns64_conf *c, size_t upstream, struct complaints *to)
+{
+	const struct dns64_upstream_conf *u = &c->upstream[upstream];
+
+	for (size_t i = 0; i < upstream; i++) {
+		const struct dns64_upstream_conf *v = &c->upstream[i];
+		const char *domain = common_domain(u, v);
+
+		if (!domain || u->port != v->port || !addr_equal(&u->address, &v->address))
+			continue;
+		complain(to, u, "dns64.upstream", "stands twice in the list%s%s", *domain ? " for " : "",
+			 domain);
+		return;
+	}
+}
+
 static void complain_of_upstream(const struct dns64_conf *c, struct complaints *to)
 {
 	if (!c->n_upstream)
@@ -135,15 +207,8 @@ static void complain_of_upstream(const struct dns64_conf *c, struct complaints *
 			complain(to, u, "dns64.upstream",
 				 "cannot be a link-local address, for the interface cannot be named: "
 				 "give another address of the resolver");
-		for (size_t j = 0; j < c->n_listen && j < DNS64_LISTEN_MAX; j++)
-			if (addr_equal(&u->address, &c->listen[j].address) &&
-			    u->port == c->listen[j].port)
-				complain(to, u, "dns64.upstream",
-					 "is an address of dns64.listen: it would ask itself");
-		for (size_t j = 0; j < i && !u->n_domain; j++)
-			if (!c->upstream[j].n_domain && u->port == c->upstream[j].port &&
-			    addr_equal(&u->address, &c->upstream[j].address))
-				complain(to, u, "dns64.upstream", "stands twice in the list");
+		complain_of_asking_itself(c, u, to);
+		complain_of_twins(c, i, to);
 	}
 }
 

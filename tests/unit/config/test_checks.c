@@ -119,12 +119,47 @@ static void upstreams_of_domains_leave_one_for_the_rest(void **state)
 		  "dns64.upstream[2]", "stands twice in the list",
 		  UPSTREAMS("192.0.2.53, {address: 192.0.2.53, port: 5353}, "
 			    "{address: 192.0.2.53, domains: corp.example}") },
+		{ "one of them twice for a domain",
+		  UPSTREAMS("192.0.2.53, {address: 192.0.2.54, domains: [a.example, b.example]}, "
+			    "{address: 192.0.2.54, domains: [c.example, B.example.]}"),
+		  "dns64.upstream[2]", "stands twice in the list for b.example.",
+		  UPSTREAMS("192.0.2.53, {address: 192.0.2.54, domains: [a.example, b.example]}, "
+			    "{address: 192.0.2.54, port: 54, domains: b.example}, "
+			    "{address: 192.0.2.54, domains: [c.example, x.b.example]}") },
 	};
 
 	(void)state;
 	ASSERT_ROWS(rows);
 #undef UPSTREAMS
 #undef FOR_ALL
+}
+
+static void an_upstream_is_not_the_gateway_itself(void **state)
+{
+#define OWN "is an address of this machine, and dns64.listen takes port "
+#define DNS64(text) LINKS "nat64: {pool4: outside}\ndns64: {" text "}\n"
+	static const struct row rows[] = {
+		{ "::1 and the default listener", DNS64("upstream: '::1'"), "dns64.upstream", OWN "53",
+		  DNS64("upstream: {address: '::1', port: 5353}") },
+		{ "all of 127.0.0.0/8 comes to [::]", DNS64("upstream: [192.0.2.53, 127.255.255.254]"),
+		  "dns64.upstream[1]", OWN "53", DNS64("upstream: [192.0.2.53, 128.0.0.1]") },
+		{ "IPv4 comes to 0.0.0.0", DNS64("upstream: 127.0.0.1, listen: 0.0.0.0"), "dns64.upstream",
+		  OWN "53", DNS64("upstream: '::1', listen: 0.0.0.0") },
+		{ "one listener of several",
+		  DNS64("upstream: {address: '::1', port: 54}, listen: [192.0.2.1, {address: '::', port: 54}]"),
+		  "dns64.upstream", OWN "54", DNS64("upstream: '::1', listen: [192.0.2.1, 2001:db8:1::1]") },
+		{ "an address that another listener names",
+		  DNS64("upstream: 192.0.2.1, listen: [{address: 192.0.2.1, port: 54}, '::']"),
+		  "dns64.upstream", OWN "53",
+		  DNS64("upstream: 192.0.2.2, listen: [{address: 192.0.2.1, port: 54}, '::']") },
+		{ "the next after ::1 is nobody's", DNS64("upstream: '::1', listen: '::'"), "dns64.upstream",
+		  OWN "53", DNS64("upstream: '::2', listen: '::'") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef OWN
+#undef DNS64
 }
 
 static void link_local_addresses_without_an_interface_are_refused(void **state)
@@ -741,6 +776,7 @@ int main(void)
 		cmocka_unit_test(quarantine_of_no_time_has_no_ports),
 		cmocka_unit_test(names_of_dns64_zones_are_checked),
 		cmocka_unit_test(upstreams_of_domains_leave_one_for_the_rest),
+		cmocka_unit_test(an_upstream_is_not_the_gateway_itself),
 		cmocka_unit_test(link_local_addresses_without_an_interface_are_refused),
 		cmocka_unit_test(unbuilt_features_are_refused_by_name),
 		cmocka_unit_test(a_file_without_interfaces_or_a_job_is_refused),
