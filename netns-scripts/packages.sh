@@ -5,7 +5,7 @@ PACKAGES_BUILD="build-essential meson ninja-build pkg-config libfyaml-dev libuv1
  libseccomp-dev libcap-ng-dev libcmocka-dev libbpf-dev clang bpftool"
 PACKAGES_DEMO="python3 iproute2 iputils-ping nftables nginx-light nsd unbound iperf3 bind9-dnsutils
  curl traceroute openssh-server openssh-client procps"
-PACKAGES_TEST="llvm clang-tidy clang-format python3-pytest python3-scapy python3-yaml tcpdump radvd ndisc6
+PACKAGES_TEST="llvm clang-tidy clang-format python3-pytest python3-pytest-xdist python3-scapy python3-yaml tcpdump radvd ndisc6
  ethtool conntrack tayga awscli iputils-tracepath python3-pyftpdlib bind9 ldnsutils knot-dnsutils openssl
  python3-dnspython dpkg-dev debhelper lintian mmdebstrap systemd-container"
 

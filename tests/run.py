@@ -24,18 +24,20 @@ BUILDS = {  # directory: (compiler, options)
     # as it is installed: other warnings come with its optimizations
     "build-release": ("gcc", ["--buildtype=release", "-Dwerror=true"]),
     # without -Werror: gcc sees truncations that are none in instrumented code
-    "build-asan": ("gcc", ["-Db_sanitize=address,undefined"]),
     "build-tsan": ("gcc", ["-Db_sanitize=thread"]),
-    "build-fuzz": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
-                             "-Dc_args=-fsanitize=fuzzer-no-link"]),
+    # for the fuzz targets and for everything else under ASan and UBSan
+    "build-asan": ("clang", ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dwerror=true",
+                             "-Dc_args=-fsanitize-coverage=inline-8bit-counters,pc-table -g1"]),
 }
 # each list one after the other, the lists side by side
-LANES = [["unit", "lint", "golden", "sanitize", "threads", "fuzz", "coverage"],
-         ["netns", "netns-xdp", "demo", "package"]]
+LANES = [["netns", "netns-xdp", "demo", "package"],
+         ["unit", "lint", "golden", "sanitize", "fuzz", "threads", "coverage"]]
 NO_REASON = ("", "Skipped", "unconditional skip")  # what pytest writes for want of one
 # besides the gateway; those that are left out pass, too, and take longer or have little to do with ports
 XDP_TOO = ["services", "siit", "clat", "paths", "peers", "lending"]
 PROGRAMS = ["src/sixgated/sixgated", "src/sixgatectl/sixgatectl"]
+NETNS = [*PROGRAMS, "tests/unit/netlink/netlink_driver", "tests/unit/dns64/dns64_server"]
+AT_ONCE = 3  # processes of pytest for tests that mostly wait; a file's tests stay in one
 SANITIZERS = {
     "ASAN_OPTIONS": "abort_on_error=1:detect_stack_use_after_return=1",
     "UBSAN_OPTIONS": "halt_on_error=1:abort_on_error=1:print_stacktrace=1",
@@ -217,11 +219,12 @@ class Run:
 
     def pytest(self, what, folder, seconds, directory=None, *chosen, env=None):
         """@chosen: more arguments for pytest; @directory: the build that is tested."""
-        start = time.monotonic()
-        directory = directory or self.build("build-test", "all")
+        start, netns = time.monotonic(), folder.startswith("netns")
+        directory = directory or self.build("build-test", *(NETNS if netns else ["all"]))
         if not directory:
             return
-        code, out, suite = self.run_pytest(directory, folder, seconds, env, *chosen)
+        at_once = ["-n", str(AT_ONCE), "--dist", "loadfile"] if netns else []
+        code, out, suite = self.run_pytest(directory, folder, seconds, env, *chosen, *at_once)
         passed = failed = skipped = 0
         if suite is not None:
             bad, skipped = self.bad_tests(suite), int(suite.get("skipped"))
@@ -233,7 +236,7 @@ class Run:
             if bad:
                 print("\n".join(out.splitlines()[-120:]))
                 twice = (self.second_try(directory, folder, bad, chosen, env)
-                         if folder.startswith("netns") else len(bad))
+                         if netns else len(bad))
                 failed, passed = failed + twice, passed + len(bad) - twice
                 code = 0  # every one of them has been counted
         failed = max(failed, int(code != 0))  # 5: nothing was collected
@@ -258,7 +261,7 @@ class Run:
         start = time.monotonic()
         sources = sorted((TOP / "tests/fuzz").glob("fuzz_*.c"))
         names = [s.stem for s in sources]
-        directory = self.build("build-fuzz", *(f"tests/fuzz/{n}" for n in names))
+        directory = self.build("build-asan", *(f"tests/fuzz/{n}" for n in names))
         if not directory:
             return
         bad = 0

@@ -228,8 +228,9 @@ def test_they_are_reset_in_time_where_the_timeout_is_the_interval(net):
 def test_a_node_whose_replies_bypass_the_gateway_is_down_for_that_reason(net):
     store1 = net.store["store1"]
     store1.route("default", topology.STORES["store2"])
-    now = wait_nodes(net, up=("store2", "store3"), down=("store1",))
-    assert now["store1"]["why"] == "replies bypass this gateway"
+    wait_nodes(net, up=("store2", "store3"), down=("store1",))
+    # a busy machine is slow to answer, and that may be seen first
+    wait_until(lambda: states(net)["store1"].get("why") == "replies bypass this gateway", "the reason")
     assert set(fetch(net.client4, topology.VIP4, 12)) == {"store2", "store3"}
     store1.route("default", "2001:db8:5::ff")
     wait_nodes(net, up=("store1",))
@@ -247,8 +248,9 @@ table inet gone {{
     ip6 daddr != 2001:db8:5::/64 tcp sport {topology.S3_PORT} meta length > 120 meta mark set 7;
   }}
 }}""")
-    now = wait_nodes(net, up=("store2", "store3"), down=("store1",))
-    assert now["store1"]["why"] == "replies bypass this gateway"
+    wait_nodes(net, up=("store2", "store3"), down=("store1",))
+    # a busy machine is slow to answer, and that may be seen first
+    wait_until(lambda: states(net)["store1"].get("why") == "replies bypass this gateway", "the reason")
     revive(store1)
     wait_nodes(net, up=("store1",))
 
@@ -331,7 +333,7 @@ def test_the_preferred_zone_serves_and_spills_what_it_cannot_carry(net):
 
 def test_a_node_that_comes_back_is_given_flows_slowly(net):
     net.gateway.write(config(net.gateway, scheduler="round-robin").replace(
-        "scheduler: round-robin", "scheduler: round-robin\n    slow-start: 8s"))
+        "scheduler: round-robin", "scheduler: round-robin\n    slow-start: 16s"))
     net.gateway.ctl("reload")
     vanish(net.store["store2"])
     wait_nodes(net, down=("store2",))
@@ -339,10 +341,10 @@ def test_a_node_that_comes_back_is_given_flows_slowly(net):
     wait_nodes(net, up=("store2",))
     began = time.monotonic()
     early = fetch(net.client4, topology.VIP4, 30)
-    assert time.monotonic() - began < 4, "too slow to see the first half of the slow start"
+    assert time.monotonic() - began < 8, "too slow to see the first half of the slow start"
     assert early.count("store2") <= 6  # 10 and 25 % of its weight: not the 10 of an equal share
     assert early.count("store1") >= 10 and early.count("store3") >= 10
-    wait_until(lambda: fetch(net.client4, topology.VIP4, 12).count("store2") >= 3, "its whole weight")
+    wait_until(lambda: fetch(net.client4, topology.VIP4, 12).count("store2") >= 3, "its whole weight", 30)
 
 
 def test_with_no_node_left_clients_are_refused_at_once(net):

@@ -170,7 +170,7 @@ static unsigned worker_of(const struct crowd *c, uint32_t who)
 /* One is alone on his worker and takes all he gets; those of the other worker come late. */
 static void who_is_alone_on_a_worker_leaves_others_an_even_share(void **state)
 {
-	struct crowd *c = crowd_of(2, 1024, 65535);
+	struct crowd *c = crowd_of(2, 1024, 1024 + 320 * 64 - 1);
 	uint32_t hog = 0, least = UINT32_MAX;
 
 	(void)state;
