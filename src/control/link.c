@@ -23,16 +23,24 @@ int link__read(struct link *l, struct notice *n, int *fd, int flags)
 	return notice_decode(bytes, (size_t)len, n) == 0 ? 1 : -EPROTO;
 }
 
+/* @n is no answer that somebody waits for. */
+static void hand_on(struct link *l, const struct notice *n, int fd)
+{
+	if (n->kind != NOTICE_REPLY) {
+		l->stopping |= n->kind == NOTICE_STOP;
+		l->on_notice(l->owner, n, fd);
+	} else if (fd >= 0) {
+		close(fd); /* an answer that came too late */
+	}
+}
+
 void link__poll(struct link *l)
 {
 	struct notice n;
 	int fd, rc;
 
 	while ((rc = link__read(l, &n, &fd, MSG_DONTWAIT)) > 0)
-		if (n.kind != NOTICE_REPLY)
-			l->on_notice(l->owner, &n, fd);
-		else if (fd >= 0)
-			close(fd); /* an answer that came too late */
+		hand_on(l, &n, fd);
 	if (rc < 0)
 		l->on_gone(l->owner);
 }
@@ -46,10 +54,12 @@ int link__call(struct link *l, struct request r, int *fd, struct err *e)
 	*fd = -1;
 	r.magic = REQUEST_MAGIC;
 	r.serial = ++l->serial;
-	rc = channel__send(l->fd, &r, sizeof(r), -1, 0);
+	rc = l->stopping ? 0 : channel__send(l->fd, &r, sizeof(r), -1, 0);
 	while (rc >= 0) {
 		int got;
 
+		if (l->stopping)
+			return err_set(e, -ECANCELED, "the gateway is stopping");
 		if (poll(&wait, 1, ANSWER_MS) == 0)
 			return err_set(e, -ETIMEDOUT, "the parent does not answer");
 		rc = link__read(l, &n, &got, MSG_DONTWAIT);
@@ -59,10 +69,7 @@ int link__call(struct link *l, struct request r, int *fd, struct err *e)
 			*fd = got;
 			return n.code ? err_set(e, n.code, "%s", n.text) : 0;
 		}
-		if (n.kind != NOTICE_REPLY)
-			l->on_notice(l->owner, &n, got);
-		else if (got >= 0)
-			close(got);
+		hand_on(l, &n, got);
 	}
 	return err_set(e, rc, "the parent is gone: %s", strerror(-rc));
 }

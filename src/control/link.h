@@ -10,6 +10,7 @@
 
 /**
  * struct link
+ * @stopping:  the parent has said so; it answers no more
  * @on_notice: called for everything but answers, also in the middle of a call: it may only note
  *             what came. @fd: a descriptor that came along, now its own, or -1
  * @on_gone:   the parent has closed its end
@@ -17,6 +18,7 @@
 struct link {
 	int fd;
 	uint32_t serial;
+	bool stopping;
 	void *owner;
 	void (*on_notice)(void *owner, const struct notice *n, int fd);
 	void (*on_gone)(void *owner);
@@ -34,6 +36,7 @@ void link__poll(struct link *l);
  * @r:  kind and arguments; magic and serial are filled in
  * @fd: descriptor of the answer, the caller's, or -1; may come with a failure, too
  *
- * Return: 0 or the negative errno that the parent answered, its words in @e.
+ * Return: 0 or the negative errno that the parent answered, its words in @e; -ECANCELED at once when
+ * the parent stops, before or meanwhile.
  */
 int link__call(struct link *l, struct request r, int *fd, struct err *e);

@@ -306,8 +306,10 @@ static void end_child(struct parent *p)
 {
 	uint64_t end = now__ms() + STOP_MS;
 
-	if (p->channel >= 0)
-		parent__tell(p, NOTICE_STOP, -1);
+	if (p->channel >= 0 && !parent__tell(p, NOTICE_STOP, -1)) {
+		close(p->channel); /* says it, too, where nothing more fits into it */
+		p->channel = -1;
+	}
 	while (p->child && now__ms() < end) {
 		struct pollfd fd = { .fd = p->signals, .events = POLLIN };
 		struct signalfd_siginfo s;
