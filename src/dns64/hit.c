@@ -10,7 +10,8 @@
 #include "zones.h"
 
 enum {
-	FLAGS_WELCOME = DNS_RD | DNS_AD | DNS_CD,
+	OF_INTEREST = DNS_QR | DNS_OPCODE | DNS_RD,
+	OPT_VERSION = 6, /* where it stands */
 	OPT_DO = 0x8000,
 	OPTION_HEAD = 4, /* code, length */
 	ARPA_LEN = 6, /* label, root */
@@ -72,17 +73,18 @@ static bool read_opt(const uint8_t *opt, size_t len, struct dns_query *q)
 	uint16_t size;
 
 	if (len < DNS_OPT_LEN || opt[0] || load16(opt + 1) != DNS_TYPE_OPT ||
-	    load32(opt + 5) & ~(uint32_t)OPT_DO || len != DNS_OPT_LEN + (size_t)load16(opt + 9))
+	    opt[OPT_VERSION] || len != DNS_OPT_LEN + (size_t)load16(opt + 9))
 		return false;
 	size = load16(opt + 3);
 	q->has_opt = true;
-	q->dnssec_ok = opt[7];
+	q->dnssec_ok = load16(opt + 7) & OPT_DO;
 	q->udp_size = size < DNS_UDP_CLASSIC ? DNS_UDP_CLASSIC :
 		      size > DNS_UDP_PAYLOAD ? DNS_UDP_PAYLOAD : size;
 	return read_options(opt + DNS_OPT_LEN, len - DNS_OPT_LEN, q);
 }
 
-/* A plain recursive question for data, in class IN, and an OPT or not; nothing behind. */
+/* A plain recursive question for data, in class IN, and an OPT or not; nothing behind. Bits that mean
+ * nothing in a query are not looked at. */
 static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
 {
 	struct dns_query *q = &h->query;
@@ -98,7 +100,7 @@ static bool read_query(const uint8_t *wire, size_t len, struct hit *h)
 	q->flags = load16(wire + 2);
 	q->question.type = load16(wire + opt - 4);
 	q->question.class = load16(wire + opt - 2);
-	if (q->flags & ~FLAGS_WELCOME || !(q->flags & DNS_RD) || q->question.class != DNS_CLASS_IN)
+	if ((q->flags & OF_INTEREST) != DNS_RD || q->question.class != DNS_CLASS_IN)
 		return false;
 	q->has_opt = q->dnssec_ok = false;
 	q->cookie_len = 0;
@@ -279,9 +281,20 @@ static void each_probe(struct hit *h, void (*fetch)(const struct dns64_cache *c,
 		fetch(h->r->cache, &h->probe);
 }
 
+/* Other records than an OPT are nothing to us, but have to be looked at. */
+static bool read_odd_query(const uint8_t *wire, size_t len, struct hit *h)
+{
+	struct dns_query *q = &h->query;
+
+	if (dns_query_read(wire, len, q) != DNS_NOERROR || !q->question.name.len)
+		return false;
+	copy_name(wire + DNS_HEADER_LEN, q->question.name.len, h);
+	return q->flags & DNS_RD && q->question.class == DNS_CLASS_IN;
+}
+
 void resolver__hit_read(struct resolver *r, const uint8_t *wire, size_t len, struct hit *h)
 {
-	h->usual = read_query(wire, len, h) && !is_special(h);
+	h->usual = (read_query(wire, len, h) || read_odd_query(wire, len, h)) && !is_special(h);
 	if (!h->usual)
 		return;
 	h->r = r;
