@@ -1,6 +1,8 @@
 /* commands.c - what sixgated can do besides being the gateway: look at a file, install the guard,
  * replay a capture. */
 #include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,9 +45,8 @@ static void warn_of_user(const struct config *c)
 	struct identity who;
 	struct err e;
 
-	config_place(c, "gateway.user", place);
-	if (*place && identity__find(&who, c->gateway.user, &e) != 0)
-		warn(place, e.text);
+	if (identity__find(&who, c->gateway.user, &e) != 0)
+		warn(config_place(c, "gateway.user", place), e.text);
 }
 
 static void warn_of_sink(const struct config *c, enum request_log which)
@@ -63,6 +64,53 @@ static void warn_of_sink(const struct config *c, enum request_log which)
 		 "reloads",
 		 folder, strerror(errno));
 	warn(config_place(c, accounting__key(which), place), text);
+}
+
+static bool is_on(const struct ifaddrs *link, const struct addr *a)
+{
+	struct sockaddr_storage ss = { 0 };
+	int family = link->ifa_addr ? link->ifa_addr->sa_family : AF_UNSPEC;
+	struct addr own;
+
+	if (family == AF_INET)
+		memcpy(&ss, link->ifa_addr, sizeof(struct sockaddr_in));
+	else if (family == AF_INET6)
+		memcpy(&ss, link->ifa_addr, sizeof(struct sockaddr_in6));
+	else
+		return false;
+	own = family == AF_INET ? addr_from_v4((const uint8_t *)&((struct sockaddr_in *)&ss)->sin_addr) :
+				  addr_from_v6(((struct sockaddr_in6 *)&ss)->sin6_addr.s6_addr);
+	return addr_equal(&own, a);
+}
+
+static bool is_of_this_machine(const struct ifaddrs *links, const struct addr *a)
+{
+	for (; links; links = links->ifa_next)
+		if (is_on(links, a))
+			return true;
+	return false;
+}
+
+/* Addresses that every machine has, or that the file itself names, dns64_conf_complain() has refused. */
+static void warn_of_own_upstreams(const struct config *c)
+{
+	struct ifaddrs *links = NULL;
+	char text[128];
+
+	if (!c->has_dns64 || getifaddrs(&links) != 0)
+		return;
+	for (size_t i = 0; i < c->dns64.n_upstream; i++) {
+		if (!dns64_conf_listens_on(&c->dns64, &c->dns64.upstream[i].address,
+					   c->dns64.upstream[i].port) ||
+		    !is_of_this_machine(links, &c->dns64.upstream[i].address))
+			continue;
+		snprintf(text, sizeof(text),
+			 "dns64.upstream[%zu]: is an address of this machine, on a port of dns64.listen: it "
+			 "would ask itself",
+			 i);
+		warn("", text);
+	}
+	freeifaddrs(links);
 }
 
 static void warn_of_anchors(const struct config *c)
@@ -85,6 +133,7 @@ static void warn_of_machine(const struct config *c)
 	warn_of_user(c);
 	for (enum request_log which = 0; which < N_REQUEST_LOGS; which++)
 		warn_of_sink(c, which);
+	warn_of_own_upstreams(c);
 	warn_of_anchors(c);
 }
 

@@ -137,6 +137,15 @@ static bool takes_all(const struct endpoint_conf *l, const struct addr *to)
 	return is_unspecified(&l->address) && (!addr_is_v4(&l->address) || addr_is_v4(to));
 }
 
+bool dns64_conf_listens_on(const struct dns64_conf *c, const struct addr *a, uint16_t port)
+{
+	for (size_t i = 0; i < c->n_listen && i < DNS64_LISTEN_MAX; i++)
+		if (c->listen[i].port == port &&
+		    (addr_equal(&c->listen[i].address, a) || takes_all(&c->listen[i], a)))
+			return true;
+	return false;
+}
+
 /* Which other addresses are ours the host knows. */
 static void complain_of_asking_itself(const struct dns64_conf *c, const struct dns64_upstream_conf *u,
 				      struct complaints *to)

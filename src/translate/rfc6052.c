@@ -35,8 +35,10 @@ int pool6_init(struct pool6 *out, const struct prefix *p, struct err *e)
 	char text[PREFIX_TEXT_MAX];
 
 	if (prefix_is_v4(p))
-		return err_set(e, -EINVAL, "%s is an IPv4 prefix, not an IPv6 one",
-			       prefix_format(p, text));
+		return err_set(e, -EINVAL,
+			       "::ffff:%s/%u: IPv4-mapped addresses are never on the wire (RFC 4291 "
+			       "2.5.5.2)",
+			       addr_format(&p->addr, text), p->len);
 	if (!at)
 		return err_set(e, -EINVAL,
 			       "%s: the length must be 32, 40, 48, 56, 64 or 96 (RFC 6052 2.2)",

@@ -406,7 +406,7 @@ def test_starting_with_a_bad_file_is_78_and_touches_nothing(lab):
 
 def test_a_good_file_checks_silently_and_prints_whole(lab, programs, tmp_path):
     f = tmp_path / "good.yaml"
-    f.write_text("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 192.0.2.1}\n")
+    f.write_text("gateway: {user: nobody}\ninterfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 192.0.2.1}\n")
     p = subprocess.run([programs[0], "-c", str(f), "--check-config"], text=True, capture_output=True)
     assert (p.returncode, p.stdout, p.stderr) == (0, "", "")
     p = subprocess.run([programs[0], "-c", str(f), "--print-config"], text=True, capture_output=True)
@@ -427,6 +427,34 @@ def test_check_config_warns_of_what_this_machine_lacks(programs, tmp_path):
     assert user.startswith(f"{f}:1:17: warning: user no-such-account does not exist; create it with: useradd")
     assert re.match(rf"{f}:3:\d+: warning: /nonexistent: No such file", sink)
     assert ca.startswith("warning: dns64.upstream[0].tls.ca: /nonexistent/ca.pem: No such file")
+
+
+def check_elsewhere(programs, f, prepare):
+    """--check-config of @f in namespaces of its own, after the shell's @prepare."""
+    return subprocess.run(["unshare", "-mn", "sh", "-c", prepare + ' && exec "$@"', "sh", programs[0], "-c", str(f),
+                           "--check-config"], text=True, capture_output=True)
+
+
+@pytest.mark.parametrize("account", [True, False])
+def test_check_config_warns_where_there_is_no_default_account(programs, tmp_path, account):
+    f = tmp_path / "default.yaml"
+    f.write_text("interfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 192.0.2.1}\n")
+    p = check_elsewhere(programs, f, "mount -t tmpfs sg /etc && echo '{}:x:999:999::/:/bin/false' > /etc/passwd".format(
+        "sixgate" if account else "another"))
+    assert (p.returncode, p.stdout) == (0, "")
+    assert p.stderr.startswith("" if account else "warning: user sixgate does not exist; create it with: useradd")
+    assert p.stderr.count("\n") == (0 if account else 1)
+
+
+@pytest.mark.parametrize("listen, port, own", [("'::'", 53, True), ("'::'", 54, False), ("2001:db8:7::1", 53, False)])
+def test_check_config_warns_of_an_upstream_that_is_this_machine(programs, tmp_path, listen, port, own):
+    f = tmp_path / "own.yaml"
+    f.write_text("gateway: {user: nobody}\ninterfaces: {inside: lan0, outside: wan0}\nnat64: {pool4: 192.0.2.1}\n"
+                 f"dns64: {{listen: {listen}, upstream: [192.0.2.9, {{address: 192.0.2.7, port: {port}}}]}}\n")
+    p = check_elsewhere(programs, f, "ip addr add 192.0.2.7/32 dev lo")
+    assert (p.returncode, p.stdout) == (0, "")
+    assert p.stderr == ("warning: dns64.upstream[1]: is an address of this machine, on a port of dns64.listen: it would "
+                        "ask itself\n" if own else "")
 
 
 WRONG_FOR_THE_DAEMON = [

@@ -223,5 +223,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to);
  *  dns64_conf_router_lifetime_s(): of the default router; 0: it is none. */
 uint32_t dns64_conf_ra_lifetime_s(const struct dns64_ra_conf *c);
 uint32_t dns64_conf_router_lifetime_s(const struct dns64_ra_conf *c);
+/** dns64_conf_listens_on() - would queries to @a and @port come to a listener, if @a is ours? */
+bool dns64_conf_listens_on(const struct dns64_conf *c, const struct addr *a, uint16_t port);
 /** dns64_conf_check() - Return: 0 or -EINVAL with the first fault. */
 int dns64_conf_check(const struct dns64_conf *c, struct err *e);

@@ -100,6 +100,8 @@ static void wrong_addresses_and_prefixes_are_refused(void **state)
 		  "a range first-last" },
 		{ "IPv4 prefix", LINKS "nat64: {pool4: outside, prefix: 192.0.2.0/24}\n", 2, 33,
 		  "an IPv6 prefix" },
+		{ "IPv4-mapped addresses", LINKS "nat64: {pool4: outside, prefix: '::ffff:0:0/96'}\n", 2,
+		  34, "nat64.prefix: ::ffff:0.0.0.0/96: IPv4-mapped addresses are never on the wire" },
 		{ "no RFC 6052 length", LINKS "nat64: {pool4: outside, prefix: '2001:db8::/80'}\n", 2,
 		  0, "nat64.prefix" },
 		{ "ports backwards", LINKS "nat64: {pool4: {address: outside, ports: 9-3}}\n", 2, 42,
