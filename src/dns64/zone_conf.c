@@ -23,6 +23,18 @@ static void complain_of_addresses(const struct dns64_zone_conf *z, struct compla
 				 "expected an IPv6 address of a host");
 }
 
+static bool is_below(const char *name, const char *zone)
+{
+	size_t n = strlen(name), z = strlen(zone);
+
+	return n > z && name[n - z - 1] == '.' && strcmp(name + n - z, zone) == 0;
+}
+
+static bool is_reverse(const char *name)
+{
+	return is_below(name, "in-addr.arpa.") || is_below(name, "ip6.arpa.");
+}
+
 static void complain_of_entry(const struct dns64_zone_conf *z, struct complaints *to)
 {
 	bool records = z->n_a || z->n_aaaa || z->n_txt || z->ptr;
@@ -33,6 +45,11 @@ static void complain_of_entry(const struct dns64_zone_conf *z, struct complaints
 		complain(to, &z->cname, "dns64.zones.cname", "expected a domain name");
 	if (z->ptr && !dns64__is_domain(z->ptr))
 		complain(to, &z->ptr, "dns64.zones.ptr", "expected a domain name");
+	if (z->ptr && z->name && !is_reverse(z->name))
+		complain(to, &z->ptr, "dns64.zones.ptr",
+			 "is for the name of an address, such as 9.2.0.192.in-addr.arpa or one below "
+			 "ip6.arpa, not for %s",
+			 z->name);
 	if (is_empty(z))
 		complain(to, z, "dns64.zones", "has neither a service nor a record");
 	if (z->cname && (records || *z->service))
