@@ -323,8 +323,10 @@ static void read_field(struct reader *r, const struct field *f, struct tree *t, 
 
 	if (is_off(f, t))
 		return;
-	if (f->present_at)
+	if (f->present_at) {
 		*((bool *)((char *)base + f->present_at)) = true;
+		note_place(r, (char *)base + f->present_at, sizeof(bool), t);
+	}
 	if (t->bad)
 		return; /* it could not be read at all */
 	keep_place(r, f, t);

@@ -30,6 +30,10 @@ struct parse {
 	const char *key;            /* of the value to come, when @open is a map */
 	struct mark key_mark;
 	int depth;
+	struct bracket {
+		struct mark at;
+		char letter; /* '[' or '{', or another where the list or map has none */
+	} bracket[TREE_DEPTH_MAX]; /* of each that is open */
 	struct fy_mark last;        /* the last plain scalar, */
 	char last_text[ADDR_TEXT_MAX]; /* if it is short */
 	struct fy_mark repaired[REPAIRS_MAX];
@@ -208,6 +212,8 @@ static enum step open_one(struct parse *p, enum tree_kind kind, const struct fy_
 	if (!t)
 		return STEP_NO_MEMORY;
 	p->open = t;
+	p->bracket[p->depth - 1] = (struct bracket){ t->mark, m && m->input_pos < p->len ?
+								       p->text[m->input_pos] : '\0' };
 	return STEP_ON;
 }
 
@@ -262,16 +268,43 @@ static enum step refuse_alias(struct parse *p, struct mark at)
 	return STEP_ON;
 }
 
-/* libfyaml knows where it stopped; where it does not say, nobody does. */
+/* The innermost that stands open in a line before @e, where that may be what is wrong. */
+static const struct bracket *unclosed(const struct parse *p, const struct fy_diag_error *e)
+{
+	static const char *const said[] = { "missing comma", "without a closing", "wrongly indented flow" };
+	bool known = false;
+
+	for (size_t i = 0; e && e->msg && i < ARRAY_LEN(said); i++)
+		known |= strstr(e->msg, said[i]) != NULL;
+	if (!known)
+		return NULL;
+	for (int i = p->depth; i-- > 0;) {
+		const struct bracket *b = &p->bracket[i];
+
+		if (b->letter == '[' || b->letter == '{')
+			return b->at.line < e->line ? b : NULL;
+	}
+	return NULL;
+}
+
+/* libfyaml knows where it stopped, which for a bracket that is not closed may be anywhere behind it; where
+ * it does not say, nobody does. */
 static enum step syntax_error(struct parse *p, struct fy_diag *diag)
 {
 	void *at = NULL;
 	struct fy_diag_error *e = fy_diag_errors_iterate(diag, &at);
+	const struct bracket *b = unclosed(p, e);
 	struct mark mark = { p->file, e ? e->line : 0, e ? e->column : 0 };
 	char text[200];
 
 	printable__text(e && e->msg ? e->msg : "cannot be read", text, sizeof(text));
-	problems__add(p->problems, mark, "this is not YAML: %s", text);
+	if (b)
+		problems__add(p->problems, b->at,
+			      "this is not YAML: %c is not closed, or something in it is wrong (line %d, column "
+			      "%d: %s)",
+			      b->letter, e->line, e->column, text);
+	else
+		problems__add(p->problems, mark, "this is not YAML: %s", text);
 	return STEP_FAILED;
 }
 

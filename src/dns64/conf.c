@@ -345,12 +345,12 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 		complain(to, v, "dns64.views", "expected at most %d prefixes of clients",
 			 DNS64_CLIENTS_MAX);
 	if (v->n_listen > DNS64_LISTEN_MAX)
-		complain(to, v, "dns64.views", "expected at most %d addresses to listen on",
+		complain(to, &v->listen, "dns64.views", "expected at most %d addresses to listen on",
 			 DNS64_LISTEN_MAX);
 	if (!v->synthesize && (v->n_prefix || v->n_mapped))
-		complain(to, v, "dns64.views", "has prefixes, and `synthesize: false`");
+		complain(to, &v->synthesize, "dns64.views.synthesize", "is false, and there are prefixes");
 	if (!v->synthesize && v->n_always)
-		complain(to, v, "dns64.views", "has `always`, and `synthesize: false`");
+		complain(to, &v->synthesize, "dns64.views.synthesize", "is false, and there is `always`");
 	complain_of_choices(&c, to);
 }
 

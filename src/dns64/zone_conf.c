@@ -51,7 +51,7 @@ static void complain_of_entry(const struct dns64_zone_conf *z, struct complaints
 			 "ip6.arpa, not for %s",
 			 z->name);
 	if (is_empty(z))
-		complain(to, z, "dns64.zones", "has neither a service nor a record");
+		complain(to, z->service, "dns64.zones", "has neither a service nor a record");
 	if (z->cname && (records || *z->service))
 		complain(to, &z->cname, "dns64.zones.cname", "cannot stand beside other records");
 	if (*z->service && (z->n_a || z->n_aaaa))

@@ -30,8 +30,8 @@ static void unknown_keys_are_errors_with_the_nearest_known_key(void **state)
 		  "gateway.wrokers: unknown key; did you mean `workers`?" },
 		{ "a section", "natt64: {pool4: outside}\n", 1, 1, "did you mean `nat64`?" },
 		{ "deep down", LINKS "nat64: {pool4: outside, timeouts: {tcp-establish: 3h}}\n", 2,
-		  0, "did you mean `tcp-established`?" },
-		{ "nothing is near", "gateway: {zzzzzzzz: 1}\n", 1, 0, "unknown key" },
+		  51, "did you mean `tcp-established`?" },
+		{ "nothing is near", "gateway: {zzzzzzzz: 1}\n", 1, 21, "unknown key" },
 		{ "twice", "gateway:\n  user: a\n  user: b\n", 3, 9,
 		  "stands twice, first in line 2" },
 	};
@@ -61,18 +61,18 @@ static void wrong_values_name_what_was_expected(void **state)
 		{ "fraction of a second", LINKS "nat64: {pool4: outside, timeouts: {udp: 120500ms}}\n",
 		  2, 41, "whole seconds" },
 		{ "rate without time", "translation: {icmp-errors: 500}\n", 1, 28, "500/s" },
-		{ "list for a value", "gateway: {user: [a, b]}\n", 1, 0, "found a list" },
-		{ "map for a value", "gateway: {user: {a: b}}\n", 1, 0, "found a map" },
-		{ "nothing for a value", "gateway:\n  user:\n", 2, 0, "found nothing" },
+		{ "list for a value", "gateway: {user: [a, b]}\n", 1, 11, "found a list" },
+		{ "map for a value", "gateway: {user: {a: b}}\n", 1, 11, "found a map" },
+		{ "nothing for a value", "gateway:\n  user:\n", 2, 3, "found nothing" },
 		{ "value for a map", "gateway: fast\n", 1, 10, "as a map of keys, found fast" },
-		{ "list for a section", "gateway: [1]\n", 1, 0, "found a list" },
-		{ "the whole is a list", "- a\n- b\n", 0, 0, "found a list" },
+		{ "list for a section", "gateway: [1]\n", 1, 1, "found a list" },
+		{ "the whole is a list", "- a\n- b\n", 1, 1, "found a list" },
 		{ "name with blanks", "gateway: {name: \"a b\"}\n", 1, 18, "expected a name" },
 		{ "interface with a slash", "interfaces: {inside: [a, b/c]}\n", 1, 26,
 		  "interfaces.inside[1]: expected an interface name" },
-		{ "interface with a colon", "interfaces: {inside: 'eth0:1'}\n", 1, 0, "an interface name" },
+		{ "interface with a colon", "interfaces: {inside: 'eth0:1'}\n", 1, 23, "an interface name" },
 		{ "interface pattern", "interfaces: {tun: gate%d}\n", 1, 19, "an interface name" },
-		{ "interface with a quote", "interfaces: {inside: 'a\"b'}\n", 1, 0, "an interface name" },
+		{ "interface with a quote", "interfaces: {inside: 'a\"b'}\n", 1, 23, "an interface name" },
 		{ "interface ..", "interfaces: {inside: ..}\n", 1, 22, "an interface name" },
 		{ "interface too long", "interfaces: {inside: abcdefghijklmnop}\n", 1, 22,
 		  "an interface name of at most 15 letters" },
@@ -103,7 +103,7 @@ static void wrong_addresses_and_prefixes_are_refused(void **state)
 		{ "IPv4-mapped addresses", LINKS "nat64: {pool4: outside, prefix: '::ffff:0:0/96'}\n", 2,
 		  34, "nat64.prefix: ::ffff:0.0.0.0/96: IPv4-mapped addresses are never on the wire" },
 		{ "no RFC 6052 length", LINKS "nat64: {pool4: outside, prefix: '2001:db8::/80'}\n", 2,
-		  0, "nat64.prefix" },
+		  34, "nat64.prefix" },
 		{ "ports backwards", LINKS "nat64: {pool4: {address: outside, ports: 9-3}}\n", 2, 42,
 		  "a range like" },
 		{ "port 0", LINKS "nat64: {pool4: {address: outside, ports: 0-3}}\n", 2, 42, "found 0-3" },
@@ -143,12 +143,12 @@ static void missing_keys_are_named(void **state)
 		{ "prefixes", LINKS "egress6: {}\n", 2, 1, "egress6: `prefixes` is missing" },
 		{ "inside", "interfaces: {outside: wan0}\nnat64: {pool4: outside}\n", 1, 1,
 		  "`inside` is missing" },
-		{ "interfaces", "nat64: {pool4: outside}\n", 0, 0,
+		{ "interfaces", "nat64: {pool4: outside}\n", 1, 1,
 		  "`interfaces.outside` is missing" },
 		{ "part of a static entry",
 		  LINKS "nat64: {pool4: 192.0.2.1, static: {inside: {address: 2001:db8::1, port: 1}, "
 			"outside: {address: 192.0.2.1, port: 1}}}\n",
-		  2, 0, "`protocol` is missing" },
+		  2, 27, "`protocol` is missing" },
 		{ "nodes", LINKS "services:\n  - {name: a, addresses: 192.0.2.1, port: 80}\n", 3, 5,
 		  "services[0]: `nodes` is missing" },
 	};
@@ -174,7 +174,7 @@ static void address_that_ends_in_colons_is_asked_for_quotes(void **state)
 		  "2001:db8:: needs quotes" },
 		{ "with a comment", LINKS "dns64:\n  upstream: 2001:db8::  # mine\n", 3, 13,
 		  "2001:db8:: needs quotes" },
-		{ "as a key", LINKS "dns64:\n  upstream:\n    2001:db8::\n    port: 53\n", 4, 0,
+		{ "as a key", LINKS "dns64:\n  upstream:\n    2001:db8::\n    port: 53\n", 4, 5,
 		  "2001:db8:: needs quotes" },
 	};
 
@@ -226,12 +226,12 @@ static void one_cause_is_one_error(void **state)
 		{ "a refused embed-prefix and the node that needs it",
 		  LINKS "services: {name: a, addresses: 192.0.2.1, port: 1, embed-prefix: x, nodes: "
 			"{name: n, address: 2001:db8::1}}\n",
-		  2, 0, "embed-prefix" },
+		  2, 66, "embed-prefix" },
 		{ "a refused NAT64 prefix and dns64's", LINKS "nat64: {pool4: outside, prefix: x}\n"
 							     "dns64: {upstream: 192.0.2.1, prefix: "
 							     "64:ff9b::/96}\n",
 		  2, 33, "nat64.prefix" },
-		{ "a misspelt pool4", LINKS "nat64: {pol4: outside}\n", 2, 0, "pol4" },
+		{ "a misspelt pool4", LINKS "nat64: {pol4: outside}\n", 2, 15, "pol4" },
 	};
 
 	(void)state;
@@ -248,13 +248,22 @@ static void one_cause_is_one_error(void **state)
 static void what_is_no_yaml_is_said_with_its_place(void **state)
 {
 	static const struct row rows[] = {
-		{ "open bracket", "gateway: {user: [a\n", 2, 0, "this is not YAML" },
-		{ "tab", "gateway:\n\tuser: a\n", 2, 0, "this is not YAML" },
-		{ "alias", "gateway: &x {user: a}\ninterfaces: *x\n", 2, 0, "aliases" },
-		{ "two documents", "gateway: {}\n---\ngateway: {}\n", 2, 0, "one document" },
-		{ "key that is a map", "? {a: b}\n: c\n", 1, 0, "expected a key" },
-		{ "NUL in a value", "gateway: {user: \"a\\0b\"}\n", 1, 0, "NUL" },
-		{ "include without a file", "include: other.yaml\n", 1, 0, "only a file" },
+		{ "open bracket", "gateway: {user: [a\n", 1, 17, "[ is not closed" },
+		{ "open bracket above other keys",
+		  "interfaces:\n  inside: [lan0\n  outside: wan0\nnat64: {pool4: outside}\n", 2, 11,
+		  "[ is not closed, or something in it is wrong (line 4, column 6: missing comma" },
+		{ "open bracket, what is in it further left",
+		  "interfaces:\n  inside: [\n    lan0,\n  lan1\n  outside: wan0\n", 2, 11, "[ is not closed" },
+		{ "open brace", "gateway: {}\ninterfaces: {inside: [lan0],\n  outside: wan0\nnat64:\n  pool4: outside\n",
+		  2, 13, "{ is not closed" },
+		{ "a bracket that the wrong one closes", "interfaces: {inside: [lan0}\nnat64: {}\n", 1, 27,
+		  "mismatched" },
+		{ "tab", "gateway:\n\tuser: a\n", 2, 1, "this is not YAML" },
+		{ "alias", "gateway: &x {user: a}\ninterfaces: *x\n", 2, 14, "aliases" },
+		{ "two documents", "gateway: {}\n---\ngateway: {}\n", 2, 1, "one document" },
+		{ "key that is a map", "? {a: b}\n: c\n", 1, 3, "expected a key" },
+		{ "NUL in a value", "gateway: {user: \"a\\0b\"}\n", 1, 18, "NUL" },
+		{ "include without a file", "include: other.yaml\n", 1, 10, "only a file" },
 	};
 
 	(void)state;
