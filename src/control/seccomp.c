@@ -138,8 +138,8 @@ static void name_the_call(int sig, siginfo_t *info, void *context)
 {
 	char line[160];
 	int n = snprintf(line, sizeof(line),
-			 "<3>sixgated: the %s thread made system call %d, which is not on its list\n",
-			 thread_name, info->si_syscall);
+			 "%ssixgated: the %s thread made system call %d, which is not on its list\n",
+			 log_error_mark(), thread_name, info->si_syscall);
 
 	(void)context;
 	if (n > 0 && write(STDERR_FILENO, line, (size_t)n) < 0)

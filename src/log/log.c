@@ -3,6 +3,7 @@
 #include "sixgate/log/log.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -11,8 +12,8 @@
 static const char *program_name = "sixgate";
 static enum log_level most_level = LOG_LEVEL_INFO;
 
-/* How a line begins: nothing for people, a priority for the journal, the time in a file. */
-static enum { STYLE_TERMINAL, STYLE_JOURNAL, STYLE_FILE } style;
+/* How a line begins: nothing for people, a priority for the journal, the time anywhere else. */
+static enum { STYLE_TERMINAL, STYLE_JOURNAL, STYLE_TIME } style;
 
 void log_open(const char *program, enum log_level most)
 {
@@ -21,16 +22,30 @@ void log_open(const char *program, enum log_level most)
 	log_look_again();
 }
 
-void log_look_again(void)
+/* systemd.exec(5): device and inode of the stream to the journal; we may have been given another since. */
+static bool is_journal(int fd)
 {
+	const char *stream = getenv("JOURNAL_STREAM");
+	char own[48];
 	struct stat st;
 
+	if (!stream || fstat(fd, &st) != 0)
+		return false;
+	snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+	return strcmp(stream, own) == 0;
+}
+
+void log_look_again(void)
+{
 	if (isatty(STDERR_FILENO) == 1)
 		style = STYLE_TERMINAL;
-	else if (fstat(STDERR_FILENO, &st) == 0 && S_ISREG(st.st_mode))
-		style = STYLE_FILE;
 	else
-		style = STYLE_JOURNAL;
+		style = is_journal(STDERR_FILENO) ? STYLE_JOURNAL : STYLE_TIME;
+}
+
+const char *log_error_mark(void)
+{
+	return style == STYLE_JOURNAL ? "<3>" : "";
 }
 
 static size_t begin_line(char *line, size_t size, enum log_level level)

@@ -457,6 +457,29 @@ def test_check_config_warns_of_an_upstream_that_is_this_machine(programs, tmp_pa
                         "ask itself\n" if own else "")
 
 
+# Constants of src/dns64 and include/sixgate/dns64, and how sixgated(8) says them.
+LIMITS = [
+    ("DNS64_TASKS_MAX", 4096, "4096 queries wait"), ("DNS64_CLIENT_TASKS_MAX", 512, "at most 512 of one client"),
+    ("DNS64_LOOKUPS_MAX", 4096, "4096 different questions"), ("LOOKUP_TIME_MS", 4500, "within 4.5 seconds"),
+    ("DNS64_TCP_CLIENTS_MAX", 256, "256 TCP connections of clients"),
+    ("DNS64_TCP_CLIENT_MAX", 128, "at most 128 of one client"), ("DNS64_TCP_QUERIES_MAX", 32, "32 of its queries"),
+    ("DNS64_TCP_IDLE_MS", 10000, "closed after 10 seconds without a query"),
+    ("DNS64_TCP_UPSTREAM_MAX", 64, "64 TCP connections to upstreams"), ("DNS64_UPSTREAM_MAX", 16, "at most 4 to one"),
+    ("TLS_CONNS_MAX", 4, "4 over TLS to one"), ("TLS_IDLE_MS", 10000, "after 10 seconds without a question"),
+    ("DNS_UDP_PAYLOAD", 1232, "at most 1232 bytes"), ("DNS_UDP_CLASSIC", 512, "512 without EDNS"),
+    ("DNS_MESSAGE_MAX", 65535, "over TCP 65535 bytes"),
+]
+
+
+@pytest.mark.parametrize("name, value, said", LIMITS)
+def test_the_manual_names_the_limits_of_dns64(name, value, said):
+    root = pathlib.Path(__file__).parents[2]
+    headers = [*(root / "include/sixgate/dns64").glob("*.h"), *(root / "src/dns64").glob("*.h")]
+    found = [m for h in headers for m in re.findall(rf"^\t{name} = (\d+)", h.read_text(), re.M)]
+    assert found == [str(value)]
+    assert said in " ".join((root / "src/sixgated/sixgated.8").read_text().split())
+
+
 WRONG_FOR_THE_DAEMON = [
     (["--bogus"], "unrecognized option '--bogus'"), (["extra"], 'unexpected argument "extra"'),
     (["--write", "x"], "--write goes with --replay"), (["-c"], "requires an argument"),

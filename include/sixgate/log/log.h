@@ -1,8 +1,8 @@
 /*
  * log.h - one line for the operator.
  *
- * Lines go to standard error: as they are to a terminal, with the time (UTC) to a file, with
- * journald's "<N>" priority prefix to anything else. Safe from any thread. Never called on the packet path: what happens to packets is
+ * Lines go to standard error: as they are to a terminal, with journald's "<N>" priority prefix to
+ * the journal, with the time (UTC) to anything else. Safe from any thread. Never called on the packet path: what happens to packets is
  * counted, and the control loop reports counters that moved.
  */
 #pragma once
@@ -16,6 +16,9 @@ void log_open(const char *program, enum log_level most);
 
 /** log_look_again() - standard error has become something else. */
 void log_look_again(void);
+
+/** log_error_mark() - how an error begins, but for the time; for signal handlers, which write for themselves. */
+const char *log_error_mark(void);
 
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

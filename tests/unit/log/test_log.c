@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <pty.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -45,13 +47,56 @@ static void assert_read(int fd, const char *want)
 	assert_string_equal(line, want);
 }
 
-static void a_pipe_gets_the_journals_priorities(void **state)
+/* systemd.exec(5): @off by so many inodes, this is not the journal. */
+static void name_journal(int fd, unsigned off)
+{
+	char stream[64];
+	struct stat st;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	snprintf(stream, sizeof(stream), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + off);
+	assert_int_equal(setenv("JOURNAL_STREAM", stream, 1), 0);
+}
+
+static void assert_timed(const char *line, const char *want)
+{
+	for (const char *form = "dddd-dd-ddTdd:dd:ddZ "; *form; line++, form++)
+		assert_true(*form == 'd' ? *line >= '0' && *line <= '9' : *line == *form);
+	assert_string_equal(line, want);
+}
+
+static void a_pipe_that_is_not_the_journal_gets_the_time(void **state)
+{
+	int end[2];
+	char line[256];
+	ssize_t n;
+
+	(void)state;
+	for (int named = 0; named < 2; named++) {
+		assert_int_equal(pipe(end), 0);
+		unsetenv("JOURNAL_STREAM");
+		if (named)
+			name_journal(end[1], 1);
+		become_stderr(end[1]);
+		log_error("worse");
+		n = read(end[0], line, sizeof(line) - 1);
+		assert_true(n > 21);
+		line[n] = 0;
+		assert_timed(line, "unit: worse\n");
+		assert_string_equal(log_error_mark(), "");
+		close(end[0]);
+	}
+}
+
+static void the_journal_gets_its_priorities(void **state)
 {
 	int end[2];
 
 	(void)state;
 	assert_int_equal(pipe(end), 0);
+	name_journal(end[1], 0);
 	become_stderr(end[1]);
+	assert_string_equal(log_error_mark(), "<3>");
 	log_error("%s %d", "worse", 1);
 	assert_read(end[0], "<3>unit: worse 1\n");
 	log_notice("well");
@@ -74,9 +119,7 @@ static void a_file_gets_the_time(void **state)
 	n = pread(copy, line, sizeof(line) - 1, 0);
 	assert_true(n > 21);
 	line[n] = 0;
-	for (const char *at = line, *form = "dddd-dd-ddTdd:dd:ddZ "; *form; at++, form++)
-		assert_true(*form == 'd' ? *at >= '0' && *at <= '9' : *at == *form);
-	assert_string_equal(line + 21, "unit: look\n");
+	assert_timed(line, "unit: look\n");
 	close(copy);
 }
 
@@ -96,7 +139,7 @@ static void a_terminal_gets_the_words_alone(void **state)
 	close(fd);
 }
 
-/* SIGHUP: a pipe at start, a file from then on; only a look changes the form. */
+/* SIGHUP: the journal at start, a file from then on; only a look changes the form. */
 static void another_look_changes_the_form(void **state)
 {
 	int end[2], fd = memfd_create("log", 0), copy = dup(fd);
@@ -104,6 +147,7 @@ static void another_look_changes_the_form(void **state)
 
 	(void)state;
 	assert_int_equal(pipe(end), 0);
+	name_journal(end[1], 0);
 	become_stderr(end[1]);
 	log_error("before");
 	assert_read(end[0], "<3>unit: before\n");
@@ -138,7 +182,8 @@ static void lines_that_are_withheld_are_counted(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pipe_gets_the_journals_priorities),
+		cmocka_unit_test(the_journal_gets_its_priorities),
+		cmocka_unit_test(a_pipe_that_is_not_the_journal_gets_the_time),
 		cmocka_unit_test(a_file_gets_the_time),
 		cmocka_unit_test(a_terminal_gets_the_words_alone),
 		cmocka_unit_test(another_look_changes_the_form),
