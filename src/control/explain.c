@@ -5,6 +5,7 @@
 #include "sixgate/dataplane/explain.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include "question.h"
 #include "record.h"
 
@@ -12,7 +13,45 @@ struct explain_question {
 	struct question q; /* first */
 	struct explain x;
 	unsigned worker;
+	char foreign[INTERFACE_NAME_MAX]; /* interface of the sender that is none of ours, or empty */
 };
+
+static bool is_ours(const struct netlink_facts *f, int ifindex)
+{
+	for (size_t i = 0; i < f->n_interface; i++)
+		if (f->interface[i].ifindex == ifindex)
+			return true;
+	return f->device[NETLINK_DEVICE_INSIDE].ifindex == ifindex ||
+	       f->device[NETLINK_DEVICE_OUTSIDE].ifindex == ifindex;
+}
+
+struct nearest {
+	uint8_t len;
+	int ifindex; /* 0: none */
+};
+
+static void take_nearer(struct nearest *n, const struct prefix *p, int ifindex, const struct addr *a)
+{
+	if (prefix_contains(p, a) && p->len > n->len)
+		*n = (struct nearest){ p->len, ifindex };
+}
+
+/* By the prefixes of the interfaces and, for IPv6, by the routes. */
+static void find_foreign(const struct netlink_facts *f, const struct addr *a, char out[INTERFACE_NAME_MAX])
+{
+	struct nearest n = { 0 };
+
+	for (size_t i = 0; i < f->n_local; i++)
+		take_nearer(&n, &f->local[i].on_link, f->local[i].ifindex, a);
+	for (size_t i = 0; i < f->n_route; i++)
+		take_nearer(&n, &f->route[i].prefix, f->route[i].ifindex, a);
+	for (size_t i = 0; n.ifindex && !is_ours(f, n.ifindex) && i < f->n_local; i++)
+		if (f->local[i].ifindex == n.ifindex)
+			memcpy(out, f->local[i].interface, INTERFACE_NAME_MAX);
+	for (char *p = out; *p; p++) /* the kernel takes any byte, JSON does not */
+		if (*p <= ' ' || *p > '~')
+			*p = '?';
+}
 
 static bool comes_from_inside(const struct snapshot *s, const struct ctl_subject *about)
 {
@@ -64,11 +103,12 @@ static void tell(struct explain_question *e, struct client *cl)
 
 	for (uint32_t i = 0; i < e->x.n_step; i++)
 		client__send(cl, step__json(c, &e->x.step[i]));
-	client__send(cl, json_pack("{s:b,s:s,s:s,s:s,s:b,s:o,s:I,s:b}", "ok", 1, "verdict",
+	client__send(cl, json_pack("{s:b,s:s,s:s,s:s,s:b,s:o,s:I,s:b,s:s}", "ok", 1, "verdict",
 				   verdict_name(e->x.verdict), "reason", drop_reason_name(why), "help",
 				   drop_reason_help(why), "cut", (int)e->x.cut, "choice", choice(e),
 				   "loaded", (json_int_t)c->loaded_s, "changing",
-				   (int)(c->want_reload || c->want_snapshot || c->n_retired)));
+				   (int)(c->want_reload || c->want_snapshot || c->n_retired),
+				   "foreign_interface", e->foreign));
 	client__finish(cl);
 }
 
@@ -107,6 +147,8 @@ void explain__start(struct control *c, struct client *cl, const struct ctl_subje
 		return;
 	}
 	set_packet(&e->x, c, about);
+	if (about->side == CTL_SIDE_AUTO && e->x.side == SIDE_OUTSIDE)
+		find_foreign(&c->facts, &about->host[0], e->foreign);
 	e->worker = owner_of(&control__running(c)->steer, e->x.bytes, e->x.len, (enum side)e->x.side);
 	e->q.more = more;
 	e->q.abandoned = abandoned;

@@ -163,6 +163,10 @@ static void print_last(enum ctl_command command, const json_t *v)
 	if (json_is_true(json_object_get(v, "cut")))
 		puts("... and more steps");
 	print_choice(json_object_get(v, "choice"));
+	if (*text(v, "foreign_interface"))
+		printf("note: its sender is behind %s, which is not one of Sixgate's interfaces, neither inside "
+		       "nor outside\n",
+		       text(v, "foreign_interface"));
 	if (json_is_true(json_object_get(v, "changing")))
 		puts("note: a change of the configuration, of nodes or of the network is on its way to the "
 		     "workers: ask again in a moment");

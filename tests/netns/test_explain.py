@@ -155,6 +155,26 @@ def test_explain_says_when_the_file_is_newer_than_what_runs(lab):
     assert "was changed since it was loaded" in said() and "sixgatectl reload" in said()
 
 
+def test_explain_names_an_interface_that_was_taken_out(lab):
+    for words in ("link add extra0 type veth peer name extra1", "link set extra0 up", "link set extra1 up",
+                  "addr add 2001:db8:77::1/64 dev extra0 nodad", "addr add 192.0.2.1/24 dev extra0"):
+        lab.router(f"ip {words}")
+    g = lab.gateway(BASIC.replace("inside: lan0", "inside: [lan0, extra0]"))
+    there = ("udp", "2001:db8:77::5", 5000, HOST_IN_64, 53)
+    steps, last = explain(g, *there)
+    assert (one(steps, "arrived")["side"], last["foreign_interface"]) == ("inside", "")
+    g.write(BASIC)
+    assert "reloaded" in g.ctl("reload")
+    note = "its sender is behind extra0, which is not one of Sixgate's interfaces"
+    assert wait_for(lambda: explain(g, *there)[1]["foreign_interface"], what="the facts of the new file") == "extra0"
+    assert note in g.ctl("explain", *map(str, there))
+    assert explain(g, "udp", "192.0.2.7", 5, "198.51.100.10", 6)[1]["foreign_interface"] == "extra0"
+    # a stranger is outside; who says where it arrives is believed
+    assert explain(g, "udp", "198.51.100.2", 5, "198.51.100.10", 6)[1]["foreign_interface"] == ""
+    assert explain(g, "udp", "2001:db8:666::1", 5, NET, 6)[1]["foreign_interface"] == ""
+    assert explain(g, *there, "--inside")[1]["foreign_interface"] == ""
+
+
 def test_explain_goes_from_worker_to_worker(lab):
     """A hairpin: the second flow may belong to another worker."""
     text = BASIC.replace("workers: 2", "workers: 4").replace("}\negress6", ", static: [{protocol: tcp, "
