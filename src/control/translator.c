@@ -417,10 +417,6 @@ const struct dns64_conf *translator__usable(struct control *c, const struct dns6
 	    !filter_mapped(c, &d->mapped, d->n_mapped) || !filter_views(c, d))
 		return NULL;
 	d->withheld = conf->n_prefix && !d->n_prefix;
-	if (d->withheld) { /* nor is anything real hidden to make room for it */
-		d->n_always = 0;
-		d->n_mapped = 0;
-	}
 	return d;
 }
 

@@ -109,16 +109,16 @@ static struct dns64_answer *copy_without_opt(const uint8_t *wire, size_t len,
 }
 
 /* RFC 2308 5: a negative answer lives as its SOA says, and the SOA in it counts down from there;
- * without SOA it is not kept. */
+ * without SOA it is not kept. RFC 9520 3.2: failures of all kinds are, for seconds. */
 static uint32_t lifetime(struct dns64_answer *a, const struct survey *s)
 {
 	unsigned rcode = load16(a->wire + 2) & DNS_RCODE;
 
-	if (rcode == DNS_SERVFAIL)
+	if (rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN)
 		return DNS64_FAILURE_TTL_S;
 	if (rcode == DNS_NOERROR && s->has_data)
 		return s->lowest_ttl;
-	if ((rcode != DNS_NOERROR && rcode != DNS_NXDOMAIN) || !s->has_soa)
+	if (!s->has_soa)
 		return 0;
 	return at_most(at_most(s->lowest_ttl, s->soa_ttl), DNS64_NEGATIVE_TTL_MAX_S);
 }
@@ -154,8 +154,11 @@ static bool same_owners(const struct dns64_answer *a, const uint8_t *copy)
 	dns_walk_start(&w[0], a->wire, a->len);
 	dns_walk_start(&w[1], copy, a->len);
 	while (dns_walk_next(&w[0], &rr[0]))
-		if (!dns_walk_next(&w[1], &rr[1]) ||
-		    !dns_name_read(a->wire, a->len, rr[0].owner_at, &owner[0]) ||
+		if (!dns_walk_next(&w[1], &rr[1]))
+			return false;
+		else if (rr[0].same_owner && rr[1].same_owner)
+			continue;
+		else if (!dns_name_read(a->wire, a->len, rr[0].owner_at, &owner[0]) ||
 		    !dns_name_read(copy, a->len, rr[1].owner_at, &owner[1]) ||
 		    !dns_name_equal(&owner[0], &owner[1]))
 			return false;

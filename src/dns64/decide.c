@@ -124,8 +124,26 @@ static void examine_answer(const struct dns64_policy *p, const uint8_t *wire,
 		f->n_excluded++;
 	else if (rr->type == DNS_TYPE_AAAA && rr->rdlen == 16)
 		f->n_usable++;
-	else if (rr->type == DNS_TYPE_A && rr->rdlen == 4 && is_carried(p, data))
+	else if (rr->type == DNS_TYPE_A && rr->rdlen == 4 &&
+		 (f->n_usable >= DNS64_RECORDS_MAX || is_carried(p, data)))
 		f->n_usable++;
+}
+
+/* struct owned - whether the last owner that was looked at is the end of the chain; -1: not known */
+struct owned {
+	const struct dns_view *view;
+	const struct dns_name *end;
+	int by_end;
+};
+
+static bool is_owned(struct owned *o, const struct dns_rr *rr)
+{
+	struct dns_name owner;
+
+	if (o->by_end < 0)
+		o->by_end = dns_name_read(o->view->wire, o->view->len, rr->owner_at, &owner) &&
+			    dns_name_equal(&owner, o->end);
+	return o->by_end;
 }
 
 struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_view *view, int ede)
@@ -133,7 +151,8 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 	struct dns64_facts f = { .rcode = load16(view->wire + 2) & DNS_RCODE,
 				 .negative_ttl = DNS64_NO_SOA_TTL_S };
 	struct dns_question q;
-	struct dns_name end, owner;
+	struct dns_name end;
+	struct owned owned = { view, &end, -1 };
 	struct dns_walk w;
 	struct dns_rr rr;
 	bool always;
@@ -148,6 +167,8 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 					   load16(view->wire + rr.rdata_at) :
 					   0;
 
+		if (!rr.same_owner)
+			owned.by_end = -1;
 		if (rr.section == DNS_ANSWER && covered == q.type)
 			f.is_signed = true;
 		if (rr.section == DNS_AUTHORITY && covered)
@@ -164,8 +185,7 @@ struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_
 		if (rr.section == DNS_ANSWER && q.type == DNS_TYPE_AAAA && rr.type == DNS_TYPE_A)
 			f.n_excluded++;
 		if (rr.section == DNS_ANSWER && rr.type == q.type && rr.class == DNS_CLASS_IN &&
-		    dns_name_read(view->wire, view->len, rr.owner_at, &owner) &&
-		    dns_name_equal(&owner, &end))
+		    is_owned(&owned, &rr))
 			examine_answer(p, view->wire, &rr, always, &f);
 	}
 	return f;
@@ -198,6 +218,7 @@ static enum dns64_next decide_by_a(const struct dns64_policy *p, const struct dn
 	case LEG_WAITING:
 		return DNS64_WAIT;
 	case LEG_FAILED:
+	case LEG_BARRED:
 		return DNS64_REPLY_SERVFAIL;
 	case LEG_ANSWERED:
 		break;
@@ -234,6 +255,8 @@ enum dns64_next dns64_decide(const struct dns64_policy *p, const struct dns64_le
 		return decide_by_aaaa(p, l);
 	case LEG_FAILED:
 		return p->synthesize_on_error ? decide_by_a(p, l) : DNS64_REPLY_SERVFAIL;
+	case LEG_BARRED:
+		return DNS64_REPLY_SERVFAIL;
 	case LEG_IDLE:
 	case LEG_WAITING:
 		break;

@@ -115,7 +115,8 @@ static bool is_special(const struct hit *h)
 	const struct dns_name *name = &h->name;
 	uint16_t type = h->query.question.type;
 
-	return type == DNS_TYPE_OPT || type == DNS_TYPE_PTR || type >= DNS_TYPE_TKEY ||
+	return type == DNS_TYPE_OPT || type == DNS_TYPE_PTR ||
+	       (type >= DNS_TYPE_TKEY && type <= DNS_TYPE_ANY) ||
 	       (name->len >= ARPA_LEN &&
 		memcmp(name->octet + name->len - ARPA_LEN, "\4arpa", ARPA_LEN) == 0);
 }

@@ -13,7 +13,7 @@ enum {
 	OPTION_EDE = 15,
 };
 
-size_t dns_name_read(const uint8_t *wire, size_t len, size_t at, struct dns_name *out)
+static size_t name_read(const uint8_t *wire, size_t len, size_t at, struct dns_name *out, unsigned *hops)
 {
 	size_t end = 0, n = 0, lowest = at;
 
@@ -32,6 +32,7 @@ size_t dns_name_read(const uint8_t *wire, size_t len, size_t at, struct dns_name
 			if (at >= lowest || at < DNS_HEADER_LEN)
 				return 0;
 			lowest = at;
+			++*hops;
 			continue;
 		}
 		if (label > DNS_LABEL_MAX || at + 1 + label > len || n + 1 + label > DNS_NAME_MAX)
@@ -44,6 +45,13 @@ size_t dns_name_read(const uint8_t *wire, size_t len, size_t at, struct dns_name
 	}
 	out->len = (uint8_t)n;
 	return end ? end : at;
+}
+
+size_t dns_name_read(const uint8_t *wire, size_t len, size_t at, struct dns_name *out)
+{
+	unsigned hops = 0;
+
+	return name_read(wire, len, at, out, &hops);
 }
 
 int dns_name_parse(const char *text, struct dns_name *out)
@@ -141,10 +149,26 @@ void dns_walk_start(struct dns_walk *w, const uint8_t *wire, size_t len)
 		w->left[i] = load16(wire + 6 + 2 * i);
 }
 
-bool dns_walk_next(struct dns_walk *w, struct dns_rr *rr)
+/* Past the owner of the next record; of many the owner is the same pointer, which is followed once.
+ * Return: 0 if it is wrong, or one of so many that go on elsewhere that they are there to make work. */
+static size_t past_owner(struct dns_walk *w, bool *same)
 {
 	struct dns_name owner;
+	uint16_t word = w->at + 2 <= w->len ? load16(w->wire + w->at) : 0;
+	size_t at;
+
+	*same = word == w->owner && word >> 8 >= POINTER_BITS;
+	if (*same)
+		return w->at + 2;
+	at = name_read(w->wire, w->len, w->at, &owner, &w->hops);
+	w->owner = word;
+	return w->hops <= DNS_HOPS_MAX ? at : 0;
+}
+
+bool dns_walk_next(struct dns_walk *w, struct dns_rr *rr)
+{
 	unsigned s = DNS_ANSWER;
+	bool same;
 	size_t at;
 
 	while (s <= DNS_ADDITIONAL && w->left[s] == 0)
@@ -152,10 +176,11 @@ bool dns_walk_next(struct dns_walk *w, struct dns_rr *rr)
 	if (w->failed || s > DNS_ADDITIONAL)
 		return false;
 	w->failed = true;
-	at = dns_name_read(w->wire, w->len, w->at, &owner);
+	at = past_owner(w, &same);
 	if (!at || at + RR_FIXED_LEN > w->len)
 		return false;
 	*rr = (struct dns_rr){ .section = s,
+			       .same_owner = same,
 			       .owner_at = w->at,
 			       .ttl_at = at + 4,
 			       .rdata_at = at + RR_FIXED_LEN,

@@ -167,10 +167,8 @@ static struct dns64_conf view_as_section(const struct dns64_conf *conf,
 		c.mapped = v->mapped;
 		c.n_mapped = v->n_mapped;
 	}
-	if (!v->synthesize) { /* nor is anything of their own hidden to make room for it */
+	if (!v->synthesize)
 		c.n_prefix = 0;
-		c.n_always = 0;
-	}
 	return c;
 }
 
@@ -192,15 +190,26 @@ static int add_view(struct dns64_policy *p, const struct dns64_conf *conf,
 	return view->clients && view->listen ? 0 : err_set(e, -ENOMEM, "dns64: out of memory");
 }
 
+/* Where nothing can be made nothing real is hidden to make room for it. */
+static struct dns64_conf as_it_works(const struct dns64_conf *conf)
+{
+	struct dns64_conf c = *conf;
+
+	if (!c.n_prefix)
+		c.n_always = 0;
+	return c;
+}
+
 int dns64_policy_new(struct dns64_policy **out, const struct dns64_conf *conf, struct err *e)
 {
+	const struct dns64_conf own = as_it_works(conf);
 	struct dns64_policy *p = calloc(1, sizeof(*p));
 	int rc;
 
 	if (!p)
 		return err_set(e, -ENOMEM, "dns64: out of memory");
-	copy_choices(p, conf);
-	rc = allocate(p, conf) ? convert(p, conf, e) : err_set(e, -ENOMEM, "dns64: out of memory");
+	copy_choices(p, &own);
+	rc = allocate(p, &own) ? convert(p, &own, e) : err_set(e, -ENOMEM, "dns64: out of memory");
 	if (rc == 0)
 		rc = zones__take(p, conf, e);
 	for (size_t i = 0; i < conf->n_view && rc == 0; i++)

@@ -25,20 +25,61 @@ static size_t put_question(const struct dns_query *q, uint8_t *out)
 	return at + 4;
 }
 
-static size_t put_body(const struct dns_query *q, const struct dns_view *body, uint8_t *out)
+/* struct fitting - octets of a message that go out, 0 if not all that is needed fits; records of its last
+ * sections that go with them */
+struct fitting {
+	size_t len;
+	uint16_t n_authority, n_additional;
+};
+
+/* RFC 2181 9: what is not needed goes without a word; what is needed and does not fit sets TC. */
+static struct fitting fit(const struct dns_query *q, const struct dns_view *body, size_t most)
+{
+	struct fitting f = { body->len, load16(body->wire + 8), load16(body->wire + 10) };
+	bool positive = (body->wire[3] & DNS_RCODE) == DNS_NOERROR && load16(body->wire + 6);
+	size_t end[3]; /* where each section ends */
+	struct dns_walk w;
+	struct dns_rr rr;
+
+	if (body->len <= most)
+		return f;
+	dns_walk_start(&w, body->wire, body->len);
+	end[0] = end[1] = end[2] = w.at;
+	while (w.at <= most && dns_walk_next(&w, &rr))
+		for (unsigned i = rr.section; i < 3; i++)
+			end[i] = w.at;
+	f.n_additional = 0;
+	f.len = end[DNS_AUTHORITY];
+	if (f.len <= most)
+		return f;
+	f.n_authority = 0;
+	f.len = end[DNS_ANSWER];
+	if (!positive || q->dnssec_ok || f.len > most)
+		f.len = 0; /* a negative answer needs its SOA, a validator its proofs */
+	return f;
+}
+
+/* What fits of @body; only its header if nothing does. Return: octets, 0 then. */
+static size_t put_body(const struct dns_query *q, const struct dns_view *body, size_t most,
+		       uint8_t *out)
 {
 	const struct dns_name *name = &q->question.name;
+	struct fitting f = fit(q, body, most);
 	struct dns_question about;
 
 	must(body->len <= DNS_MESSAGE_MAX && dns_question_read(body->wire, body->len, &about) &&
 	     dns_question_equal(&about, &q->question));
-	memcpy(out, body->wire, body->len);
+	memcpy(out, body->wire, f.len ? f.len : DNS_HEADER_LEN);
+	if (!f.len)
+		return 0;
+	store16(out + 8, f.n_authority);
+	store16(out + 10, f.n_additional);
 	memcpy(out + DNS_HEADER_LEN, name->octet, name->len);
 	if (body->is_stale)
-		dns_set_ttls(out, body->len, DNS64_STALE_TTL_S);
+		dns_set_ttls(out, f.len, DNS64_STALE_TTL_S);
 	else if (body->age_s)
-		dns_age(out, body->len, body->age_s);
-	return body->len;
+		dns_age(out, f.len, body->age_s);
+	return f.len;
 }
 
 void dns64__put_flags(const struct dns_query *q, unsigned rcode, uint8_t *out)
@@ -88,41 +129,14 @@ static size_t opt_room(const struct dns_query *q)
 	return DNS_OPT_LEN + EDE_LEN + (q->cookie_len ? 4u + q->cookie_len : 0);
 }
 
-/* RFC 2181 9: what is not needed goes without a word; what is needed and does not fit sets TC.
- * Return: the length that fits, 0 if not even the answer section does. */
-static size_t fit(const struct dns_query *q, uint8_t *out, size_t len, size_t most)
-{
-	bool positive = (load16(out + 2) & DNS_RCODE) == DNS_NOERROR && load16(out + 6);
-	size_t end[3] = { 0 }; /* where each section ends */
-	struct dns_walk w;
-	struct dns_rr rr;
-
-	if (len <= most)
-		return len;
-	dns_walk_start(&w, out, len);
-	for (int i = 0; i < 3; i++)
-		end[i] = w.at;
-	while (dns_walk_next(&w, &rr))
-		for (unsigned i = rr.section; i < 3; i++)
-			end[i] = w.at;
-	store16(out + 10, 0);
-	if (end[DNS_AUTHORITY] <= most)
-		return end[DNS_AUTHORITY];
-	if (!positive || q->dnssec_ok || end[DNS_ANSWER] > most)
-		return 0; /* a negative answer needs its SOA, a validator its proofs */
-	store16(out + 8, 0);
-	return end[DNS_ANSWER];
-}
-
 size_t dns64__reply_write(const struct dns_query *q, const struct reply *r, size_t most,
 			  uint8_t *out, bool *truncated)
 {
 	size_t room = most - opt_room(q);
-	size_t len = r->body ? put_body(q, r->body, out) : put_question(q, out);
+	size_t len = r->body ? put_body(q, r->body, room, out) : put_question(q, out);
 	unsigned rcode = r->body ? load16(out + 2) & DNS_RCODE : (unsigned)r->rcode;
 
 	dns64__put_flags(q, rcode, out);
-	len = fit(q, out, len, room);
 	*truncated = len == 0;
 	if (!len) {
 		uint16_t flags = load16(out + 2);

@@ -14,12 +14,14 @@ enum {
 		DNS_CHAIN_MAX, /* records before the A records: each name is held against them */
 };
 
-/* struct reading - @end: of the CNAME chain; @n_strange: what keeps it from being is_a */
+/* struct reading - @end: of the CNAME chain; @by_end: whether the last owner that was read is that, -1: not
+ * known; @n_strange: what keeps it from being is_a */
 struct reading {
 	const uint8_t *wire;
 	size_t len;
 	struct dns_shape *s;
 	struct dns_name end;
+	int by_end;
 	unsigned n_addresses, n_aaaa, n_signed, n_strange;
 	bool has_soa, failed;
 };
@@ -35,13 +37,14 @@ static bool has_names(const struct reading *r, const struct dns_rr *rr, unsigned
 	return at && at + more == end;
 }
 
-static bool is_owned_by_end(const struct reading *r, const struct dns_rr *rr)
+static bool is_owned_by_end(struct reading *r, const struct dns_rr *rr)
 {
 	struct dns_name owner;
 
-	return rr->class == DNS_CLASS_IN &&
-	       dns_name_read(r->wire, r->len, rr->owner_at, &owner) &&
-	       dns_name_equal(&owner, &r->end);
+	if (r->by_end < 0)
+		r->by_end = dns_name_read(r->wire, r->len, rr->owner_at, &owner) &&
+			    dns_name_equal(&owner, &r->end);
+	return rr->class == DNS_CLASS_IN && r->by_end;
 }
 
 static void read_a(struct reading *r, const struct dns_rr *rr)
@@ -129,6 +132,8 @@ static void read_record(struct reading *r, const struct dns_rr *rr)
 		r->failed = true;
 		return;
 	}
+	if (!rr->same_owner)
+		r->by_end = -1;
 	r->n_signed += rr->type == DNS_TYPE_RRSIG;
 	if (rr->section == DNS_ANSWER)
 		read_answer(r, rr);
@@ -178,7 +183,7 @@ static bool is_firm(const struct reading *r, const struct dns_rr *rr)
 {
 	size_t at = rr->rdata_at;
 
-	if (!firm_name(r, rr->owner_at))
+	if (!rr->same_owner && !firm_name(r, rr->owner_at))
 		return false;
 	switch (rr->type) {
 	case DNS_TYPE_SOA:
@@ -208,7 +213,7 @@ static bool all_firm(const struct reading *r)
 void dns_shape_read(const uint8_t *wire, size_t len, struct dns_shape *s)
 {
 	struct dns_view view = { .wire = wire, .len = len };
-	struct reading r = { .wire = wire, .len = len, .s = s };
+	struct reading r = { .wire = wire, .len = len, .s = s, .by_end = -1 };
 	struct dns_walk w;
 	struct dns_rr rr;
 

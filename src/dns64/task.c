@@ -280,7 +280,7 @@ static void ask(struct resolver *r, struct task *t, struct leg *leg, const struc
 		be_patient(r, t, leg);
 		return;
 	}
-	leg->state = LEG_FAILED;
+	leg->state = LEG_BARRED;
 	if (leg->stale)
 		take_stale(r, leg);
 }

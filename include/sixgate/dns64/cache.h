@@ -12,7 +12,7 @@
 
 enum {
 	DNS64_TTL_MAX_S = 86400,  /* nothing is kept longer */
-	DNS64_FAILURE_TTL_S = 5,  /* SERVFAIL of an upstream; RFC 2308 7.1, RFC 9520 3.2 */
+	DNS64_FAILURE_TTL_S = 5,  /* SERVFAIL, REFUSED, ... of an upstream; RFC 2308 7.1, RFC 9520 3.2 */
 	DNS64_ANSWER_OVERHEAD = 192, /* bytes accounted beside an answer's wire form */
 };
 

@@ -18,6 +18,7 @@ enum {
 	DNS_UDP_PAYLOAD = 1232, /* what we advertise and the most we send: fits IPv6's minimum MTU */
 	DNS_OPT_LEN = 11,     /* an OPT record without options */
 	DNS_CHAIN_MAX = 32,   /* CNAMEs followed in one answer */
+	DNS_HOPS_MAX = 4096,  /* pointers followed for the owners of one message */
 	DNS_COOKIE_CLIENT_LEN = 8, /* RFC 7873 4 */
 	DNS_COOKIE_SERVER_LEN = 16, /* of ours; others' are 8 to 32 */
 	DNS_COOKIE_LEN = DNS_COOKIE_CLIENT_LEN + DNS_COOKIE_SERVER_LEN,
@@ -111,9 +112,11 @@ struct dns_query {
 	uint8_t cookie_len, cookie[DNS_COOKIE_MAX];
 };
 
-/** struct dns_rr - one record, by offsets into its message; its owner and data lie inside. */
+/** struct dns_rr - one record, by offsets into its message; its owner and data lie inside. @same_owner:
+ *  that of the record before, by the same pointer */
 struct dns_rr {
 	enum dns_section { DNS_ANSWER, DNS_AUTHORITY, DNS_ADDITIONAL } section;
+	bool same_owner;
 	size_t owner_at, ttl_at, rdata_at;
 	uint16_t type, class, rdlen;
 	uint32_t ttl; /* seconds, a set top bit read as 0 (RFC 2181 8) */
@@ -121,12 +124,15 @@ struct dns_rr {
 
 /**
  * struct dns_walk - a walk over the records of one message, front to back
- * @failed: the message ended early or a name was wrong; no more records follow
+ * @failed: the message ended early, a name was wrong, or owners take more than DNS_HOPS_MAX pointers
+ *          to read; no more records follow
+ * @owner:  the first two octets of the last one; @hops: pointers that were followed
  */
 struct dns_walk {
 	const uint8_t *wire; /* borrowed */
 	size_t len, at;
-	uint16_t left[3];
+	uint16_t left[3], owner;
+	unsigned hops;
 	bool failed;
 };
 

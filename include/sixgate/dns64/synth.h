@@ -121,8 +121,9 @@ struct dns64_facts {
 struct dns64_facts dns64_examine(const struct dns64_policy *p, const struct dns_view *view,
 				 int ede);
 
-/** enum leg_state - LEG_FAILED: no upstream gave any answer in time. */
-enum leg_state { LEG_IDLE, LEG_WAITING, LEG_ANSWERED, LEG_FAILED };
+/** enum leg_state - LEG_FAILED: no upstream gave any answer in time. LEG_BARRED: none was asked, for a limit
+ *  of ours; that says nothing of the name, and nothing is made because of it. */
+enum leg_state { LEG_IDLE, LEG_WAITING, LEG_ANSWERED, LEG_FAILED, LEG_BARRED };
 
 /** struct dns64_legs - how far an AAAA query has come. @impatient: the AAAA leg has had its time;
  *  it counts as failed unless its answer comes before A's. */

@@ -66,7 +66,9 @@ static void lifetimes_follow_rfc2308_and_rfc2181(void **state)
 		{ "negative: three hours at most, 2308 5",
 		  { .flags = DNS_NXDOMAIN, .authority = { SOA("86400", "86400") } }, 10800 },
 		{ "SERVFAIL: seconds, 2308 7.1", { .flags = DNS_SERVFAIL }, 5 },
-		{ "REFUSED is not kept", { .flags = DNS_REFUSED }, 0 },
+		{ "REFUSED: too, 9520 3.2", { .flags = DNS_REFUSED }, 5 },
+		{ "NOTIMP: too", { .flags = DNS_NOTIMP }, 5 },
+		{ "FORMERR: too", { .flags = DNS_FORMERR }, 5 },
 	};
 
 	(void)state;

@@ -6,6 +6,7 @@
 #define IDLE       .state = LEG_IDLE
 #define WAITING    .state = LEG_WAITING
 #define FAILED     .state = LEG_FAILED
+#define BARRED     .state = LEG_BARRED
 #define RECORDS    .state = LEG_ANSWERED, .facts = { .n_usable = 1 }
 #define SIGNED     .state = LEG_ANSWERED, .facts = { .n_usable = 1, .is_signed = true }
 #define EXCLUDED   .state = LEG_ANSWERED, .facts = { .n_excluded = 2 }
@@ -81,6 +82,10 @@ static const struct {
 	{ "impatient: A instead", { WAITING }, { RECORDS }, 0, 1, 0, DNS64_REPLY_SYNTHESIZED },
 	{ "impatient: ask A in serial mode", { WAITING }, { IDLE }, 0, 1, SERIAL, DNS64_ASK_A },
 	{ "impatient but A is no help", { WAITING }, { NODATA }, 0, 1, 0, DNS64_WAIT },
+	{ "AAAA could not be asked for", { BARRED }, { RECORDS }, 0, 0, 0, DNS64_REPLY_SERVFAIL },
+	{ "nor waited for", { BARRED }, { RECORDS }, 0, 1, 0, DNS64_REPLY_SERVFAIL },
+	{ "A could not be asked for", { NODATA }, { BARRED }, 0, 0, 0, DNS64_REPLY_SERVFAIL },
+	{ "impatient but A could not be", { WAITING }, { BARRED }, 0, 1, 0, DNS64_WAIT },
 	{ "impatient but A failed", { WAITING }, { FAILED }, 0, 1, 0, DNS64_WAIT },
 	{ "impatient but A is out", { WAITING }, { WAITING }, 0, 1, 0, DNS64_WAIT },
 	{ "impatient, on-error servfail", { WAITING }, { RECORDS }, 0, 1, ON_ERROR_SERVFAIL, DNS64_WAIT },

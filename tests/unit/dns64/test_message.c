@@ -392,6 +392,31 @@ static void a_ttl_with_its_top_bit_set_is_zero_rfc2181_8(void **state)
 	assert_int_equal(rr.ttl, 0);
 }
 
+/* Empty records whose owners are pointers to @a and @b in turn. */
+static bool is_walked(unsigned n, uint16_t a, uint16_t b)
+{
+	static uint8_t wire[65535];
+	const struct text t = { .question = "a.example. IN A" };
+	size_t len = wire_of(&t, 1, wire);
+
+	store16(wire + 6, (uint16_t)n);
+	for (unsigned i = 0; i < n; i++, len += 12) {
+		memset(wire + len, 0, 12);
+		store16(wire + len, i % 2 ? b : a);
+		store16(wire + len + 2, 65280);
+	}
+	return dns_message_check(wire, len);
+}
+
+/* "a.example" is at 12, "example" at 14. Of a set the owner is one and the same pointer. */
+static void owners_that_only_make_work_are_no_message(void **state)
+{
+	(void)state;
+	assert_true(is_walked(5000, 0xc00c, 0xc00c));
+	assert_true(is_walked(DNS_HOPS_MAX, 0xc00c, 0xc00e));
+	assert_false(is_walked(DNS_HOPS_MAX + 1, 0xc00c, 0xc00e));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_message_that_is_cut_or_longer_is_not_whole),
 		cmocka_unit_test(ageing_lowers_every_ttl_but_that_of_opt),
 		cmocka_unit_test(a_ttl_with_its_top_bit_set_is_zero_rfc2181_8),
+		cmocka_unit_test(owners_that_only_make_work_are_no_message),
 	};
 
 	return cmocka_run_group_tests_name("dns64/message", tests, NULL, NULL);

@@ -669,7 +669,7 @@ static void questions_beyond_the_limit_fail_but_do_not_hang(void **state)
 		snprintf(question, sizeof(question), "n%u.example. IN AAAA", i);
 		ask_from(w, &q, client, 0);
 	}
-	assert_int_equal(counter_read(&w->stats.lookups_full), 2);
+	assert_int_equal(counter_read(&w->stats.lookups_full), 1); /* A need not be asked for then */
 	assert_int_equal(w->n_replies, 1);
 	assert_string_equal(told(w, 1), "SERVFAIL rd ra\n");
 	world_free(w);
@@ -805,6 +805,37 @@ static void while_no_translator_works_there_is_no_aaaa_for_a_short_time(void **s
 	world_free(w);
 }
 
+static void nothing_is_stale(struct dns64_conf *c)
+{
+	c->stale_s = 0;
+}
+
+/* RFC 6147 5.1.1: that we ask for too much already says nothing of the name. A is known for longer. */
+static void a_limit_of_ours_does_not_turn_ipv6_into_nat64(void **state)
+{
+	struct world *w = world_new(nothing_is_stale);
+	char question[64], client[64];
+
+	(void)state;
+	ask_plain(w, "a.example. IN AAAA");
+	answer(w, 0, &(struct text){ .answer = { "a.example. 5 IN AAAA 2001:db8::1" } });
+	ask_plain(w, "a.example. IN A");
+	for (unsigned i = 1; i < w->n_sent && w->n_replies < 2; i++)
+		answer(w, i, &a_record);
+	wait_ms(w, 6000);
+	for (unsigned i = 0; w->n_replies == 2; i++) { /* until one is refused */
+		const struct text t = { .question = question, .flags = DNS_RD };
+
+		assert_int_not_equal(i, DNS64_LOOKUPS_MAX + 1);
+		snprintf(question, sizeof(question), "x%u.example. IN TXT", i);
+		snprintf(client, sizeof(client), "2001:db8:%x::1", 100 + i / 400);
+		ask_from(w, &t, client, 0);
+	}
+	ask_plain(w, "a.example. IN AAAA");
+	assert_string_equal(text_of(w->reply, w->reply_len), "SERVFAIL rd ra\n");
+	world_free(w);
+}
+
 static void at_the_end_open_queries_are_let_go(void **state)
 {
 	struct world *w = world_new(NULL);
@@ -848,6 +879,7 @@ int main(void)
 		cmocka_unit_test(link_local_clients_are_counted_one_by_one),
 		cmocka_unit_test(a_reload_changes_prefixes_under_queries_in_flight),
 		cmocka_unit_test(while_no_translator_works_there_is_no_aaaa_for_a_short_time),
+		cmocka_unit_test(a_limit_of_ours_does_not_turn_ipv6_into_nat64),
 		cmocka_unit_test(at_the_end_open_queries_are_let_go),
 	};
 

@@ -270,6 +270,67 @@ static void reverse_names_under_a_range_are_its_own_addresses_only(void **state)
 #undef UNDER
 }
 
+/* The section's prefix is withheld, for no translator works; a view has domains of its own. */
+static void withheld_beside_always(struct dns64_conf *c)
+{
+	static char domain[] = "example.", *always = domain;
+	static struct dns64_view_conf view;
+	static struct prefix clients;
+
+	clients = prefix("2001:db8:2::/48");
+	view = (struct dns64_view_conf){ .clients = &clients, .n_clients = 1, .synthesize = true,
+					 .always = &always, .n_always = 1, .has_always = true };
+	c->n_prefix = 0;
+	c->withheld = true;
+	c->always = &always;
+	c->n_always = 1;
+	c->view = &view;
+	c->n_view = 1;
+}
+
+/* The section's domains hold for a view that has no prefix. */
+static void always_without_a_prefix(struct dns64_conf *c)
+{
+	static char domain[] = "example.", *always = domain;
+	static struct dns64_view_conf view;
+	static struct prefix clients;
+
+	clients = prefix("2001:db8:2::/48");
+	view = (struct dns64_view_conf){ .clients = &clients, .n_clients = 1, .synthesize = true,
+					 .has_prefix = true };
+	c->always = &always;
+	c->n_always = 1;
+	c->view = &view;
+	c->n_view = 1;
+}
+
+static void assert_what_is_real(struct world *w, const char *client)
+{
+	unsigned n = w->n_replies;
+
+	ask_from(w, &aaaa, client, 0);
+	if (w->n_sent)
+		answer(w, 0, &real_aaaa);
+	if (w->n_sent > 1)
+		answer(w, 1, &public_a);
+	assert_string_equal(told(w, n + 1), "NOERROR rd ra\na.example. 300 IN AAAA 2001:db8::1\n");
+}
+
+static void nothing_real_is_hidden_where_nothing_is_made(void **state)
+{
+	struct world *w = world_new(withheld_beside_always);
+
+	(void)state;
+	assert_what_is_real(w, "2001:db8:2::5");
+	world_free(w);
+	w = world_new(withheld_beside_always);
+	assert_what_is_real(w, "2001:db8:9::5");
+	world_free(w);
+	w = world_new(always_without_a_prefix);
+	assert_what_is_real(w, "2001:db8:2::5");
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -280,6 +341,7 @@ int main(void)
 		cmocka_unit_test(an_empty_list_of_a_view_is_not_the_sections),
 		cmocka_unit_test(an_always_domain_without_a_has_no_address),
 		cmocka_unit_test(who_gets_nothing_made_keeps_what_is_real),
+		cmocka_unit_test(nothing_real_is_hidden_where_nothing_is_made),
 		cmocka_unit_test(the_longest_range_says_which_prefix_or_none),
 		cmocka_unit_test(reverse_names_under_a_range_are_its_own_addresses_only),
 	};
