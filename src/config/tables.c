@@ -556,12 +556,13 @@ static const struct list mapped_list = {
 
 static const struct field client_item = { .kind = FIELD_PREFIX, .size = sizeof(struct prefix) };
 static const struct list view_clients_list = {
-	.item = &client_item, COUNT(struct dns64_view_conf, n_clients), .max = DNS64_CLIENTS_MAX,
+	.item = &client_item, COUNT(struct dns64_view_conf, n_clients), .min = 1, .max = DNS64_CLIENTS_MAX,
 };
 static const struct field view_listen_item = { .kind = FIELD_ADDRESS, .size = sizeof(struct addr) };
 static const struct list view_listen_list = {
 	.item = &view_listen_item,
 	COUNT(struct dns64_view_conf, n_listen),
+	.min = 1,
 	.max = DNS64_LISTEN_MAX,
 };
 static const struct list view_prefix_list = {

@@ -351,38 +351,78 @@ static void complain_of_view(const struct dns64_view_conf *v, struct complaints 
 		complain(to, &v->synthesize, "dns64.views.synthesize", "is false, and there are prefixes");
 	if (!v->synthesize && v->n_always)
 		complain(to, &v->synthesize, "dns64.views.synthesize", "is false, and there is `always`");
+	if (v->has_prefix && !v->n_prefix && (v->n_always || v->n_mapped))
+		complain(to, &v->has_prefix, "dns64.views.prefix",
+			 "is [], so that nothing is made: expected neither `always` nor `mapped`");
 	complain_of_choices(&c, to);
 }
 
-/* Is it one of dns64.listen, or may it come to one that takes all? */
+/* A query can come to it: it is one of dns64.listen, or may come to one that takes all. */
 static bool is_listened_on(const struct dns64_conf *c, const struct addr *a)
 {
+	if (is_unspecified(a) || addr_is_multicast(a))
+		return false;
 	for (size_t i = 0; i < c->n_listen && i < DNS64_LISTEN_MAX; i++)
-		if (addr_equal(&c->listen[i].address, a) || is_unspecified(&c->listen[i].address))
+		if (addr_equal(&c->listen[i].address, a) || takes_all(&c->listen[i], a))
 			return true;
 	return false;
 }
 
-/* Of the views that a client is in, the first counts, whatever address it has asked. */
-static bool is_in_one_before(const struct dns64_conf *c, size_t view, const struct prefix *p)
+static bool has_clients(const struct dns64_view_conf *v, const struct prefix *p)
+{
+	for (size_t i = 0; i < v->n_clients && i < DNS64_CLIENTS_MAX; i++)
+		if (v->clients[i].len <= p->len && prefix_contains(&v->clients[i], &p->addr))
+			return true;
+	return !v->n_clients;
+}
+
+static bool has_listen(const struct dns64_view_conf *v, const struct addr *a)
+{
+	for (size_t i = 0; i < v->n_listen && i < DNS64_LISTEN_MAX; i++)
+		if (addr_equal(&v->listen[i], a))
+			return true;
+	return !v->n_listen;
+}
+
+/* Clients in @p that ask @a (NULL: any address) are in a view before, which counts. */
+static bool is_in_one_before(const struct dns64_conf *c, size_t view, const struct prefix *p,
+			     const struct addr *a)
 {
 	for (size_t i = 0; i < view; i++)
-		for (size_t j = 0; j < c->view[i].n_clients && j < DNS64_CLIENTS_MAX; j++)
-			if (!c->view[i].n_listen && c->view[i].clients[j].len <= p->len &&
-			    prefix_contains(&c->view[i].clients[j], &p->addr))
-				return true;
+		if (has_clients(&c->view[i], p) &&
+		    (a ? has_listen(&c->view[i], a) : !c->view[i].n_listen))
+			return true;
 	return false;
 }
 
-/* All of its clients are in views before it, and whichever address they ask. */
+/* All who would be in it are in views before. */
 static bool is_nobodys(const struct dns64_conf *c, size_t view)
 {
+	static const struct prefix everybody;
 	const struct dns64_view_conf *v = &c->view[view];
+	size_t n_clients = v->n_clients ? v->n_clients : 1, n_listen = v->n_listen ? v->n_listen : 1;
 
-	for (size_t i = 0; i < v->n_clients && i < DNS64_CLIENTS_MAX; i++)
-		if (!is_in_one_before(c, view, &v->clients[i]))
-			return false;
-	return v->n_clients;
+	if (n_clients > DNS64_CLIENTS_MAX || n_listen > DNS64_LISTEN_MAX)
+		return false; /* that is said elsewhere */
+	for (size_t i = 0; i < n_clients; i++)
+		for (size_t j = 0; j < n_listen; j++)
+			if (!is_in_one_before(c, view, v->n_clients ? &v->clients[i] : &everybody,
+					      v->n_listen ? &v->listen[j] : NULL))
+				return false;
+	return true;
+}
+
+static void complain_of_view_listen(const struct dns64_conf *c,
+				    const struct dns64_view_conf *v, struct complaints *to)
+{
+	for (size_t j = 0; j < v->n_listen && j < DNS64_LISTEN_MAX; j++) {
+		if (!is_listened_on(c, &v->listen[j]))
+			complain(to, &v->listen[j], "dns64.views.listen",
+				 "is no address of dns64.listen: no query comes to it");
+		for (size_t k = 0; k < j; k++)
+			if (addr_equal(&v->listen[k], &v->listen[j]))
+				complain(to, &v->listen[j], "dns64.views.listen", "is there twice");
+	}
 }
 
 static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
@@ -391,14 +431,17 @@ static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
 		complain(to, &c->view, "dns64.views", "expected at most %d views", DNS64_VIEWS_MAX);
 	for (size_t i = 0; i < c->n_view && i < DNS64_VIEWS_MAX; i++) {
 		complain_of_view(&c->view[i], to);
-		if (is_nobodys(c, i))
+		complain_of_view_listen(c, &c->view[i], to);
+		if (!is_nobodys(c, i))
+			continue;
+		if (c->view[i].n_clients)
 			complain(to, &c->view[i].clients[0], "dns64.views.clients",
 				 "are clients of views before, whose they are: put the narrower "
 				 "one first");
-		for (size_t j = 0; j < c->view[i].n_listen && j < DNS64_LISTEN_MAX; j++)
-			if (!is_listened_on(c, &c->view[i].listen[j]))
-				complain(to, &c->view[i].listen[j], "dns64.views.listen",
-					 "is no address of dns64.listen: no query comes to it");
+		else
+			complain(to, &c->view[i].listen, "dns64.views.listen",
+				 "is that of views before, whose all its clients are: put the "
+				 "narrower one first");
 	}
 }
 

@@ -635,6 +635,49 @@ static void a_foreign_translator_has_to_be_probed(void **state)
 #undef DNS64
 }
 
+static void views_of_dns64_that_nobody_gets_to_are_refused(void **state)
+{
+#define VIEWS(text)                                                                                \
+	LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, views: [" text "]}\n"
+	static const struct row rows[] = {
+		{ "a view of all addresses at once", VIEWS("{listen: '::'}"),
+		  "3:49: dns64.views[0].listen", "is no address of dns64.listen",
+		  VIEWS("{listen: 2001:db8::1}") },
+		{ "a view of a group", VIEWS("{listen: ff02::1}"), "3:48: dns64.views[0].listen",
+		  "is no address of dns64.listen", VIEWS("{listen: 192.0.2.1}") },
+		{ "IPv6 where only IPv4 is listened on",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: 0.0.0.0, "
+			"views: [{listen: 2001:db8::1}]}\n",
+		  "3:65: dns64.views[0].listen", "is no address of dns64.listen",
+		  LINKS "nat64: {pool4: outside}\ndns64: {upstream: 192.0.2.53, listen: 0.0.0.0, "
+			"views: [{listen: 192.0.2.1}]}\n" },
+		{ "an address of a view twice", VIEWS("{listen: [2001:db8::1, 2001:db8::1]}"),
+		  "3:62: dns64.views[0].listen[1]", "is there twice",
+		  VIEWS("{listen: [2001:db8::1, 2001:db8::2]}") },
+		{ "clients, but none", VIEWS("{clients: [], listen: 2001:db8::1}"),
+		  "3:40: dns64.views[0].clients", "expected at least 1 entry",
+		  VIEWS("{clients: ['::/0'], listen: 2001:db8::1}") },
+		{ "addresses, but none", VIEWS("{clients: 2001:db8:1::/48, listen: []}"),
+		  "3:66: dns64.views[0].listen", "expected at least 1 entry",
+		  VIEWS("{clients: 2001:db8:1::/48}") },
+		{ "an address of two views", VIEWS("{listen: 2001:db8::1}, {listen: 2001:db8::1}"),
+		  "3:71: dns64.views[1].listen", "is that of views before",
+		  VIEWS("{listen: 2001:db8::1}, {listen: [2001:db8::1, 2001:db8::2]}") },
+		{ "clients of an address that is a view's before",
+		  VIEWS("{listen: 2001:db8::1}, {listen: 2001:db8::1, clients: 2001:db8:1::/48}"),
+		  "3:93: dns64.views[1].clients", "are clients of views before",
+		  VIEWS("{listen: 2001:db8::1, clients: 2001:db8:1::/48}, {listen: 2001:db8::1}") },
+		{ "ranges without a prefix",
+		  VIEWS("{clients: 2001:db8:1::/48, prefix: [], mapped: {ipv4: 10.0.0.0/8}}"),
+		  "3:66: dns64.views[0].prefix", "is [], so that nothing is made",
+		  VIEWS("{clients: 2001:db8:1::/48, prefix: []}") },
+	};
+
+	(void)state;
+	ASSERT_ROWS(rows);
+#undef VIEWS
+}
+
 static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 {
 	static const struct row rows[] = {
@@ -812,6 +855,7 @@ int main(void)
 		cmocka_unit_test(zones_and_slow_start_are_checked),
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),
+		cmocka_unit_test(views_of_dns64_that_nobody_gets_to_are_refused),
 		cmocka_unit_test(views_and_ranges_of_dns64_that_cannot_work_are_refused),
 		cmocka_unit_test(advertisements_that_cannot_work_are_refused),
 		cmocka_unit_test(a_foreign_translator_has_to_be_probed),
