@@ -2,7 +2,7 @@
 #pragma once
 #include "control.h"
 
-enum { TRANSLATOR_PREFIXES_MAX = 128 }; /* HEALTH_PROBES_MAX */
+enum { TRANSLATOR_PREFIXES_MAX = DNS64_WATCHED_MAX };
 
 /** translator__start() - Return: 0 or -ENOMEM. */
 int translator__start(struct control *c, struct err *e);

@@ -425,6 +425,47 @@ static void complain_of_view_listen(const struct dns64_conf *c,
 	}
 }
 
+/* struct watched - the prefixes of a configuration, each once; @n: DNS64_WATCHED_MAX + 1 when there are more */
+struct watched {
+	const struct prefix *prefix[DNS64_WATCHED_MAX + 1];
+	size_t n;
+};
+
+static void count_prefixes(struct watched *w, const struct prefix *p, size_t n)
+{
+	for (size_t i = 0; i < n && w->n <= DNS64_WATCHED_MAX; i++) {
+		size_t k = 0;
+
+		while (k < w->n && !prefix_equal(w->prefix[k], &p[i]))
+			k++;
+		if (k == w->n)
+			w->prefix[w->n++] = &p[i];
+	}
+}
+
+static void count_mapped(struct watched *w, const struct dns64_mapped_conf *m, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		count_prefixes(w, &m[i].v6, m[i].v6.len ? 1 : 0);
+}
+
+static void complain_of_watched(const struct dns64_conf *c, struct complaints *to)
+{
+	struct watched w = { .n = 0 };
+
+	if (!c->require_nat64)
+		return;
+	count_prefixes(&w, c->prefix, c->n_prefix);
+	count_mapped(&w, c->mapped, c->n_mapped);
+	for (size_t i = 0; i < c->n_view; i++) {
+		count_prefixes(&w, c->view[i].prefix, c->view[i].n_prefix);
+		count_mapped(&w, c->view[i].mapped, c->view[i].n_mapped);
+	}
+	if (w.n > DNS64_WATCHED_MAX)
+		complain(to, &c->require_nat64, "dns64.require-nat64",
+			 "more than %d prefixes in all: they cannot all be watched", DNS64_WATCHED_MAX);
+}
+
 static void complain_of_views(const struct dns64_conf *c, struct complaints *to)
 {
 	if (c->n_view > DNS64_VIEWS_MAX)
@@ -544,6 +585,7 @@ void dns64_conf_complain(const struct dns64_conf *c, struct complaints *to)
 			 "is missing: there is no section `nat64` to take it from");
 	complain_of_choices(&choices, to);
 	complain_of_views(c, to);
+	complain_of_watched(c, to);
 	zones__complain(c, to);
 	if (c->threads < 1 || c->threads > DNS64_THREADS_MAX)
 		complain(to, &c->threads, "dns64.threads", "expected 1 to %d", DNS64_THREADS_MAX);

@@ -13,6 +13,7 @@ enum {
 	DNS64_UPSTREAM_MAX = 16,
 	DNS64_UPSTREAM_DOMAINS_MAX = 64, /* of one upstream */
 	DNS64_PREFIXES_MAX = 8,
+	DNS64_WATCHED_MAX = 128, /* prefixes in all, whose translators are watched */
 	DNS64_EXCLUDE_MAX = 64,
 	DNS64_NEVER_MAX = 1024,
 	DNS64_ALWAYS_MAX = 1024,

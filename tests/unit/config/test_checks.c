@@ -678,6 +678,36 @@ static void views_of_dns64_that_nobody_gets_to_are_refused(void **state)
 #undef VIEWS
 }
 
+/* @n prefixes in all: the section's, and eight in each view. */
+static const char *prefixes_in_views(unsigned n)
+{
+	static char text[16384];
+	size_t at = (size_t)snprintf(text, sizeof(text), LINKS "dns64: {upstream: 192.0.2.53, probe: 192.0.2.1, "
+							       "prefix: 2001:db8::/96, require-nat64: true, views: [");
+
+	for (unsigned i = 1; i < n; i++) {
+		if (i % 8 == 1)
+			at += (size_t)snprintf(text + at, sizeof(text) - at,
+					       "{clients: 2001:db8:%x::/48, prefix: [", i);
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "2001:db8:0:%x::/96%s", i,
+				       i % 8 == 0 || i + 1 == n ? "]}, " : ", ");
+	}
+	snprintf(text + at, sizeof(text) - at, "]}\n");
+	return text;
+}
+
+static void more_prefixes_than_can_be_watched_are_refused(void **state)
+{
+	const struct config_errors *e;
+
+	(void)state;
+	config_free(parse_good(prefixes_in_views(DNS64_WATCHED_MAX)));
+	e = parse_bad(prefixes_in_views(DNS64_WATCHED_MAX + 1));
+	assert_int_equal(e->n, 1);
+	assert_at(&e->error[0], "2:87: dns64.require-nat64");
+	assert_non_null(strstr(e->error[0].text, "more than 128 prefixes"));
+}
+
 static void views_and_ranges_of_dns64_that_cannot_work_are_refused(void **state)
 {
 	static const struct row rows[] = {
@@ -856,6 +886,7 @@ int main(void)
 		cmocka_unit_test(services_that_cannot_work_are_refused),
 		cmocka_unit_test(services_that_meet_are_refused),
 		cmocka_unit_test(views_of_dns64_that_nobody_gets_to_are_refused),
+		cmocka_unit_test(more_prefixes_than_can_be_watched_are_refused),
 		cmocka_unit_test(views_and_ranges_of_dns64_that_cannot_work_are_refused),
 		cmocka_unit_test(advertisements_that_cannot_work_are_refused),
 		cmocka_unit_test(a_foreign_translator_has_to_be_probed),
