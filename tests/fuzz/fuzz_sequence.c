@@ -827,12 +827,16 @@ static void step_lend(void)
 	static const uint8_t protocols[] = { NAT64_TCP, NAT64_UDP, NAT64_ICMP };
 	struct nat64_loan loan[NAT64_LOAN_MAX];
 	struct nat64_need need[STEER_WORKERS_MAX];
+	struct nat64 *all[STEER_WORKERS_MAX];
 	struct nat64_deal deal = { .protocol = protocols[take() % 3] };
 	uint8_t who = take();
 	uint32_t n;
 
-	for (unsigned i = 0; i < g->n_workers; i++)
-		need[i] = nat64_need(g->worker[i]->nat64, deal.protocol);
+	for (unsigned i = 0; i < g->n_workers; i++) {
+		all[i] = g->worker[i]->nat64;
+		need[i] = nat64_need(all[i], deal.protocol);
+	}
+	nat64_tell_others(all, g->n_workers);
 	if (!nat64_deal(need, g->n_workers, &deal))
 		deal = (struct nat64_deal){ deal.protocol, (uint8_t)((who & 3) % g->n_workers),
 					    (uint8_t)((who >> 2 & 3) % g->n_workers),

@@ -78,8 +78,12 @@ static void look_for_loans(struct nat64_deal *deal)
 {
 	struct nat64_need need[STEER_WORKERS_MAX];
 	struct nat64_loan loan[NAT64_LOAN_MAX];
+	struct nat64 *all[STEER_WORKERS_MAX];
 	uint32_t n = 0, n_lent = 0;
 
+	for (unsigned i = 0; i < g.n_workers; i++)
+		all[i] = g.worker[i]->nat64;
+	nat64_tell_others(all, g.snapshot->steer.n_homes);
 	if (deal->n) {
 		n = nat64_take_loans(g.worker[deal->from]->nat64, loan, NAT64_LOAN_MAX);
 		for (uint32_t i = 0; i < n; i++)

@@ -166,6 +166,17 @@ static void a_worker_that_says_no_ends_the_deal(void **state)
 	assert_false(c.want_snapshot);
 }
 
+/* Who is alone on his worker may have nearly all, unless there are others elsewhere. */
+static void workers_are_told_of_each_others_subscribers(void **state)
+{
+	(void)state;
+	c.want_snapshot = true; /* nothing is lent while one is made */
+	lend__look(&c);
+	use_up(HELPER);
+	assert_in_range(free_of(HELPER), ALL / 8, ALL / 4);
+	assert_in_range(free_of(SHORT_OF), 0, ALL / 16); /* he came when nobody else was there */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -176,6 +187,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_comes_after_its_deal_is_the_lenders_again, start,
 						teardown),
 		cmocka_unit_test_setup_teardown(a_worker_that_says_no_ends_the_deal, start, teardown),
+		cmocka_unit_test_setup_teardown(workers_are_told_of_each_others_subscribers, start, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
