@@ -29,56 +29,63 @@ static void write_rcodes(FILE *f, const struct control *c, const struct dns64_st
 		}
 }
 
-static void write_histogram(FILE *f, const char *upstream, const struct dns64_histogram *h)
+static void write_histogram(FILE *f, const char *labels, const struct dns64_histogram *h)
 {
 	static const char name[] = "sixgate_dns64_upstream_latency_seconds";
 	uint64_t n = 0;
 
 	for (unsigned i = 0; i < DNS64_LATENCIES - 1; i++) {
 		n += counter_read(&h->bucket[i]);
-		fprintf(f, "%s_bucket{upstream=\"%s\",le=\"%g\"} %llu\n", name, upstream,
+		fprintf(f, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels,
 			dns64_latency_ms[i] / 1000.0, (unsigned long long)n);
 	}
 	n += counter_read(&h->bucket[DNS64_LATENCIES - 1]);
-	fprintf(f, "%s_bucket{upstream=\"%s\",le=\"+Inf\"} %llu\n", name, upstream,
+	fprintf(f, "%s_bucket{%s,le=\"+Inf\"} %llu\n", name, labels,
 		(unsigned long long)n);
-	fprintf(f, "%s_sum{upstream=\"%s\"} %.3f\n", name, upstream,
+	fprintf(f, "%s_sum{%s} %.3f\n", name, labels,
 		(double)counter_read(&h->sum_ms) / 1000.0);
-	fprintf(f, "%s_count{upstream=\"%s\"} %llu\n", name, upstream, (unsigned long long)n);
+	fprintf(f, "%s_count{%s} %llu\n", name, labels, (unsigned long long)n);
 }
 
-static const char *upstream_label(const struct dns64_upstream_conf *u, char label[ADDR_TEXT_MAX + 16])
+enum { LABELS_MAX = ADDR_TEXT_MAX + 256 + 48 }; /* an address, a domain, and what is around them */
+
+/* One address may be asked for the names of a domain and, besides, for others: the first domain tells the
+ * two apart. */
+static const char *upstream_labels(const struct dns64_upstream_conf *u, char labels[LABELS_MAX])
 {
 	char address[ADDR_TEXT_MAX];
+	int n;
 
 	addr_format(&u->address, address);
-	snprintf(label, ADDR_TEXT_MAX + 16, addr_is_v4(&u->address) ? "%s:%u" : "[%s]:%u", address, u->port);
-	return label;
+	n = snprintf(labels, LABELS_MAX,
+		     addr_is_v4(&u->address) ? "upstream=\"%s:%u\"" : "upstream=\"[%s]:%u\"", address,
+		     u->port);
+	if (u->n_domain)
+		snprintf(labels + n, (size_t)(LABELS_MAX - n), ",domain=\"%s\"", u->domain[0]);
+	return labels;
 }
 
 /* Up as long as one thread hears of it. */
 static void write_ups(FILE *f, const struct control *c, const struct dns64_stats *s)
 {
 	const struct dns64_conf *conf = &c->config->dns64;
-	char label[ADDR_TEXT_MAX + 16];
+	char labels[LABELS_MAX];
 
 	metrics__head(f, "dns64_upstream_up", "gauge", "1 unless it has fallen silent");
 	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++)
-		fprintf(f, "sixgate_dns64_upstream_up{upstream=\"%s\"} %d\n",
-			upstream_label(&conf->upstream[i], label), counter_read(&s->silent[i]) < c->dns.n);
+		fprintf(f, "sixgate_dns64_upstream_up{%s} %d\n",
+			upstream_labels(&conf->upstream[i], labels), counter_read(&s->silent[i]) < c->dns.n);
 }
 
 static void write_latencies(FILE *f, const struct control *c, const struct dns64_stats *s)
 {
 	const struct dns64_conf *conf = &c->config->dns64;
+	char labels[LABELS_MAX];
 
 	metrics__head(f, "dns64_upstream_latency_seconds", "histogram",
 		      "From a question to its answer, by upstream; measured in milliseconds");
-	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
-		char label[ADDR_TEXT_MAX + 16];
-
-		write_histogram(f, upstream_label(&conf->upstream[i], label), &s->latency[i]);
-	}
+	for (size_t i = 0; i < conf->n_upstream && i < DNS64_UPSTREAM_MAX; i++)
+		write_histogram(f, upstream_labels(&conf->upstream[i], labels), &s->latency[i]);
 }
 
 void dns_metrics__write(FILE *f, const struct control *c, const struct dns64_stats *s)

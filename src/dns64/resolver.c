@@ -164,6 +164,25 @@ void resolver__free(struct resolver *r)
 	free(r);
 }
 
+static bool same_domain(const struct dns64_upstream *a, const struct dns64_upstream *b)
+{
+	return a->n_domain && b->n_domain ? dns_name_equal(&a->domain[0], &b->domain[0]) :
+					    a->n_domain == b->n_domain;
+}
+
+/* Which upstream of @old is @u: of two that differ in their domains alone the one that has the same. Return:
+ * @old->n_upstream if none is. */
+static size_t find_upstream(const struct dns64_policy *old, const struct dns64_upstream *u)
+{
+	size_t found = old->n_upstream;
+
+	for (size_t i = 0; i < old->n_upstream; i++)
+		if (dns64_upstream_equal(u, &old->upstream[i]) &&
+		    (found == old->n_upstream || same_domain(u, &old->upstream[i])))
+			found = i;
+	return found;
+}
+
 /* What was counted of an upstream stays with it. */
 static void move_latencies(struct resolver *r, const struct dns64_policy *policy)
 {
@@ -171,10 +190,12 @@ static void move_latencies(struct resolver *r, const struct dns64_policy *policy
 
 	memcpy(old, r->stats->latency, sizeof(old));
 	memset(r->stats->latency, 0, sizeof(old));
-	for (size_t i = 0; i < policy->n_upstream && i < DNS64_UPSTREAM_MAX; i++)
-		for (size_t j = 0; j < r->policy->n_upstream && j < DNS64_UPSTREAM_MAX; j++)
-			if (dns64_upstream_equal(&policy->upstream[i], &r->policy->upstream[j]))
-				memcpy(&r->stats->latency[i], &old[j], sizeof(old[j]));
+	for (size_t i = 0; i < policy->n_upstream && i < DNS64_UPSTREAM_MAX; i++) {
+		size_t was = find_upstream(r->policy, &policy->upstream[i]);
+
+		if (was < r->policy->n_upstream && was < DNS64_UPSTREAM_MAX)
+			memcpy(&r->stats->latency[i], &old[was], sizeof(old[was]));
+	}
 }
 
 int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t cache_bytes)
@@ -184,10 +205,11 @@ int resolver__reload(struct resolver *r, struct dns64_policy *policy, uint64_t c
 	if (!fresh)
 		return -ENOMEM;
 	for (size_t i = 0; i < policy->n_upstream; i++) {
+		size_t was = find_upstream(r->policy, &policy->upstream[i]);
+
 		draw_cookie(r, &fresh[i]);
-		for (size_t j = 0; j < r->policy->n_upstream; j++)
-			if (dns64_upstream_equal(&policy->upstream[i], &r->policy->upstream[j]))
-				fresh[i] = r->upstream[j];
+		if (was < r->policy->n_upstream)
+			fresh[i] = r->upstream[was];
 		fresh[i].probed = false;
 	}
 	move_latencies(r, policy);

@@ -258,6 +258,9 @@ def test_a_domain_has_upstreams_of_its_own(net):
         said = net.host6.out("dig", "+time=5", "+tries=1", f"@{topology.GW_LAN}", "www4.other.example", "AAAA")
         assert "status: SERVFAIL" in said
         assert "domains:" in net.gateway.ctl("config", "show")
+        ups = [k for k in metrics(net) if k.startswith("sixgate_dns64_upstream_up{")]
+        assert f'sixgate_dns64_upstream_up{{upstream="[{topology.DNS6}]:53",domain="shop.example."}}' in ups
+        assert f'sixgate_dns64_upstream_up{{upstream="{topology.INET4}:53"}}' in ups
     finally:
         net.gateway.write(before)
         net.gateway.ctl("reload")

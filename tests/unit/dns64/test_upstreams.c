@@ -900,6 +900,29 @@ static void what_cannot_be_sent_after_all_is_asked_elsewhere(void **state)
 	world_free(w);
 }
 
+/* One server, for the names of a domain and for others. */
+static void one_address_twice(struct dns64_conf *c)
+{
+	static char domain[] = "corp.example.", *domains = domain;
+
+	c->upstream[1] = c->upstream[0];
+	c->upstream[1].domain = &domains;
+	c->upstream[1].n_domain = 1;
+}
+
+static void a_reload_keeps_what_is_known_of_each(void **state)
+{
+	struct world *w = world_new(one_address_twice);
+
+	(void)state;
+	counter_add(&w->stats.latency[0].sum_ms, 5);
+	counter_add(&w->stats.latency[1].sum_ms, 7);
+	assert_int_equal(resolver__reload(w->r, policy_of(one_address_twice), 1 << 20), 0);
+	assert_int_equal(counter_read(&w->stats.latency[0].sum_ms), 5);
+	assert_int_equal(counter_read(&w->stats.latency[1].sum_ms), 7);
+	world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -944,6 +967,7 @@ int main(void)
 		cmocka_unit_test(a_question_over_tls_is_not_repeated_while_the_connection_may_answer),
 		cmocka_unit_test(other_upstreams_are_asked_soon_while_tls_hangs),
 		cmocka_unit_test(what_cannot_be_sent_after_all_is_asked_elsewhere),
+		cmocka_unit_test(a_reload_keeps_what_is_known_of_each),
 	};
 
 	return cmocka_run_group_tests_name("dns64/upstreams", tests, NULL, NULL);
