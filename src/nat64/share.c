@@ -51,9 +51,10 @@ static bool is_below(uint32_t has, uint32_t n_holders, uint32_t free)
 	return ((uint64_t)has + 1) * n_holders <= (uint64_t)free * STEEP;
 }
 
+/* Another worker's clock may be ahead by a millisecond, in which a second begins. */
 static bool is_recent(const struct nat64 *n, uint32_t at)
 {
-	return unlikely(at) && (uint32_t)(n->now_ms / 1000) + 1 - at < WANTED_S;
+	return unlikely(at) && (int32_t)((uint32_t)(n->now_ms / 1000) + 1 - at) < WANTED_S;
 }
 
 uint32_t share__recent(const struct nat64 *n, uint32_t at)

@@ -202,6 +202,25 @@ static void who_is_alone_on_a_worker_leaves_others_an_even_share(void **state)
 	all_go(c);
 }
 
+/* Workers look at the clock one after another. */
+static void wish_of_a_worker_counts_whose_clock_is_ahead(void **state)
+{
+	struct crowd *c = crowd_of(2, 1024, 65535);
+	struct bed *b = c->b;
+
+	(void)state;
+	b->now_ms = 9999;
+	nat64_advance(b->n[0], b->now_ms);
+	b->n[1]->ports.wanted_s[PROTO_UDP] = 10 + 1;
+	nat64_advance(b->n[1], 10000);
+	nat64_tell_others(b->n, 2);
+	assert_true(share__is_wanted(b->n[0], PROTO_UDP));
+	assert_false(share__is_wanted(b->n[0], PROTO_TCP));
+	nat64_advance(b->n[0], 70 * 1000);
+	assert_false(share__is_wanted(b->n[0], PROTO_UDP));
+	all_go(c);
+}
+
 static void late_subscribers_of_a_tiny_pool_get_to_an_even_share(void **state)
 {
 	struct crowd *c = crowd_of(1, 40010, 40010 + 800 - 1);
@@ -263,6 +282,7 @@ int main(void)
 		cmocka_unit_test(late_subscribers_get_to_an_even_share),
 		cmocka_unit_test(late_subscribers_of_several_workers_get_to_an_even_share),
 		cmocka_unit_test(who_is_alone_on_a_worker_leaves_others_an_even_share),
+		cmocka_unit_test(wish_of_a_worker_counts_whose_clock_is_ahead),
 		cmocka_unit_test(late_subscribers_of_a_tiny_pool_get_to_an_even_share),
 		cmocka_unit_test(bigger_pool_is_there_at_once),
 		cmocka_unit_test(big_share_that_nobody_wants_stays),
