@@ -87,10 +87,14 @@ bool choice__is_mute(const struct resolver *r, const struct dns_name *name)
 	return set != 0;
 }
 
-static void note_mute(struct upstream_state *u, const struct endpoint_conf *at)
+/* A resolver leaves names without an answer whose own servers say nothing: whoever has such names asked
+ * for must not take AAAA from those that are only slow. */
+static void note_mute(const struct resolver *r, struct upstream_state *u, const struct endpoint_conf *at)
 {
 	char text[ADDR_TEXT_MAX];
 
+	if (u->aaaa_ms && r->now_ms - u->aaaa_ms < MUTE_AFTER_MS)
+		return;
 	if (is_mute(u) || ++u->mute < MUTE_NAMES)
 		return;
 	log_warning("dns64: upstream %s port %u does not answer questions for AAAA; names wait %u ms for it",
@@ -111,7 +115,7 @@ void choice__unheard(struct resolver *r, struct lookup *l)
 		if (!u || seen >> a->upstream & 1 || u->heard_ms < l->started_ms)
 			continue;
 		seen |= UINT32_C(1) << a->upstream;
-		note_mute(u, &a->to);
+		note_mute(r, u, &a->to);
 	}
 }
 
@@ -121,8 +125,10 @@ void choice__heard(struct resolver *r, const struct lookup *l, const struct ask 
 
 	if (!u)
 		return;
-	if (l->key.question.type == DNS_TYPE_AAAA)
+	if (l->key.question.type == DNS_TYPE_AAAA) {
 		u->mute = 0;
+		u->aaaa_ms = r->now_ms;
+	}
 	tell(r, u, &a->to, false);
 	if (a->way != WAY_TCP) { /* which began with another question */
 		measure(u, (uint32_t)(r->now_ms - a->sent_ms));

@@ -44,7 +44,8 @@ enum {
 	PROBE_SHARE = 16,	 /* of so many lookups one sends a copy to another upstream */
 	PROBE_TIME_MS = 3000,
 	WITHOUT_TIME_MS = 900000, /* then an upstream may have learned something */
-	MUTE_NAMES = 3,	 /* names in a row left without AAAA, while other questions are answered */
+	MUTE_NAMES = 3,	 /* names in a row left without AAAA, while other questions are answered, ... */
+	MUTE_AFTER_MS = 300000,	 /* ... by who has answered none for so long: else it is the names */
 	MUTE_WAIT_MS = 200,	 /* then nobody waits longer for that */
 	CASE_MISSES_MAX = 3,	 /* lookups in a row, then it is asked as it can bear it */
 };
@@ -210,6 +211,7 @@ struct lookup {
  * @asked_ms, @heard_ms: last time
  * @mute:        names in a row for which it said nothing to AAAA (RFC 4074 4), though it said
  *               something else meanwhile, up to MUTE_NAMES
+ * @aaaa_ms:     when it last answered a question for AAAA; 0: never
  * @probed:      a copy is under way
  * @without:     WITHOUT_...: known until @without_until_ms
  * @case_misses: lookups in a row whose answers were spelled another way
@@ -220,7 +222,7 @@ struct upstream_state {
 	bool told_silent, measured, probed;
 	uint32_t srtt_ms, rttvar_ms, loss, rest_ms;
 	unsigned fails, mute, without, case_misses;
-	uint64_t resting_until_ms, asked_ms, heard_ms, without_until_ms;
+	uint64_t resting_until_ms, asked_ms, heard_ms, without_until_ms, aaaa_ms;
 	uint8_t client_cookie[8], cookie[32], cookie_len;
 };
 

@@ -37,10 +37,13 @@ static bool is_reverse(const char *name)
 
 static void complain_of_entry(const struct dns64_zone_conf *z, struct complaints *to)
 {
+	static const char discovery[] = "ipv4only.arpa.";
 	bool records = z->n_a || z->n_aaaa || z->n_txt || z->ptr;
 
 	if (!z->name || !dns64__is_domain(z->name))
 		complain(to, z, "dns64.zones.name", "expected a domain name");
+	else if (strcmp(z->name, discovery) == 0 || is_below(z->name, discovery))
+		complain(to, z, "dns64.zones.name", "is answered here for each view's prefixes (RFC 8880)");
 	if (z->cname && !dns64__is_domain(z->cname))
 		complain(to, &z->cname, "dns64.zones.cname", "expected a domain name");
 	if (z->ptr && !dns64__is_domain(z->ptr))

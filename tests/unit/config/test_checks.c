@@ -99,6 +99,8 @@ static void names_of_dns64_zones_are_checked(void **state)
 		{ "addresses beside a service", ZONE_OF_SERVICE("{name: a.example, service: s3, a: 192.0.2.1}"),
 		  "3:66: dns64.zones[0].service", "they are the service's",
 		  ZONE_OF_SERVICE("{name: a.example, service: s3, txt: \"a: b\"}") },
+		{ "the name of RFC 8880", ZONE("{name: ipv4only.arpa, a: 192.0.2.1}"), "3:46: dns64.zones[0].name",
+		  "is answered here", ZONE("{name: ipv4only.example, a: 192.0.2.1}") },
 		{ "a name twice", ZONE("{name: a.example, a: 192.0.2.1}, {name: A.example., aaaa: 2001:db8::1}"),
 		  "3:79: dns64.zones[1].name", "a.example. is there twice",
 		  ZONE("{name: a.example, a: 192.0.2.1, aaaa: 2001:db8::1}") },

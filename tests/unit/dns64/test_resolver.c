@@ -209,6 +209,27 @@ static void who_says_nothing_to_aaaa_is_soon_known_for_it(void **state)
 	world_free(w);
 }
 
+/* There are names, too, whose own servers are like that, behind a resolver that is not. */
+static void who_answers_aaaa_of_others_is_waited_for(void **state)
+{
+	struct world *w = world_new(one_upstream);
+	char name[32];
+
+	(void)state;
+	assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, "real.example.", true), CLIENT_TIMEOUT_MS);
+	for (unsigned i = 0; i < 3 * MUTE_NAMES; i++) {
+		snprintf(name, sizeof(name), "n%u.evil.example.", i);
+		assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, name, false), CLIENT_TIMEOUT_MS);
+	}
+	wait_ms(w, MUTE_AFTER_MS);
+	for (unsigned i = 0; i < MUTE_NAMES; i++) {
+		snprintf(name, sizeof(name), "m%u.example.", i);
+		assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, name, false), CLIENT_TIMEOUT_MS);
+	}
+	assert_int_equal(ask_whoever_says_nothing_to_aaaa(w, "x.example.", false), MUTE_WAIT_MS);
+	world_free(w);
+}
+
 /* Three questions: AAAA, A, and AAAA with CD, once SERVFAIL of the first is known. */
 static const struct {
 	const char *why;
@@ -854,6 +875,7 @@ int main(void)
 		cmocka_unit_test(in_serial_mode_a_is_asked_on_need),
 		cmocka_unit_test(every_exchange_ends_as_rfc6147_says),
 		cmocka_unit_test(who_says_nothing_to_aaaa_is_soon_known_for_it),
+		cmocka_unit_test(who_answers_aaaa_of_others_is_waited_for),
 		cmocka_unit_test(a_failure_without_a_reason_may_be_one_of_validation),
 		cmocka_unit_test(a_signed_denial_is_left_alone_for_who_sets_do_rfc6147_5_5),
 		cmocka_unit_test(a_lost_aaaa_leg_costs_the_timeout_not_five_seconds),
