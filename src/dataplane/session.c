@@ -289,6 +289,18 @@ static bool opens_too(const struct flow *f, unsigned dir, const struct packet *p
 	       (p->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
+/* The inside sends data: it has believed an acknowledgement itself, though we have not. SYN cookies (RFC 4987
+ * 3.6) of two answers to one SYN may have different numbers, and either is good. */
+static bool has_believed(const struct flow *f, const struct packet *p)
+{
+	uint32_t header;
+
+	if (!(f->flags & FLOW_ANSWERED) || !has_tcp_header(p) || p->tcp_flags & TCP_SYN)
+		return false;
+	header = (p->data[p->l4_at + 12] >> 4) * 4u;
+	return p->len > p->l4_at + header;
+}
+
 SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot *s, uint32_t index,
 					 unsigned dir, const struct packet *p, uint64_t now_ms)
 {
@@ -298,7 +310,7 @@ SELDOM struct verdict session__handshake(struct worker *w, const struct snapshot
 
 	if (p->flags & PACKET_ICMP_ERROR || flags & TCP_RST)
 		return verdict_continue();
-	if (opens_too(f, dir, p)) {
+	if (opens_too(f, dir, p) || (dir != opener_of(f) && has_believed(f, p))) {
 		v = complete(w, s, index, now_ms);
 		return v.next == VERDICT_CONTINUE ? v :
 						    verdict_reject(v.why, REPLY_ADMIN_PROHIBITED);

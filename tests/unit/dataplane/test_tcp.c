@@ -475,6 +475,29 @@ static void an_acknowledgement_of_nothing_completes_no_session(void **state)
 	assert_null(session());
 }
 
+/* SYN cookies: the SYN came twice, and of two answers with numbers of their own the peer has read the one that
+ * we do not expect. The host knows that it is good, and goes on. */
+static void who_is_believed_by_the_host_has_completed(void **state)
+{
+	struct tcp_args data = { TCP_ACK, 501, 5001 };
+
+	(void)state;
+	make_mapping();
+	knock();
+	left(SIDE_INSIDE);
+	WALK({ HOST, TCP_SYN | TCP_ACK, 1000, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_SYN, 5000, 0, TCP_ESTABLISHED },
+	     { HOST, TCP_SYN | TCP_ACK, 500, 5001, TCP_ESTABLISHED },
+	     { SERVER, TCP_ACK, 5001, 501, TCP_ESTABLISHED },
+	     { HOST, TCP_ACK, 501, 5001, TCP_ESTABLISHED });
+	assert_int_equal(session()->flags & FLOW_FROM_OUTSIDE, FLOW_FROM_OUTSIDE);
+	gateway_send(&g, SIDE_INSIDE, bytes, build_tcp(bytes, &in, data, 10));
+	left(SIDE_OUTSIDE);
+	assert_int_equal(session()->flags & FLOW_FROM_OUTSIDE, 0);
+	gateway_advance(&g, 7000 * 1000);
+	assert_state(TCP_ESTABLISHED);
+}
+
 /* RFC 6146 3.5.2.2 V4 INIT, RFC 5382 REQ-2: the host's own SYN, the server's was first. */
 static void simultaneous_open_with_the_servers_syn_first_establishes(void **state)
 {
@@ -781,6 +804,7 @@ int main(void)
 		EIF(v4_init_is_established_by_the_hosts_syn),
 		EIF(an_acknowledgement_of_nothing_completes_no_session),
 		EIF(simultaneous_open_with_the_servers_syn_first_establishes),
+		EIF(who_is_believed_by_the_host_has_completed),
 		ADF(a_filtered_syn_waits_for_the_hosts),
 		ADF(a_filtered_syn_that_nobody_asks_for_is_told_after_six_seconds),
 		EIF(a_syn_without_a_mapping_is_told_after_six_seconds),
