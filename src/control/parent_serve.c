@@ -212,16 +212,39 @@ static int open_listener(const struct config *c, const struct request *r, struct
 	return c->dns64.threads > 1 ? dns64_open_udp_shared(at, e) : dns64_open_udp(at, e);
 }
 
+/* One that runs takes all addresses, or @at is to, and they have one port: both cannot be open at once. */
+static bool is_in_the_way(const struct config *running, struct endpoint_conf *at)
+{
+	const struct dns64_conf fresh = { .listen = at, .n_listen = 1 };
+
+	if (!running->has_dns64)
+		return false;
+	for (size_t i = 0; i < running->dns64.n_listen; i++) {
+		const struct endpoint_conf *l = &running->dns64.listen[i];
+
+		if (dns64_conf_listens_on(&fresh, &l->address, l->port))
+			return true;
+	}
+	return dns64_conf_listens_on(&running->dns64, &at->address, at->port);
+}
+
 static void serve_listener(struct parent *p, const struct request *r)
 {
 	const struct config *c = config_named(p, r);
 	struct err e = { "" };
+	int fd;
 
 	if (!c || !c->has_dns64 || r->index >= c->dns64.n_listen) {
 		answer(p, r, -EINVAL, "there is no such listener in the file", -1);
 		return;
 	}
-	answer_with(p, r, open_listener(c, r, &e), &e);
+	fd = open_listener(c, r, &e);
+	if (fd == -EADDRINUSE && c != p->config && is_in_the_way(p->config, &c->dns64.listen[r->index])) {
+		const struct err why = e;
+
+		err_set(&e, fd, "%.400s, by ours that run: this change of dns64.listen needs a restart", why.text);
+	}
+	answer_with(p, r, fd, &e);
 }
 
 /* Where systems keep what they trust: Debian, Red Hat, Alpine. */

@@ -374,6 +374,18 @@ def test_a_port_in_use_is_said_once_and_opened_when_it_is_free(lab):
     assert "64:ff9b::c000:aa" in dig(lab)
 
 
+def test_listeners_that_are_in_each_others_way_need_a_restart(lab):
+    """[::] and an address of it cannot be open at once; what runs goes on."""
+    one = DNS64.replace("}", ", listen: [2001:db8:1::1]}")
+    for old, new in ((DNS64, one), (one, DNS64)):
+        g = lab.gateway(BASIC + old)
+        g.write(BASIC + new)
+        said = g.ctl("reload", code=1)
+        assert "Address already in use, by ours that run: this change of dns64.listen needs a restart" in said
+        assert "64:ff9b::c000:aa" in dig(lab)
+        assert g.stop() == 0
+
+
 def test_a_local_pool_address_is_refused(lab):
     lab.router("ip addr add 198.51.100.10/32 dev wan0")
     g = lab.gateway(wait=False)
