@@ -139,6 +139,8 @@ static int read_link(const struct nlmsghdr *h, void *arg)
 	i->up = (m->ifi_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING);
 	if (tb[IFLA_MTU])
 		i->mtu = mnl_attr_get_u32(tb[IFLA_MTU]);
+	if (tb[IFLA_GROUP])
+		i->group = mnl_attr_get_u32(tb[IFLA_GROUP]);
 	if (tb[IFLA_ADDRESS] && mnl_attr_get_payload_len(tb[IFLA_ADDRESS]) == sizeof(i->mac))
 		memcpy(i->mac, mnl_attr_get_payload(tb[IFLA_ADDRESS]), sizeof(i->mac));
 	snprintf(path, sizeof(path), "net/ipv6/conf/%s/accept_ra", i->name);
@@ -404,6 +406,7 @@ int netlink_facts_read(const struct config *conf, struct netlink_facts *out, str
 	int rc;
 
 	name_all(&conf->interfaces, &f);
+	f.reverse_path = sysctl__read_int("net/ipv4/conf/all/rp_filter", 0);
 	rc = dump_all(&x, e);
 	if (rc == 0) {
 		forget_plain_outside(&f);

@@ -1,8 +1,13 @@
 /*
  * guard.c - the chains that keep inside and outside apart, and our health checks to ourselves.
  *
- * Written as nft commands, replaced in one transaction. Whether it still stands is found by
- * comparing the kernel's listing with the one seen right after it was installed.
+ * Written as nft commands. Chains and sets stay, and are replaced by what is in them: of two chains, one that
+ * comes and one that goes, a packet may see neither's rules. Elements come first, in a transaction of their
+ * own: rules that begin at the same instant may find a set empty (Linux 6.18: one packet went through
+ * in two of three replacements). Nameless sets are always new, so there are none.
+ *
+ * Whether the guard still stands is found by comparing the kernel's listing with the one seen right after
+ * it was installed.
  */
 #include "sixgate/netlink/guard.h"
 #include <errno.h>
@@ -13,13 +18,18 @@
 #include "sixgate/services/services.h"
 
 #define ALIASES "192.0.0.0/29"
+#define GUARD_HOOK "type filter hook forward priority -250; policy accept;"
+#define PROBES_HOOK "type filter hook prerouting priority -310; policy accept;"
+#define REMOVAL "table inet " GUARD_TABLE "\ndelete table inet " GUARD_TABLE "\n"
 
-static void add_names(struct text *t, const char (*name)[INTERFACE_NAME_MAX], size_t n)
+static void add_names(struct text *t, const char *set, const char (*name)[INTERFACE_NAME_MAX], size_t n)
 {
-	text__add(t, "{ ");
+	if (n == 0)
+		return;
+	text__add(t, "\tset %s {\n\t\ttype ifname\n\t\telements = { ", set);
 	for (size_t i = 0; i < n; i++)
 		text__add(t, "%s\"%s\"", i ? ", " : "", name[i]);
-	text__add(t, " }");
+	text__add(t, " }\n\t}\n");
 }
 
 /* One element of a set; @first: nothing is in it yet. */
@@ -93,6 +103,32 @@ static void add_siit(struct text *t, bool *first, const struct siit_conf *c, boo
 		add_prefix(t, first, &c->clat.source, v4);
 }
 
+static void open_set(struct text *t, int family)
+{
+	text__add(t, "\tset guarded%d {\n\t\ttype ipv%d_addr\n\t\tflags interval\n\t\tauto-merge\n", family,
+		  family);
+}
+
+/* What rules and elements stand in, whether or not it was there, and without them. */
+static void add_empty_table(struct text *t, bool has_probes)
+{
+	static const char *const set[] = { "guarded4", "guarded6", "inside", "outside" };
+
+	text__add(t, "table inet " GUARD_TABLE " {\n\tcounter looped { }\n");
+	for (int family = 4; family <= 6; family += 2) {
+		open_set(t, family);
+		text__add(t, "\t}\n");
+	}
+	text__add(t, "\tset inside {\n\t\ttype ifname\n\t}\n\tset outside {\n\t\ttype ifname\n\t}\n");
+	text__add(t, "\tchain touched { }\n\tchain written { }\n\tchain guard {\n\t\t" GUARD_HOOK "\n\t}\n"
+		     "\tchain probes {\n\t\t" PROBES_HOOK "\n\t}\n}\n"
+		     "flush table inet " GUARD_TABLE "\n");
+	for (size_t i = 0; i < ARRAY_LEN(set); i++)
+		text__add(t, "flush set inet " GUARD_TABLE " %s\n", set[i]);
+	if (!has_probes)
+		text__add(t, "delete chain inet " GUARD_TABLE " probes\n");
+}
+
 /* Intervals that touch or overlap are merged: two services may share a VIP. */
 static void add_set(struct text *t, const struct config *c, bool v4)
 {
@@ -112,22 +148,37 @@ static void add_set(struct text *t, const struct config *c, bool v4)
 		add_prefix(&e, &first, &c->egress6.prefix[i], v4);
 	elements = first ? NULL : text__take(&e);
 	t->failed |= e.failed || (!first && !elements);
-	text__add(t, "\tset guarded%d {\n\t\ttype ipv%d_addr\n\t\tflags interval\n\t\tauto-merge\n",
-		  v4 ? 4 : 6, v4 ? 4 : 6);
+	open_set(t, v4 ? 4 : 6);
 	if (elements)
 		text__add(t, "\t\telements = { %s }\n", elements);
 	text__add(t, "\t}\n");
 	free(elements);
 }
 
-static void add_direction(struct text *t, const struct interfaces_conf *c, bool from_inside,
-			  const char *verdict)
+/* All that rules ask. */
+static void add_sets(struct text *t, const struct config *c)
 {
-	text__add(t, "\t\tiifname ");
-	add_names(t, from_inside ? c->inside : c->outside, from_inside ? c->n_inside : c->n_outside);
-	text__add(t, " oifname ");
-	add_names(t, from_inside ? c->outside : c->inside, from_inside ? c->n_outside : c->n_inside);
-	text__add(t, " %s\n", verdict);
+	add_set(t, c, true);
+	add_set(t, c, false);
+	add_names(t, "inside", c->interfaces.inside, c->interfaces.n_inside);
+	add_names(t, "outside", c->interfaces.outside, c->interfaces.n_outside);
+}
+
+/* Besides what may be there already. */
+static char *sets_text(const struct config *c)
+{
+	struct text t = { 0 };
+
+	text__add(&t, "table inet " GUARD_TABLE " {\n");
+	add_sets(&t, c);
+	text__add(&t, "}\n");
+	return text__take(&t);
+}
+
+static void add_direction(struct text *t, bool from_inside, const char *verdict)
+{
+	text__add(t, "\t\tiifname @%s oifname @%s %s\n", from_inside ? "inside" : "outside",
+		  from_inside ? "outside" : "inside", verdict);
 }
 
 /* Under a siit prefix stand both hosts inside and IPv4: nothing goes out to it, nothing comes in
@@ -139,9 +190,9 @@ static void add_siit_rules(struct text *t, const struct config *c)
 	for (size_t i = 0; c->has_siit && i < c->siit.n_prefix; i++) {
 		prefix_format(&c->siit.prefix[i], p);
 		snprintf(rule, sizeof(rule), "ip6 daddr %s drop", p);
-		add_direction(t, &c->interfaces, true, rule);
+		add_direction(t, true, rule);
 		snprintf(rule, sizeof(rule), "ip6 saddr %s drop", p);
-		add_direction(t, &c->interfaces, false, rule);
+		add_direction(t, false, rule);
 	}
 }
 
@@ -162,19 +213,19 @@ static void add_alias_rules(struct text *t, const struct config *c)
 	text__add(t, "\t\tip saddr " ALIASES " iifname != \"%so\" drop\n", c->interfaces.tun);
 }
 
-/* Every packet of ours passes here twice, so it is sorted out by two names, before all that is about
- * others. What we wrote and the kernel routes back to us would go round for ever, for the hop that
+/* Every packet of ours passes here twice, so it is sorted out by the group of its devices, which is one
+ * number, before all that is about others. What we wrote and the kernel routes back to us would go round for ever, for the hop that
  * each pass costs is given back; nothing that is right takes this way. */
-static void add_own_rules(struct text *t, const struct interfaces_conf *i)
+static void add_own_rules(struct text *t)
 {
-	text__add(t, "\t\tiifname { \"%s\", \"%so\" } goto written\n", i->tun, i->tun);
-	text__add(t, "\t\toifname { \"%s\", \"%so\" } accept\n", i->tun, i->tun);
+	text__add(t, "\t\tiifgroup %d goto written\n", NETLINK_DEVICE_GROUP);
+	text__add(t, "\t\toifgroup %d accept\n", NETLINK_DEVICE_GROUP);
 }
 
-static void add_loop_chain(struct text *t, const struct interfaces_conf *i)
+static void add_loop_chain(struct text *t)
 {
-	text__add(t, "\tchain written {\n\t\toifname { \"%s\", \"%so\" } counter name looped drop\n\t}\n",
-		  i->tun, i->tun);
+	text__add(t, "\tchain written {\n\t\toifgroup %d counter name looped drop\n\t}\n",
+		  NETLINK_DEVICE_GROUP);
 }
 
 /* Who sends from these addresses is taken for our health checks, and only this host may be: before
@@ -184,11 +235,11 @@ static void add_probe_chain(struct text *t, const struct interfaces_conf *i)
 {
 	const struct prefix prefix = services_probe_prefix();
 	const struct addr source = services_probe_source();
-	char p[PREFIX_TEXT_MAX], a[ADDR_TEXT_MAX], wire[3 * INTERFACE_NAME_MAX + 40];
+	char p[PREFIX_TEXT_MAX], a[ADDR_TEXT_MAX], wire[3 * INTERFACE_NAME_MAX + 64];
 
 	prefix_format(&prefix, p);
-	snprintf(wire, sizeof(wire), "iifname != { \"lo\", \"%s\", \"%so\" }", i->tun, i->tun);
-	text__add(t, "\tchain probes {\n\t\ttype filter hook prerouting priority -310; policy accept;\n");
+	snprintf(wire, sizeof(wire), "iifname != \"lo\" iifname != \"%s\" iifname != \"%so\"", i->tun, i->tun);
+	text__add(t, "\tchain probes {\n");
 	text__add(t, "\t\tip6 saddr %s %s drop\n", p, wire);
 	text__add(t, "\t\tip6 daddr %s ip6 daddr != %s %s drop\n\t}\n", p, addr_format(&source, a), wire);
 }
@@ -198,26 +249,24 @@ char *guard_text(const struct config *conf)
 	const struct interfaces_conf *i = &conf->interfaces;
 	struct text t = { 0 };
 
-	text__add(&t, "table inet " GUARD_TABLE "\ndelete table inet " GUARD_TABLE "\n"
-		      "table inet " GUARD_TABLE " {\n");
-	text__add(&t, "\tcounter looped { }\n");
-	add_set(&t, conf, true);
-	add_set(&t, conf, false);
+	add_empty_table(&t, conf->has_services);
+	text__add(&t, "table inet " GUARD_TABLE " {\n");
+	add_sets(&t, conf);
 	text__add(&t, "\tchain touched {\n"
 		      "\t\tip saddr @guarded4 drop\n\t\tip daddr @guarded4 drop\n"
 		      "\t\tip6 saddr @guarded6 drop\n\t\tip6 daddr @guarded6 drop\n\t}\n");
-	add_loop_chain(&t, i);
-	text__add(&t, "\tchain guard {\n\t\ttype filter hook forward priority -250; policy accept;\n");
+	add_loop_chain(&t);
+	text__add(&t, "\tchain guard {\n");
 	add_alias_rules(&t, conf);
-	add_own_rules(&t, i);
+	add_own_rules(&t);
 	if (i->n_inside && i->n_outside) {
 		if (conf->has_egress6)
-			add_direction(&t, i, true, "meta nfproto ipv6 drop");
+			add_direction(&t, true, "meta nfproto ipv6 drop");
 		if (conf->has_egress6 && conf->egress6.follow_inside)
-			add_direction(&t, i, false, "meta nfproto ipv6 drop");
+			add_direction(&t, false, "meta nfproto ipv6 drop");
 		add_siit_rules(&t, conf);
-		add_direction(&t, i, true, "jump touched");
-		add_direction(&t, i, false, "jump touched");
+		add_direction(&t, true, "jump touched");
+		add_direction(&t, false, "jump touched");
 	}
 	text__add(&t, "\t}\n");
 	if (conf->has_services)
@@ -226,26 +275,34 @@ char *guard_text(const struct config *conf)
 	return text__take(&t);
 }
 
+static struct nft_wanted wanted(const struct config *conf)
+{
+	return (struct nft_wanted){ .sets = sets_text(conf),
+				    .text = guard_text(conf),
+				    .clear = REMOVAL,
+				    .list = "list table inet " GUARD_TABLE };
+}
+
 int guard_install(const struct config *conf, struct err *e)
 {
-	char *text = guard_text(conf);
-	int rc = nft__run(text, e);
+	struct nft_wanted w = wanted(conf);
+	int rc = nft__replace(&w, e);
 
-	free(text);
+	nft__wanted_free(&w);
 	return rc ? err_wrap(e, rc, "guard") : 0;
 }
 
 int guard_remove(struct err *e)
 {
 	/* Made if it is not there, so that removing it cannot fail for that. */
-	int rc = nft__run("table inet " GUARD_TABLE "\ndelete table inet " GUARD_TABLE "\n", e);
+	int rc = nft__run(REMOVAL, e);
 
 	return rc ? err_wrap(e, rc, "guard") : 0;
 }
 
 int guard__ensure(struct nft_memory *m, const struct config *conf, bool *written, struct err *e)
 {
-	struct nft_wanted w = { .text = guard_text(conf), .list = "list table inet " GUARD_TABLE };
+	struct nft_wanted w = wanted(conf);
 	int rc = nft__ensure(m, &w, written, e);
 
 	return rc ? err_wrap(e, rc, "guard") : 0;

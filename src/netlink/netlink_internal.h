@@ -106,18 +106,27 @@ struct nft_memory {
 /**
  * struct nft_wanted - a table that must stand
  * @text:   commands that make it; taken; NULL: memory ran out
+ * @clear:  commands that remove it, run before @text in the same transaction where what stands there is
+ *          in its way or somebody has changed it; NULL: @text does that by itself, and what is about @sets
+ *          does not apply
+ * @sets:   commands that add to its sets what @text will ask them for; taken; run before, if they can be
  * @list:   command that lists it, @list_flags: NFT_CTX_OUTPUT_*
  * @finish: what nft cannot say, right after @text; may be NULL
  */
 struct nft_wanted {
-	char *text;
+	char *text, *sets;
+	const char *clear;
 	const char *list;
 	unsigned list_flags;
 	int (*finish)(const void *arg, struct err *e);
 	const void *arg;
 };
-/** nft__ensure() - make it, unless it stands as remembered. @written: set when it was made. */
-int nft__ensure(struct nft_memory *m, const struct nft_wanted *w, bool *written, struct err *e);
+/** nft__replace() - make what has @clear, without a gap if what stands there is as @text expects it. */
+int nft__replace(const struct nft_wanted *w, struct err *e);
+void nft__wanted_free(struct nft_wanted *w);
+/** nft__ensure() - make it, unless it stands as remembered. @written: set when it was made. Texts are
+ *  freed or remembered. */
+int nft__ensure(struct nft_memory *m, struct nft_wanted *w, bool *written, struct err *e);
 void nft__forget(struct nft_memory *m);
 
 /* ruleset.c */

@@ -89,6 +89,34 @@ int nft__list(const char *command, unsigned flags, char **output, struct err *e)
 		   e);
 }
 
+static int run_after(const char *clear, const char *text, struct err *e)
+{
+	struct text t = { 0 };
+	char *both;
+	int rc;
+
+	text__add(&t, "%s%s", clear, text);
+	both = text__take(&t);
+	rc = nft__run(both, e);
+	free(both);
+	return rc;
+}
+
+int nft__replace(const struct nft_wanted *w, struct err *e)
+{
+	if (!w->text || !w->sets)
+		return err_set(e, -ENOMEM, "out of memory");
+	nft__run(w->sets, NULL);
+	return nft__run(w->text, NULL) == 0 ? 0 : run_after(w->clear, w->text, e);
+}
+
+void nft__wanted_free(struct nft_wanted *w)
+{
+	free(w->text);
+	free(w->sets);
+	w->text = w->sets = NULL;
+}
+
 static bool same(const char *a, const char *b)
 {
 	return a && b && strcmp(a, b) == 0;
@@ -104,28 +132,35 @@ static bool stands(const struct nft_memory *m, const struct nft_wanted *w)
 	return yes;
 }
 
-int nft__ensure(struct nft_memory *m, const struct nft_wanted *w, bool *written, struct err *e)
+static int make(const struct nft_memory *m, const struct nft_wanted *w, struct err *e)
+{
+	if (!w->clear)
+		return nft__run(w->text, e);
+	return w->text && same(w->text, m->text) ? run_after(w->clear, w->text, e) : nft__replace(w, e);
+}
+
+int nft__ensure(struct nft_memory *m, struct nft_wanted *w, bool *written, struct err *e)
 {
 	char *listing = NULL;
 	int rc = 0;
 
 	if (w->text && stands(m, w)) {
-		free(w->text);
+		nft__wanted_free(w);
 		return 0;
 	}
-	rc = nft__run(w->text, e);
+	rc = make(m, w, e);
 	if (rc == 0 && w->finish)
 		rc = w->finish(w->arg, e);
 	if (rc == 0)
 		rc = nft__list(w->list, w->list_flags, &listing, e);
 	nft__forget(m);
-	if (rc) {
-		free(w->text);
-		return rc;
+	if (rc == 0) {
+		*written = true;
+		*m = (struct nft_memory){ .text = w->text, .listing = listing };
+		w->text = NULL;
 	}
-	*written = true;
-	*m = (struct nft_memory){ .text = w->text, .listing = listing };
-	return 0;
+	nft__wanted_free(w);
+	return rc;
 }
 
 void nft__forget(struct nft_memory *m)

@@ -605,7 +605,7 @@ static void copy_facts(struct building *b)
 
 		memcpy(b->p->device[i].name, d->name, sizeof(d->name));
 		b->p->device[i].ifindex = d->present ? d->ifindex : 0;
-		b->p->device[i].ready = d->up && d->mtu == 65535;
+		b->p->device[i].ready = d->up && d->mtu == 65535 && d->group == NETLINK_DEVICE_GROUP;
 	}
 	for (size_t i = 0; i < f->n_interface; i++) {
 		const struct netlink_interface *d = &f->interface[i];

@@ -247,7 +247,7 @@ int rtnl__main_rule(struct rtnl *r, uint8_t family, struct err *e)
 	return err_set(e, rc, "cannot put the rule for table main back: %s", strerror(-rc));
 }
 
-/* MTU, and no address of the kernel's making (IPv6). Has to come before the device is up. */
+/* MTU, group, and no address of the kernel's making (IPv6). Has to come before the device is up. */
 static struct nl_msg *device_settings(int ifindex)
 {
 	struct ifinfomsg h = { .ifi_index = ifindex };
@@ -256,7 +256,8 @@ static struct nl_msg *device_settings(int ifindex)
 
 	if (!m)
 		return NULL;
-	if (nlmsg_append(m, &h, sizeof(h), NLMSG_ALIGNTO) || nla_put_u32(m, IFLA_MTU, DEVICE_MTU))
+	if (nlmsg_append(m, &h, sizeof(h), NLMSG_ALIGNTO) || nla_put_u32(m, IFLA_MTU, DEVICE_MTU) ||
+	    nla_put_u32(m, IFLA_GROUP, NETLINK_DEVICE_GROUP))
 		goto fail;
 	spec = nla_nest_start(m, IFLA_AF_SPEC);
 	inet6 = spec ? nla_nest_start(m, AF_INET6) : NULL;
@@ -292,8 +293,8 @@ int rtnl__device_up(struct rtnl *r, int ifindex, const char *name, struct err *e
 		rc = m ? ask(r, m) : -ENOMEM;
 	}
 	if (rc)
-		return err_set(e, rc, "%s: cannot set MTU %d and switch it on: %s", name,
-			       DEVICE_MTU, strerror(-rc));
+		return err_set(e, rc, "%s: cannot set MTU %d and group %d, and switch it on: %s", name,
+			       DEVICE_MTU, NETLINK_DEVICE_GROUP, strerror(-rc));
 	return 0;
 }
 

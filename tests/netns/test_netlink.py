@@ -83,7 +83,9 @@ def test_a_start_after_a_crash_removes_what_the_file_no_longer_asks_for(lab, pro
     "sysctl -qw net.ipv6.conf.all.forwarding=0", "sysctl -qw net.ipv4.conf.lan0.forwarding=0",
     "nft flush ruleset", "nft delete table inet sixgate", "nft flush chain inet sixgate guard",
     "nft add rule inet sixgate guard accept", "ip link set sixgate0 down",
-    "ip link set sixgate0o mtu 1400", "ip addr add 10.9.9.9/32 dev sixgate0",
+    "nft add chain inet sixgate other '{ type filter hook forward priority 0; policy drop; }'",
+    "nft 'delete table inet sixgate; add table inet sixgate; add chain inet sixgate guard'",
+    "ip link set sixgate0o mtu 1400", "ip link set sixgate0o group 1", "ip addr add 10.9.9.9/32 dev sixgate0",
     "ip route add 10.7.7.0/24 dev lan0 proto 164"])
 def test_what_somebody_else_changes_is_repaired(lab, program, command):
     d = Driver(lab, program, *BASIC, "pool4=outside:20000-20999")

@@ -26,6 +26,7 @@ enum netlink_device { NETLINK_DEVICE_INSIDE, NETLINK_DEVICE_OUTSIDE, N_NETLINK_D
  * @present:   the kernel has it; all that follows is zero if not
  * @up:        administratively up and with carrier
  * @mtu:       bytes
+ * @group:     see NETLINK_DEVICE_GROUP
  * @type:      ARPHRD_*
  * @mac:       valid if @type is ARPHRD_ETHER
  * @ra_default: has a default route learned from a router advertisement
@@ -38,7 +39,7 @@ struct netlink_interface {
 	bool present, up, ra_default, forwards;
 	int accept_ra;
 	int ifindex;
-	uint32_t mtu;
+	uint32_t mtu, group;
 	uint16_t type;
 	uint8_t mac[6];
 };
@@ -88,6 +89,7 @@ struct netlink_inside_prefix {
  * @shared_ifindex: its interface
  * @shared_alias:   what stands for it in the data plane; always set; the same as long as nobody
  *                  gives it to an interface of this host
+ * @reverse_path: the sysctl net.ipv4.conf.all.rp_filter
  * @main_rule:      there is a rule that sends everything to table main: [0] IPv4, [1] IPv6
  */
 struct netlink_facts {
@@ -103,6 +105,7 @@ struct netlink_facts {
 	bool has_shared;
 	struct addr shared_real, shared_alias;
 	int shared_ifindex;
+	int reverse_path;
 	bool main_rule[2];
 	bool default_route[2]; /* there is one in table main: [0] IPv4, [1] IPv6 */
 };

@@ -33,6 +33,7 @@ enum {
 	NETLINK_RULE_OUTSIDE = 6430,
 	NETLINK_RULE_HOST = 6440,
 	NETLINK_RULE_END = 6499,
+	NETLINK_DEVICE_GROUP = 6400, /* of our TUN devices: the guard knows them by it */
 	NETLINK_PROXIES_MAX = 4096
 };
 

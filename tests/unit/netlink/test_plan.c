@@ -583,13 +583,49 @@ static void manage_false_plans_nothing_but_the_devices(void **state)
 	world_plan(w);
 	assert_int_equal(w->plan.objects.n, 0);
 	assert_null(world_setting(w, "net/ipv6/conf/all/forwarding"));
-	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0o/rp_filter"), "2");
+	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0o/rp_filter"), "0");
+	end(w);
+}
+
+static void sources_are_not_looked_up_where_the_host_lets_us_do_without(void **state)
+{
+	struct world *w = start();
+
+	(void)state;
+	world_pool(w, "203.0.113.1", "203.0.113.1");
+	world_plan(w);
+	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0/rp_filter"), "0");
+	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0/accept_local"), "1");
+	netlink_plan_free(&w->plan);
+	w->facts.reverse_path = 1;
+	world_plan(w);
+	assert_string_equal(world_setting(w, "net/ipv4/conf/sixgate0/rp_filter"), "2");
+	end(w);
+}
+
+static void devices_out_of_our_group_are_set_up_again(void **state)
+{
+	struct world *w = start();
+	struct netlink_interface *d = &w->facts.device[0];
+
+	(void)state;
+	d->up = true;
+	d->mtu = 65535;
+	d->group = 6400;
+	world_plan(w);
+	assert_true(w->plan.device[0].ready);
+	netlink_plan_free(&w->plan);
+	d->group = 0;
+	world_plan(w);
+	assert_false(w->plan.device[0].ready);
 	end(w);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(sources_are_not_looked_up_where_the_host_lets_us_do_without),
+		cmocka_unit_test(devices_out_of_our_group_are_set_up_again),
 		cmocka_unit_test(our_own_output_jumps_over_our_rules),
 		cmocka_unit_test(the_rule_that_is_jumped_to_comes_first),
 		cmocka_unit_test(pool_ranges_become_the_fewest_prefixes),
