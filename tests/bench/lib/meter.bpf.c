@@ -1,5 +1,7 @@
 /* meter.bpf.c - time spent in the network's softirqs that no program pays for: in ksoftirqd's and the
- * idle task's. In a program's own time the kernel runs what that program has set off. */
+ * idle task's. In a program's own time the kernel runs what that program has set off.
+ *
+ * Runs at every softirq, of which some contestants have one a packet: names are read when the task changes. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -7,6 +9,7 @@ enum { NET_TX = 2, NET_RX = 3 }; /* of the kernel's softirq numbers */
 
 struct spent {
 	__u64 begun, ns;
+	__u64 task, nobody; /* who ran last time, and whether that is nobody */
 };
 
 struct {
@@ -18,14 +21,17 @@ struct {
 
 static const char ksoftirqd[] = "ksoftirqd"; /* its name goes on with the CPU's number */
 
-static __always_inline int nobody_pays(void)
+static __always_inline int nobody_pays(struct spent *s)
 {
+	__u64 task = bpf_get_current_pid_tgid();
 	char name[16] = { 0 };
 
-	if (bpf_get_current_pid_tgid() == 0)
-		return 1;
+	if (task == 0 || task == s->task)
+		return task == 0 || s->nobody;
 	bpf_get_current_comm(name, sizeof(name));
-	return bpf_strncmp(name, sizeof(ksoftirqd) - 1, ksoftirqd) == 0;
+	s->task = task;
+	s->nobody = bpf_strncmp(name, sizeof(ksoftirqd) - 1, ksoftirqd) == 0;
+	return (int)s->nobody;
 }
 
 static __always_inline struct spent *here(__u64 vector)
@@ -41,7 +47,7 @@ int enter(const __u64 *argument)
 	struct spent *s = here(argument[0]);
 
 	if (s)
-		s->begun = nobody_pays() ? bpf_ktime_get_ns() : 0;
+		s->begun = nobody_pays(s) ? bpf_ktime_get_ns() : 0;
 	return 0;
 }
 

@@ -12,7 +12,7 @@
 enum { CPUS_MAX = 256 };
 
 struct spent {
-	uint64_t begun, ns;
+	uint64_t begun, ns, task, nobody;
 };
 
 static uint64_t read_ns(struct meter_bpf *m)
