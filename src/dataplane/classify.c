@@ -76,7 +76,7 @@ static struct verdict ask_nat64(struct worker *w, const struct snapshot *s, cons
 	}
 	if (p->side == SIDE_INSIDE && nat64_claims_pool6(s->nat64, &p->key.dst, NULL)) {
 		session__note_flows(w);
-		return nat64_admit_inside(w->nat64, s->nat64, p, plan, now_ms);
+		return nat64_admit_inside(w->nat64, s->nat64, &w->flows, p, plan, now_ms);
 	}
 	return verdict_continue();
 }

@@ -10,6 +10,7 @@
  * CLOSED); errors never come here.
  */
 #include "nat64_internal.h"
+#include "sixgate/flow/table.h"
 #include "sixgate/flow/tcp.h"
 
 enum { ECHO_REQUEST4 = 8, ECHO_REQUEST6 = 128, IPPROTO6_ICMP = 58 };
@@ -26,6 +27,14 @@ static int protocol_of(const struct packet *p)
 			return i;
 	return -1;
 }
+
+/** struct opening - a packet that asks for a session @to an IPv4 address, @key its inside end. */
+struct opening {
+	struct bib_key key;
+	const struct packet *p;
+	const struct addr *to;
+	const struct flow_table *flows;
+};
 
 static bool opens_session(const struct packet *p, enum protocol_index proto)
 {
@@ -92,9 +101,32 @@ static uint32_t current_mapping(struct nat64 *n, const struct nat64_table *t,
 	return BIB_NONE;
 }
 
-static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k,
+/* What comes back from outside to a packet from inside. */
+static struct tuple answer_to(const struct nat64_table *t, const struct mapping *m,
+			      const struct packet *p, const struct addr *v4)
+{
+	enum protocol_index proto = m->proto_plus - 1u;
+	be16 mapped = be16_from(m->outside_port);
+
+	return (struct tuple){ .src = *v4, .dst = t->slot[m->slot].addr,
+			       .sport = proto == PROTO_ICMP ? mapped : p->key.dport, .dport = mapped,
+			       .proto = wire_proto4[proto] };
+}
+
+/* From here on it is known where the mapping and the way back will stand: both come from memory at once. */
+static void fetch_outside(const struct nat64 *n, const struct nat64_table *t, const struct mapping *m,
+			  const struct opening *o)
+{
+	struct tuple back = answer_to(t, m, o->p, o->to);
+
+	bib__prefetch_outside(n, m);
+	flow_table_prefetch(o->flows, tuple_hash(&o->flows->key, &back));
+}
+
+static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const struct opening *o,
 			    uint32_t subscriber, enum drop_reason *why)
 {
+	const struct bib_key *k = &o->key;
 	struct port_request want = { subscriber, k->port, k->proto };
 	struct mapping m = { .inside = k->inside, .inside_port = k->port, .subscriber = subscriber,
 			     .proto_plus = (uint8_t)(k->proto + 1) };
@@ -106,6 +138,7 @@ static uint32_t new_mapping(struct nat64 *n, const struct nat64_table *t, const 
 	s->n_flows--;
 	if (*why != DROP_NONE)
 		return BIB_NONE;
+	fetch_outside(n, t, &m, o);
 	s->n_ports++;
 	index = bib__find_outside(n, m.slot, m.outside_port, k->proto);
 	if (index != BIB_NONE) /* left from an address that had this slot */
@@ -140,14 +173,8 @@ static uint8_t hairpin_flag(const struct nat64_table *t, const struct addr *outs
 static void plan_inside(const struct nat64_table *t, const struct mapping *m,
 			const struct packet *p, const struct addr *v4, struct flow_plan *plan)
 {
-	enum protocol_index proto = m->proto_plus - 1u;
-	be16 mapped = be16_from(m->outside_port);
-
 	*plan = (struct flow_plan){
-		.key = { p->key,
-			 { .src = *v4, .dst = t->slot[m->slot].addr,
-			   .sport = proto == PROTO_ICMP ? mapped : p->key.dport, .dport = mapped,
-			   .proto = wire_proto4[proto] } },
+		.key = { p->key, answer_to(t, m, p, v4) },
 		.dir = 0,
 		.policy = POLICY_NAT64,
 		.flags = (uint8_t)(FLOW_OUT_INSIDE_1 | hairpin_flag(t, v4)),
@@ -182,11 +209,11 @@ static uint32_t subscriber_of(struct nat64 *n, const struct nat64_table *t, uint
 
 /* One more flow of an inside transport address: its mapping, made if need be; BIB_NONE when @v
  * says why not. */
-static uint32_t admit_flow(struct nat64 *n, const struct nat64_table *t, const struct bib_key *k,
+static uint32_t admit_flow(struct nat64 *n, const struct nat64_table *t, const struct opening *o,
 			   struct verdict *v)
 {
-	uint32_t index = current_mapping(n, t, k);
-	uint32_t subscriber = subscriber_of(n, t, index, &k->inside);
+	uint32_t index = current_mapping(n, t, &o->key);
+	uint32_t subscriber = subscriber_of(n, t, index, &o->key.inside);
 	enum drop_reason why = DROP_NONE;
 
 	if (index != BIB_NONE && n->mapping[index].flags & MAPPING_STATIC)
@@ -196,7 +223,7 @@ static uint32_t admit_flow(struct nat64 *n, const struct nat64_table *t, const s
 	if (why == DROP_NONE)
 		why = subscriber__admit(n, t, subscriber, index == BIB_NONE);
 	if (why == DROP_NONE && index == BIB_NONE)
-		index = new_mapping(n, t, k, subscriber, &why);
+		index = new_mapping(n, t, o, subscriber, &why);
 	if (why == DROP_NONE)
 		return index;
 	*v = refuse(n, subscriber, why);
@@ -233,11 +260,12 @@ static struct verdict pass_inside(struct nat64 *n, const struct nat64_table *t,
 }
 
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
-				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms)
+				  const struct flow_table *flows, const struct packet *p,
+				  struct flow_plan *plan, uint64_t now_ms)
 {
 	int prefix = table__prefix_of(t, &p->key.dst), proto = protocol_of(p);
+	struct opening o = { .p = p, .flows = flows };
 	struct verdict v;
-	struct bib_key k;
 	struct addr v4;
 	uint32_t index;
 
@@ -257,10 +285,11 @@ struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
 		return verdict_reject(DROP_EXEMPT, REPLY_ADMIN_PROHIBITED);
 
 	table__take_shared(t, proto, be16_to(p->key.dport), &v4);
-	k = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
+	o.key = (struct bib_key){ p->key.src, be16_to(p->key.sport), proto };
+	o.to = &v4;
 	if (!opens_session(p, proto))
-		return pass_inside(n, t, &k, p, plan);
-	index = admit_flow(n, t, &k, &v);
+		return pass_inside(n, t, &o.key, p, plan);
+	index = admit_flow(n, t, &o, &v);
 	if (index == BIB_NONE)
 		return v;
 	plan_inside(t, &n->mapping[index], p, &v4, plan);

@@ -80,6 +80,13 @@ void nat64_prefetch(const struct nat64 *n, const struct tuple *key)
 	index_prefetch(&n->inside, inside_hash(n, &k));
 }
 
+void bib__prefetch_outside(const struct nat64 *n, const struct mapping *m)
+{
+	struct outside_key k = outside_key_of(m);
+
+	index_prefetch(&n->outside, outside_hash(n, &k));
+}
+
 uint32_t bib__find_inside(const struct nat64 *n, const struct bib_key *k)
 {
 	return index_find(&n->inside, inside_hash(n, k), has_inside, n, k);

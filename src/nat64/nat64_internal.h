@@ -360,6 +360,8 @@ struct bib_key {
 uint32_t bib__find_inside(const struct nat64 *n, const struct bib_key *k);
 uint32_t bib__find_outside(const struct nat64 *n, uint32_t slot, uint16_t port,
 			   enum protocol_index proto);
+/* Where a mapping like @m will be found by its outside port. */
+void bib__prefetch_outside(const struct nat64 *n, const struct mapping *m);
 /* @like: both transport addresses, slot, generation, flags. Return: BIB_NONE when full. */
 uint32_t bib__add(struct nat64 *n, const struct mapping *like);
 /* Off the indexes, its port free; the record goes with its last session. */

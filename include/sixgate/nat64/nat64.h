@@ -23,6 +23,8 @@ enum {
 	NAT64_DUMP_SLOTS = 4096         /* looked at by one nat64_dump() */
 };
 
+struct flow_table;
+
 /**
  * struct nat64_table - section `nat64:` compiled; immutable, part of a snapshot
  *
@@ -81,11 +83,14 @@ bool nat64_has_displaced(struct nat64 *n);
 
 /**
  * nat64_admit_inside() - RFC 6146 3.5, from the V6 side, destination under a NAT64 prefix
+ * @flows: where the flow is to go; only fetched from
+ *
  * Return: verdict_continue() with @plan filled and the mapping held for it (nat64_flow_ended()
  * gives it back, also when the flow could not be made) unless the plan is for once; or a drop.
  */
 struct verdict nat64_admit_inside(struct nat64 *n, const struct nat64_table *t,
-				  const struct packet *p, struct flow_plan *plan, uint64_t now_ms);
+				  const struct flow_table *flows, const struct packet *p,
+				  struct flow_plan *plan, uint64_t now_ms);
 
 /** nat64_admit_outside() - the same from the V4 side (or a hairpin), destination in pool4. Where as many
  *  sessions that are not complete wait at the mapping as may, the plan is crowded: the caller ends one. */

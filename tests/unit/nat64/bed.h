@@ -28,6 +28,8 @@ struct bed {
 	struct nat64 *n[BED_WORKERS];
 	unsigned n_workers;
 	const char *link;
+	struct flow_table flows; /* with a bucket, and never a flow in it */
+	struct index_bucket bucket;
 	struct arena arena;
 	struct err err;
 	uint64_t now_ms;
@@ -70,6 +72,7 @@ static inline struct bed *bed_new(unsigned n_workers)
 	for (uint64_t i = 0; i < 8; i++)
 		b->key.word[i] = 0x9e3779b97f4a7c15 * (i + 1);
 	b->n_workers = n_workers;
+	b->flows = (struct flow_table){ .key = b->key, .index = { &b->bucket, 1 } };
 	b->now_ms = 1;
 	b->conf.prefix = b->prefix;
 	b->conf.pool4 = b->pool4;
@@ -231,7 +234,7 @@ static inline struct verdict bed_ask(struct bed *b, const struct packet *p, stru
 
 	*plan = (struct flow_plan){ 0 };
 	v = addr_is_v4(&p->key.dst) ? nat64_admit_outside(b->n[w], b->t, p, plan, b->now_ms)
-				    : nat64_admit_inside(b->n[w], b->t, p, plan, b->now_ms);
+				    : nat64_admit_inside(b->n[w], b->t, &b->flows, p, plan, b->now_ms);
 	f = flow_of(plan);
 	if (v.next == VERDICT_CONTINUE && !plan->once)
 		nat64_flow_began(b->n[w], &f, b->now_ms);

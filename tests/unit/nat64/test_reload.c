@@ -404,7 +404,7 @@ static void mapping_costs_at_most_64_bytes_resident(void **state)
 		struct packet p = first_packet(&t);
 		struct flow_plan plan;
 
-		assert_int_equal(nat64_admit_inside(b->n[0], b->t, &p, &plan, 1).next,
+		assert_int_equal(nat64_admit_inside(b->n[0], b->t, &b->flows, &p, &plan, 1).next,
 				 VERDICT_CONTINUE);
 	}
 	print_message("%zu bytes empty, %.1f a mapping\n", empty,
