@@ -46,7 +46,7 @@ int workers__init(struct workers *w, unsigned n, uint64_t flows, const struct ha
 	}
 	view_prepare();
 	madvise(w->memory, w->memory_bytes, MADV_HUGEPAGE);
-	a = (struct arena){ .base = w->memory, .size = w->memory_bytes };
+	a = (struct arena){ .base = w->memory, .size = w->memory_bytes, .touch = true };
 	lay_out(w, &a, &sizes, key);
 	return 0;
 }

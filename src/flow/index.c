@@ -9,9 +9,13 @@
 
 void index_layout(struct index *x, uint32_t n_buckets, struct arena *a)
 {
-	*x = (struct index){ .bucket = arena_take(a, (size_t)n_buckets * sizeof(*x->bucket)),
-			     .n_buckets = n_buckets };
+	const size_t bytes = (size_t)n_buckets * sizeof(*x->bucket);
+
+	*x = (struct index){ .bucket = arena_take(a, bytes), .n_buckets = n_buckets };
+	if (!x->bucket)
+		return; /* measured */
 	arena_points(a, &x->bucket);
+	arena_touch(a, x->bucket, bytes);
 }
 
 static int free_entry(const struct index_bucket *b)

@@ -1,11 +1,11 @@
 /*
  * floor_xdp.c - what our AF_XDP port costs: the port with an empty pipeline.
  *
- * Takes every IP packet that comes in on one interface and sends it on by the kernel's routes: same
+ * Takes every IP packet that comes in on its interfaces and sends it on by the kernel's routes: same
  * program, rings, frames and next hops as the daemon. The benchmarks quote the daemon's costs as a
  * multiple of this one's.
  *
- *   floor_xdp INSIDE OUTSIDE [WORKERS]
+ *   floor_xdp INSIDE[,INSIDE...] OUTSIDE [WORKERS]
  *
  * Prints "ready" when the interfaces are open; ends with SIGTERM, printing what it moved.
  */
@@ -86,12 +86,14 @@ static void *move(void *arg)
 	return NULL;
 }
 
-/* The daemon's own facts need a configuration: this one asks for two names only. */
-static int read_facts(const char *inside, const char *outside, struct err *e)
+/* The daemon's own facts need a configuration: this one asks for names only. */
+static int read_facts(char *inside, const char *outside, struct err *e)
 {
-	struct config c = { .interfaces = { .n_inside = 1, .n_outside = 1, .tun = "none" } };
+	struct config c = { .interfaces = { .n_outside = 1, .tun = "none" } };
 
-	snprintf(c.interfaces.inside[0], INTERFACE_NAME_MAX, "%s", inside);
+	for (char *name = strtok(inside, ","); name && c.interfaces.n_inside < INTERFACES_MAX;
+	     name = strtok(NULL, ","))
+		snprintf(c.interfaces.inside[c.interfaces.n_inside++], INTERFACE_NAME_MAX, "%s", name);
 	snprintf(c.interfaces.outside[0], INTERFACE_NAME_MAX, "%s", outside);
 	return netlink_facts_read(&c, &facts, e);
 }
@@ -110,18 +112,18 @@ static int claim_everything(struct xdp *x, struct err *e)
 
 static int open_all(struct xdp **x, unsigned n_workers, struct err *e)
 {
-	struct xdp_interface on[N_SIDES];
+	struct xdp_interface on[ARRAY_LEN(facts.interface)];
 
-	for (unsigned i = 0; i < N_SIDES; i++) {
+	for (size_t i = 0; i < facts.n_interface; i++) {
 		const struct netlink_interface *f = &facts.interface[i];
 
 		on[i] = (struct xdp_interface){ .ifindex = f->ifindex, .side = !f->inside };
 		memcpy(on[i].name, f->name, sizeof(on[i].name));
 		memcpy(on[i].mac, f->mac, sizeof(on[i].mac));
 	}
-	if (xdp_open(x, on, N_SIDES, n_workers, e) < 0)
+	if (xdp_open(x, on, facts.n_interface, n_workers, e) < 0)
 		return -1;
-	for (unsigned i = 0; i < N_SIDES; i++)
+	for (size_t i = 0; i < facts.n_interface; i++)
 		printf("%s: %s, %u queues%s\n", on[i].name,
 		       on[i].flags & XDP_FLAG_NATIVE ? "native" : "generic", on[i].n_queues,
 		       xdp_share(*x, 0)->socket[0].flags & XDP_FLAG_ZEROCOPY ? ", zero-copy" : "");
@@ -138,7 +140,7 @@ int main(int argc, char **argv)
 	struct xdp *x;
 
 	if (argc < 3 || n < 1 || n > XDP_WORKERS_MAX) {
-		fprintf(stderr, "usage: %s INSIDE OUTSIDE [WORKERS]\n", argv[0]);
+		fprintf(stderr, "usage: %s INSIDE[,INSIDE...] OUTSIDE [WORKERS]\n", argv[0]);
 		return 2;
 	}
 	signal(SIGTERM, end);

@@ -111,30 +111,35 @@ class Tayga(Contestant):
 
 
 class FloorTun(Contestant):
+    """inside: all that comes from there; outside: what goes to `hosts`."""
     name, io = "floor-tun", "tun"
+    inside, outside, hosts = ("lan0",), "wan0", "2001:db8:1::/64"
 
     def begin(self):
         ready(self.start(program(self.options, "floor_tun"), "floor0", "floor0o", self.options.workers))
-        for device in ("floor0", "floor0o"):
+        for device, table, to in (("floor0", "100", "default"), ("floor0o", "101", self.hosts)):
             self.gw.ip("link", "set", device, "mtu", "65535", "up")
-        for iif, table, to, device in (("lan0", "100", "default", "floor0"),
-                                       ("wan0", "101", "2001:db8:1::/64", "floor0o")):
-            self.gw.ip("-6", "rule", "add", "pref", "100", "iif", iif, "lookup", table)
             self.gw.ip("-6", "route", "add", to, "dev", device, "table", table)
+        for iif in (*self.inside, self.outside):
+            table = "101" if iif == self.outside else "100"
+            self.gw.ip("-6", "rule", "add", "pref", "100", "iif", iif, "lookup", table)
 
     def end(self):
         super().end()
-        for iif in ("lan0", "wan0"):
+        for iif in (*self.inside, self.outside):
             self.gw.ip("-6", "rule", "del", "pref", "100", "iif", iif)
 
 
 class FloorXdp(Contestant):
+    """neighbours: all that it sends to; it reads the kernel's once."""
     name, io = "floor-xdp", "xdp"
+    inside, outside, neighbours = ("lan0",), "wan0", (CLIENT6, SERVER6)
 
     def begin(self):
-        for neighbour in (CLIENT6, SERVER6):  # it reads the kernel's neighbours once
+        for neighbour in self.neighbours:
             reachable(self.gw, neighbour)
-        ready(self.start(program(self.options, "floor_xdp"), "lan0", "wan0", self.options.workers))
+        ready(self.start(program(self.options, "floor_xdp"), ",".join(self.inside), self.outside,
+                         self.options.workers))
 
 
 class Sixgate(Contestant):

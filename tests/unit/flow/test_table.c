@@ -348,6 +348,28 @@ static void a_flow_costs_at_most_146_bytes(void **state)
 	assert_true(a.used <= (size_t)146 << 20);
 }
 
+/* The daemon's memory: the first flows do not wait for the kernel. */
+static void index_is_there_from_the_start_and_records_when_used(void **state)
+{
+	enum { MANY = 1 << 17 };
+	struct hash_key key = { .word = { 1 } };
+	struct arena a = { 0 };
+	struct flow_table t;
+	uint8_t *mem, *index;
+
+	(void)state;
+	flow_table_layout(&t, MANY, &key, &a);
+	mem = fresh_memory(a.used);
+	a = (struct arena){ .base = mem, .size = a.used, .touch = true };
+	flow_table_layout(&t, MANY, &key, &a);
+	index = mem + (size_t)((uint8_t *)t.index.bucket - mem) / 4096 * 4096;
+	assert_in_range(index - mem, MANY * sizeof(struct flow) - 4096, a.used);
+	assert_int_equal(resident(mem, (size_t)(index - mem)), 4096);
+	assert_in_range(resident(index, (size_t)(mem + a.used - index)), mem + a.used - index,
+			mem + a.used - index + 4096);
+	munmap(mem, a.used);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -358,6 +380,7 @@ int main(void)
 		cmocka_unit_test(a_flow_costs_at_most_146_bytes),
 		cmocka_unit_test(tuples_that_collide_are_refused_and_leave_nothing),
 		cmocka_unit_test(full_buckets_make_room),
+		cmocka_unit_test(index_is_there_from_the_start_and_records_when_used),
 		cmocka_unit_test(a_flow_is_what_its_plan_says_and_nothing_of_the_last),
 	};
 

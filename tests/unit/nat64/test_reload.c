@@ -366,19 +366,6 @@ static void dump_shows_each_mapping_once_in_bounded_steps(void **state)
 	bed_free(b);
 }
 
-static size_t resident(void *mem, size_t size)
-{
-	size_t pages = (size + 4095) / 4096, n = 0;
-	unsigned char *in = malloc(pages);
-
-	assert_non_null(in);
-	assert_int_equal(mincore(mem, size, in), 0);
-	for (size_t i = 0; i < pages; i++)
-		n += in[i] & 1;
-	free(in);
-	return n * 4096;
-}
-
 /* Design 1: at most 64 bytes a mapping, index included; ports in use apart. */
 static void mapping_costs_at_most_64_bytes_resident(void **state)
 {
@@ -392,9 +379,7 @@ static void mapping_costs_at_most_64_bytes_resident(void **state)
 	bed_pool(b, "192.0.2.1", "192.0.2.8", 1024, 65535);
 	assert_int_equal(bed_compile(b), 0);
 	nat64_layout(&measure, n, 0, &b->key);
-	mem = mmap(NULL, measure.used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(mem, MAP_FAILED);
-	madvise(mem, measure.used, MADV_NOHUGEPAGE);
+	mem = fresh_memory(measure.used);
 	b->arena = (struct arena){ .base = mem, .size = measure.used };
 	b->n[0] = nat64_layout(&b->arena, n, 0, &b->key);
 	nat64_use_table(b->n[0], b->t, b->now_ms);
