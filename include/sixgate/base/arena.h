@@ -1,6 +1,5 @@
 /* arena.h - bump allocation in the caller's memory: for tables that are laid out once at start. */
 #pragma once
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "sixgate/base/must.h"
@@ -20,25 +19,25 @@ struct arena_pointers {
  *        both measures and places
  * @used: bytes carved so far
  * @pointers: borrowed; NULL when nobody wants to know
- * @touch: the memory is fresh from the kernel and zero: of every piece the first page, and all that is
- *         told to arena_touch(), comes now, and not when a packet waits for it
+ * @touch: 0, or the memory is fresh from the kernel and zero: so many bytes of it, of every piece the
+ *         first page and what arena_touch() is told, come now, and not when a packet waits for them
  */
 struct arena {
 	uint8_t *base;
 	size_t size, used;
 	struct arena_pointers *pointers;
-	bool touch;
+	size_t touch;
 };
 
 /** arena_touch() - @n bytes at @piece, from @a, will soon be used here and there. */
-static inline void arena_touch(const struct arena *a, void *piece, size_t n)
+static inline void arena_touch(struct arena *a, void *piece, size_t n)
 {
 	const size_t page = 4096;
 
-	if (!a->touch)
-		return;
-	for (volatile uint8_t *at = piece; at < (uint8_t *)piece + n; at += page)
-		*at = 0;
+	n = n < a->touch ? n : a->touch;
+	a->touch -= n;
+	for (size_t at = 0; at < n; at += page)
+		((volatile uint8_t *)piece)[at] = 0;
 }
 
 /** arena_take() - @n bytes aligned to 64. Aborts when the block is too small: its size was

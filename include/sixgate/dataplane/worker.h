@@ -66,7 +66,7 @@ enum {
 	HANDOFF_BIG_SLOTS = 8,     /* ... longer ones (super-packets) by these */
 	OUTBOX_BYTES = 16 << 20,
 	OUTBOX_PACKETS = 16384,
-	EXPIRE_BUDGET = 1024,      /* wheel nodes looked at per call */
+	EXPIRE_BUDGET = 256,       /* wheel nodes looked at per call: each may cost a microsecond */
 	SWEEP_BUDGET = 1024        /* flow slots looked at per call while a sweep is on */
 };
 

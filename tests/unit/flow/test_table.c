@@ -360,7 +360,7 @@ static void index_is_there_from_the_start_and_records_when_used(void **state)
 	(void)state;
 	flow_table_layout(&t, MANY, &key, &a);
 	mem = fresh_memory(a.used);
-	a = (struct arena){ .base = mem, .size = a.used, .touch = true };
+	a = (struct arena){ .base = mem, .size = a.used, .touch = a.used };
 	flow_table_layout(&t, MANY, &key, &a);
 	index = mem + (size_t)((uint8_t *)t.index.bucket - mem) / 4096 * 4096;
 	assert_in_range(index - mem, MANY * sizeof(struct flow) - 4096, a.used);
